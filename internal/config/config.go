@@ -1,0 +1,85 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+)
+
+// Config holds the settings in force.
+type Config struct {
+	Data            string // folder of the lock, the SQLite catalog, the spool and the local store
+	Store           string // "" = the folder "store" in Data; else a folder or s3://bucket/prefix
+	Catalog         string // "" = the file "catalog.db" in Data; else postgres://...
+	HTTP            string // host:port of the HTTP interface; port 0 = any
+	Server          string // address of a running server that commands talk to
+	Log             Log
+	Kafka           Kafka
+	Ingest          Ingest
+	ShutdownTimeout time.Duration // how long a clean stop may take
+
+	sources map[string]string // key of a setting -> where its value came from
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  slog.Level
+	Format string // "text" or "json"
+}
+
+// Ingest holds the limits of reading.
+type Ingest struct {
+	Memory               int64 // bytes of decoded events in memory
+	Spool                int64 // bytes of files on local disk that wait for their upload
+	MaxUncommittedRanges int
+	MaxUploads           int
+	Group                string  // consumer group; "" = this process reads every partition
+	Partitions           []int32 // pinned partitions; empty = all
+	FailOnMissingTopic   bool
+}
+
+// CatalogDSN returns what the catalog is opened with.
+func (c *Config) CatalogDSN() string {
+	if c.Catalog == "" {
+		return filepath.Join(c.Data, "catalog.db")
+	}
+	return c.Catalog
+}
+
+// StoreURL returns what the store is opened with.
+func (c *Config) StoreURL() string {
+	if c.Store == "" {
+		return filepath.Join(c.Data, "store")
+	}
+	return c.Store
+}
+
+// SpoolDir returns the folder of files that wait for their upload.
+func (c *Config) SpoolDir() string { return filepath.Join(c.Data, "spool") }
+
+// validate reports what no single setting can know: contradictions and missing halves.
+func (c *Config) validate() error {
+	var errs []error
+	if c.Data == "" {
+		errs = append(errs, errors.New("data is empty: name a folder with --data"))
+	}
+	if c.Ingest.Group != "" && len(c.Ingest.Partitions) > 0 {
+		errs = append(errs, errors.New("ingest.group and ingest.partitions exclude each other: a group hands out the partitions itself"))
+	}
+	errs = append(errs, c.Kafka.validate())
+	return errors.Join(errs...)
+}
+
+// A Complaint is one thing that is wrong with a setting.
+type Complaint struct {
+	Where string // "--brokers", "TIDEMARK_BROKERS" or "tidemark.yaml:3"
+	What  string
+}
+
+func (c *Complaint) Error() string { return c.Where + ": " + c.What }
+
+func complain(where, format string, args ...any) error {
+	return &Complaint{Where: where, What: fmt.Sprintf(format, args...)}
+}

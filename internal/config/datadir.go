@@ -1,0 +1,125 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// DataDir is a data folder that this process holds. Nobody else gets it before Close, or before the process ends in
+// whatever way: the lock is the kernel's (C5).
+type DataDir struct {
+	path string
+	lock *os.File
+}
+
+// LockedError says who holds a data folder.
+type LockedError struct {
+	Dir string
+	PID int // 0 when unknown
+}
+
+func (e *LockedError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("data folder %s is in use by another process", e.Dir)
+	}
+	return fmt.Sprintf("data folder %s is in use by process %d: stop it, or take another folder with --data", e.Dir, e.PID)
+}
+
+// OpenData takes the folder, made if need be. A *LockedError says that another process holds it.
+func OpenData(dir string) (*DataDir, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, &LockedError{Dir: dir, PID: readPID(f)}
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	d := &DataDir{path: dir, lock: f}
+	if err := d.init(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// init leaves our pid in the lock file and removes what a killed process left behind.
+func (d *DataDir) init() error {
+	if err := d.lock.Truncate(0); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if _, err := d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if err := remove(d.addressFile()); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(d.path, "spool"), 0o755); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	return nil
+}
+
+func readPID(f *os.File) int {
+	b, err := io.ReadAll(io.LimitReader(f, 32))
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (d *DataDir) addressFile() string { return filepath.Join(d.path, "address") }
+
+// Publish leaves the HTTP address of this process where commands find it.
+func (d *DataDir) Publish(address string) error {
+	tmp := d.addressFile() + ".tmp"
+	if err := os.WriteFile(tmp, []byte(address+"\n"), 0o644); err != nil {
+		return fmt.Errorf("publish address: %w", err)
+	}
+	if err := os.Rename(tmp, d.addressFile()); err != nil {
+		return fmt.Errorf("publish address: %w", err)
+	}
+	return nil
+}
+
+// Close gives the folder back.
+func (d *DataDir) Close() error {
+	return errors.Join(remove(d.addressFile()), d.lock.Close())
+}
+
+// Address returns what the process that holds dir has published, or "" when it published nothing. It may be what a
+// killed process left: whoever holds the lock is asked first.
+func Address(dir string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "address"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSecondHolderIsRefusedWithThePid(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	d, err := OpenData(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = OpenData(dir)
+	var locked *LockedError
+	if !errors.As(err, &locked) || locked.PID != os.Getpid() {
+		t.Fatalf("C5: second open returned %v, want a LockedError with pid %d", err, os.Getpid())
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenData(dir)
+	if err != nil {
+		t.Fatalf("after Close: %v", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAddressLivesAsLongAsItsProcess(t *testing.T) {
+	dir := t.TempDir()
+	if a, err := Address(dir); a != "" || err != nil {
+		t.Fatalf("empty folder: got %q, %v", a, err)
+	}
+	// What a killed process left is removed by the next holder.
+	if err := os.WriteFile(filepath.Join(dir, "address"), []byte("127.0.0.1:1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := OpenData(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := Address(dir); a != "" || err != nil {
+		t.Fatalf("stale address %q, %v", a, err)
+	}
+	if err := d.Publish("127.0.0.1:7070"); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := Address(dir); a != "127.0.0.1:7070" || err != nil {
+		t.Fatalf("got %q, %v", a, err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := Address(dir); a != "" || err != nil {
+		t.Fatalf("after Close: got %q, %v", a, err)
+	}
+}
+
+func TestOpenDataNamesTheFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenData(file); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("got %v, want an error that names %s", err, file)
+	}
+}

@@ -1,0 +1,137 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Setting is one row of the table of settings. Its key is the path in the file; the variable is derived from the key
+// by Env, the flag is given, since flags should be short.
+type Setting struct {
+	Key     string
+	Flag    string
+	Default string
+	Usage   string // one line; what the value is, its unit
+	Value   string // what stands for the value in help: DIR, LIST, SIZE ...; "" = a switch
+	Secret  bool   // printed as ***, the password of a URL only
+
+	set func(*Config, string) error
+	get func(*Config) string
+}
+
+// Env returns the name of the variable of s: kafka.sasl.user is TIDEMARK_KAFKA_SASL_USER.
+func (s *Setting) Env() string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
+}
+
+// EnvPrefix starts the name of every variable that is read.
+const EnvPrefix = "TIDEMARK_"
+
+// Settings returns the table of settings in the order in which they are printed.
+func Settings() []Setting {
+	all := generalSettings()
+	all = append(all, kafkaSettings()...)
+	return append(all, ingestSettings()...)
+}
+
+func generalSettings() []Setting {
+	return []Setting{
+		row("data", "data", "DIR", "tidemark-data", "folder of the lock, the catalog, the spool and the local store").
+			text(func(c *Config) *string { return &c.Data }),
+		row("store", "store", "URL", "", "where files go: a folder or s3://bucket/prefix (default: the folder store in --data)").
+			text(func(c *Config) *string { return &c.Store }),
+		row("catalog", "catalog", "DSN", "", "postgres://user:password@host/database (default: SQLite in --data)").
+			text(func(c *Config) *string { return &c.Catalog }).secret(),
+		row("http", "http", "HOST:PORT", "127.0.0.1:7070", "address of the HTTP interface; port 0 takes any free one").
+			text(func(c *Config) *string { return &c.HTTP }),
+		row("server", "server", "URL", "", "the running tidemark that commands talk to (default: the one that holds --data)").
+			text(func(c *Config) *string { return &c.Server }),
+		row("log.level", "log-level", "LEVEL", "info", "debug, info, warn or error").
+			parsed(setLevel, func(c *Config) string { return strings.ToLower(c.Log.Level.String()) }),
+		row("log.format", "log-format", "FORMAT", "text", "text or json").
+			text(func(c *Config) *string { return &c.Log.Format }).oneOf("text", "json"),
+		row("shutdown_timeout", "shutdown-timeout", "TIME", "30s", "how long a clean stop may take before the process ends anyway").
+			duration(func(c *Config) *time.Duration { return &c.ShutdownTimeout }),
+	}
+}
+
+func kafkaSettings() []Setting {
+	return []Setting{
+		row("kafka.brokers", "brokers", "HOST:PORT,...", "127.0.0.1:9092", "Kafka or Redpanda brokers to start from").
+			list(func(c *Config) *[]string { return &c.Kafka.Brokers }),
+		row("kafka.tls.enabled", "kafka-tls", "", "false", "speak TLS to the brokers (on by itself when another tls setting is given)").
+			toggle(func(c *Config) *bool { return &c.Kafka.TLS.Enabled }),
+		row("kafka.tls.ca", "kafka-tls-ca", "FILE", "", "PEM file of the authority that signed the brokers' certificates (default: the system's)").
+			text(func(c *Config) *string { return &c.Kafka.TLS.CA }),
+		row("kafka.tls.cert", "kafka-tls-cert", "FILE", "", "PEM file of the client's certificate").
+			text(func(c *Config) *string { return &c.Kafka.TLS.Cert }),
+		row("kafka.tls.key", "kafka-tls-key", "FILE", "", "PEM file of the client's key").
+			text(func(c *Config) *string { return &c.Kafka.TLS.Key }),
+		row("kafka.tls.server_name", "kafka-tls-server-name", "NAME", "", "name expected in the brokers' certificates").
+			text(func(c *Config) *string { return &c.Kafka.TLS.ServerName }),
+		row("kafka.tls.insecure_skip_verify", "kafka-tls-insecure", "", "false", "accept any certificate: for tests only").
+			toggle(func(c *Config) *bool { return &c.Kafka.TLS.InsecureSkipVerify }),
+		row("kafka.sasl.mechanism", "kafka-sasl", "MECHANISM", "", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512").
+			text(func(c *Config) *string { return &c.Kafka.SASL.Mechanism }).oneOf("", Plain, ScramSHA256, ScramSHA512),
+		row("kafka.sasl.user", "kafka-user", "NAME", "", "SASL user").
+			text(func(c *Config) *string { return &c.Kafka.SASL.User }),
+		row("kafka.sasl.password", "kafka-password", "TEXT", "", "SASL password; a file or a variable keeps it out of the process list").
+			text(func(c *Config) *string { return &c.Kafka.SASL.Password }).secret(),
+		row("kafka.sasl.password_file", "kafka-password-file", "FILE", "", "file that holds the SASL password").
+			text(func(c *Config) *string { return &c.Kafka.SASL.PasswordFile }),
+		row("kafka.client_id", "kafka-client-id", "NAME", "tidemark", "name under which the brokers log this process").
+			text(func(c *Config) *string { return &c.Kafka.ClientID }),
+		row("kafka.dial_timeout", "kafka-dial-timeout", "TIME", "5s", "time-out of connecting to a broker").
+			duration(func(c *Config) *time.Duration { return &c.Kafka.DialTimeout }),
+		row("kafka.request_timeout", "kafka-request-timeout", "TIME", "10s", "how much longer than its own limit a broker's answer may take").
+			duration(func(c *Config) *time.Duration { return &c.Kafka.RequestTimeout }),
+	}
+}
+
+func ingestSettings() []Setting {
+	return []Setting{
+		row("ingest.memory", "memory", "SIZE", "192MiB", "decoded events held in memory; over it files are rolled, then fetching pauses").
+			size(func(c *Config) *int64 { return &c.Ingest.Memory }),
+		row("ingest.spool", "spool", "SIZE", "4GiB", "files on local disk that wait for their upload; at it fetching pauses").
+			size(func(c *Config) *int64 { return &c.Ingest.Spool }),
+		row("ingest.max_uncommitted_ranges", "max-uncommitted-ranges", "N", "2", "ranges of a partition that may be rolled but not committed").
+			count(func(c *Config) *int { return &c.Ingest.MaxUncommittedRanges }),
+		row("ingest.max_uploads", "max-uploads", "N", "4", "files written to the store at once").
+			count(func(c *Config) *int { return &c.Ingest.MaxUploads }),
+		row("ingest.group", "group", "NAME", "", "consumer group that hands out the partitions (default: this process reads them all)").
+			text(func(c *Config) *string { return &c.Ingest.Group }),
+		row("ingest.partitions", "partitions", "LIST", "", "read these partitions only, as in 0,2,5 (default: all)").
+			parsed(setPartitions, func(c *Config) string { return joinPartitions(c.Ingest.Partitions) }),
+		row("ingest.fail_on_missing_topic", "fail-on-missing-topic", "", "false", "end with an error when a topic does not exist (default: wait for it)").
+			toggle(func(c *Config) *bool { return &c.Ingest.FailOnMissingTopic }),
+	}
+}
+
+func setLevel(c *Config, v string) error {
+	if err := c.Log.Level.UnmarshalText([]byte(v)); err != nil {
+		return fmt.Errorf("%q is no level: want debug, info, warn or error", v)
+	}
+	return nil
+}
+
+func setPartitions(c *Config, v string) error {
+	c.Ingest.Partitions = nil
+	for _, f := range splitList(v) {
+		n, err := strconv.ParseInt(f, 10, 32)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%q is no partition: want numbers like 0,2,5", f)
+		}
+		c.Ingest.Partitions = append(c.Ingest.Partitions, int32(n))
+	}
+	return nil
+}
+
+func joinPartitions(ps []int32) string {
+	out := make([]string, len(ps))
+	for i, p := range ps {
+		out[i] = strconv.Itoa(int(p))
+	}
+	return strings.Join(out, ",")
+}
