@@ -1,5 +1,10 @@
 package stage
 
+import (
+	"math"
+	"math/bits"
+)
+
 // Kind is how a column's values lie in memory and in files.
 type Kind uint8
 
@@ -11,6 +16,9 @@ const (
 	Bytes                  // Data and Ends: string, json
 	Decimal128             // Data, 16 bytes a row, big-endian two's complement of the unscaled value: decimal(p>18)
 )
+
+// decimalBytes is the size of a Decimal128 value.
+const decimalBytes = 16
 
 // Column holds the values of one column. Only the fields of its kind are set. Where a value is null its slot holds the
 // zero value (no bytes), so that rows stay aligned.
@@ -28,18 +36,207 @@ type Column struct {
 	Dict  *Column
 }
 
-// Chunk is a run of decoded events of one partition, at most ChunkRows rows, ascending by offset. A chunk never spans
-// two staged files. Once sealed it never changes.
-type Chunk struct {
-	Offsets    []int64  // Kafka offsets
-	Timestamps []int64  // Kafka timestamps, ms
-	Columns    []Column // one per Schema.Fields, in order
-	MinTimeUs  int64    // lowest event time; meaningless when there are no rows
-	MaxTimeUs  int64
+// Len returns the number of values, nulls included.
+func (c *Column) Len() int {
+	switch {
+	case c.Dict != nil:
+		return len(c.Codes)
+	case c.Kind == Float64:
+		return len(c.Floats)
+	case c.Kind == Bytes:
+		return len(c.Ends)
+	case c.Kind == Decimal128:
+		return len(c.Data) / decimalBytes
+	}
+	return len(c.Ints)
 }
 
-// ChunkRows is the most rows a chunk holds.
-const ChunkRows = 8192
+// IsNull reports whether value i is null.
+func (c *Column) IsNull(i int) bool {
+	return i>>6 < len(c.Nulls) && c.Nulls[i>>6]&(1<<(i&63)) != 0
+}
 
-// Rows returns the number of rows.
-func (c *Chunk) Rows() int { return len(c.Offsets) }
+// SetNull marks value i as null. Its slot must already hold the zero value.
+func (c *Column) SetNull(i int) {
+	for i>>6 >= len(c.Nulls) {
+		c.Nulls = append(c.Nulls, 0)
+	}
+	c.Nulls[i>>6] |= 1 << (i & 63)
+}
+
+// AppendNull appends a null to a column without a dictionary.
+func (c *Column) AppendNull() {
+	n := c.Len()
+	switch c.Kind {
+	case Float64:
+		c.Floats = append(c.Floats, 0)
+	case Bytes:
+		c.Ends = append(c.Ends, uint32(len(c.Data)))
+	case Decimal128:
+		var zero [decimalBytes]byte
+		c.Data = append(c.Data, zero[:]...)
+	default:
+		c.Ints = append(c.Ints, 0)
+	}
+	c.SetNull(n)
+}
+
+// AppendInt appends a value of kind Int64 or Bool (0 or 1).
+func (c *Column) AppendInt(v int64) { c.Ints = append(c.Ints, v) }
+
+// AppendFloat appends a value of kind Float64.
+func (c *Column) AppendFloat(v float64) { c.Floats = append(c.Floats, v) }
+
+// AppendBytes appends a copy of a value of kind Bytes, or of the 16 bytes of a Decimal128. All values of a Bytes column
+// together stay below 4 GiB; the callers' record and chunk limits see to that.
+func (c *Column) AppendBytes(v []byte) {
+	c.Data = append(c.Data, v...)
+	if c.Kind == Bytes {
+		c.Ends = append(c.Ends, uint32(len(c.Data)))
+	}
+}
+
+// Int returns value i of kind Int64 or Bool; 0 where it is null.
+func (c *Column) Int(i int) int64 {
+	if c.Dict != nil {
+		if c.IsNull(i) {
+			return 0
+		}
+		return c.Dict.Ints[c.Codes[i]]
+	}
+	return c.Ints[i]
+}
+
+// Float returns value i of kind Float64; 0 where it is null.
+func (c *Column) Float(i int) float64 {
+	if c.Dict != nil {
+		if c.IsNull(i) {
+			return 0
+		}
+		return c.Dict.Floats[c.Codes[i]]
+	}
+	return c.Floats[i]
+}
+
+// Bytes returns value i of kind Bytes or Decimal128; it aliases the column. Empty (zero for a decimal) where it is null.
+func (c *Column) Bytes(i int) []byte {
+	if c.Dict != nil {
+		if c.IsNull(i) {
+			if c.Kind == Decimal128 {
+				return make([]byte, decimalBytes)
+			}
+			return nil
+		}
+		c, i = c.Dict, int(c.Codes[i])
+	}
+	if c.Kind == Decimal128 {
+		return c.Data[i*decimalBytes : (i+1)*decimalBytes : (i+1)*decimalBytes]
+	}
+	start := uint32(0)
+	if i > 0 {
+		start = c.Ends[i-1]
+	}
+	return c.Data[start:c.Ends[i]:c.Ends[i]]
+}
+
+// NullCount returns the number of nulls.
+func (c *Column) NullCount() int {
+	n := 0
+	for _, w := range c.Nulls {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// Flatten turns codes and dictionary into plain values. A column without a dictionary stays as it is.
+func (c *Column) Flatten() {
+	if c.Dict == nil {
+		return
+	}
+	flat := Column{Kind: c.Kind, Nulls: c.Nulls}
+	flat.appendFrom(c, 0, len(c.Codes))
+	*c = flat
+}
+
+// memBytes returns the capacity of the column in bytes, its dictionary included.
+func (c *Column) memBytes() int64 {
+	n := 8*(cap(c.Ints)+cap(c.Floats)+cap(c.Nulls)) + cap(c.Data) + 4*(cap(c.Ends)+cap(c.Codes))
+	if c.Dict != nil {
+		return int64(n) + c.Dict.memBytes()
+	}
+	return int64(n)
+}
+
+// truncate drops the values from n on, which were appended last.
+func (c *Column) truncate(n int) {
+	if n > c.Len() {
+		return
+	}
+	switch c.Kind {
+	case Float64:
+		c.Floats = c.Floats[:n]
+	case Bytes:
+		end := uint32(0)
+		if n > 0 {
+			end = c.Ends[n-1]
+		}
+		c.Data, c.Ends = c.Data[:end], c.Ends[:n]
+	case Decimal128:
+		c.Data = c.Data[:n*decimalBytes]
+	default:
+		c.Ints = c.Ints[:n]
+	}
+	if w := n >> 6; w < len(c.Nulls) {
+		c.Nulls[w] &= 1<<(n&63) - 1
+		c.Nulls = c.Nulls[:w+1]
+	}
+}
+
+// appendFrom appends values [from, to) of o, with or without a dictionary, to c, which has none. Nulls are not copied.
+func (c *Column) appendFrom(o *Column, from, to int) {
+	if o.Dict != nil {
+		c.appendCoded(o, from, to)
+		return
+	}
+	switch c.Kind {
+	case Float64:
+		c.Floats = append(c.Floats, o.Floats[from:to]...)
+	case Decimal128:
+		c.Data = append(c.Data, o.Data[from*decimalBytes:to*decimalBytes]...)
+	case Bytes:
+		start := uint32(0)
+		if from > 0 {
+			start = o.Ends[from-1]
+		}
+		shift := uint32(len(c.Data)) - start // may wrap, and wraps back below
+		if to > from {
+			c.Data = append(c.Data, o.Data[start:o.Ends[to-1]]...)
+		}
+		for _, end := range o.Ends[from:to] {
+			c.Ends = append(c.Ends, end+shift)
+		}
+	default:
+		c.Ints = append(c.Ints, o.Ints[from:to]...)
+	}
+}
+
+func (c *Column) appendCoded(o *Column, from, to int) {
+	for i := from; i < to; i++ {
+		switch c.Kind {
+		case Float64:
+			c.Floats = append(c.Floats, o.Float(i))
+		case Bytes, Decimal128:
+			c.AppendBytes(o.Bytes(i))
+		default:
+			c.Ints = append(c.Ints, o.Int(i))
+		}
+	}
+}
+
+// canonicalBits returns the bits of v, the same for every NaN.
+func canonicalBits(v float64) uint64 {
+	if v != v {
+		return 0x7ff8000000000001
+	}
+	return math.Float64bits(v)
+}
