@@ -2,6 +2,7 @@ package cube
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,6 +26,15 @@ func (p *Problem) Error() string {
 		s = p.Path + ": " + s
 	}
 	return s
+}
+
+// asProblem returns the Problem in err, or one with its text.
+func asProblem(err error) Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return *p
+	}
+	return Problem{Message: err.Error()}
 }
 
 // DefinitionError holds every complaint about one definition, in the order of its lines.

@@ -3,7 +3,6 @@ package cube
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 )
 
 // quote returns s in double quotes, in the escapes that JSON and YAML share: one text form reads back in both.
@@ -32,5 +31,29 @@ func quote(s string) string {
 	return b.String()
 }
 
-// validText reports whether s can be written to a definition and read back.
-func validText(s string) bool { return utf8.ValidString(s) }
+// scalar writes text so that YAML reads it back as that text, in quotes where there is any doubt.
+func scalar(s string) string {
+	if plainScalar(s) {
+		return s
+	}
+	if strings.ContainsRune(s, '"') && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	}
+	return quote(s)
+}
+
+func plainScalar(s string) bool {
+	if s == "" || s[0] == '-' || s[0] == '.' || s[0] == '/' || s[0] >= '0' && s[0] <= '9' || s[0] == ')' || s[0] == '(' {
+		return false
+	}
+	switch strings.ToLower(s) {
+	case "null", "true", "false", "yes", "no", "on", "off", "y", "n":
+		return false
+	}
+	for i, r := range s {
+		if !wordRune(r) && !strings.ContainsRune("-./$+()", r) && (r != ':' || i+1 == len(s) || s[i+1] != '/') {
+			return false
+		}
+	}
+	return true
+}

@@ -2,46 +2,49 @@ package cube
 
 import "time"
 
-// Table is the definition of a table: a topic with a schema. ID and Version are given by the catalog.
+// Table is the definition of a table: a topic with a schema. ID and Version are given by the catalog. The zero value of
+// a setting means its default; WithDefaults fills it in. The JSON form has the same keys as the YAML form
+// (docs/TABLES.md), so ParseTable reads both, with complaints; json.Unmarshal reads it as the catalog kept it.
 type Table struct {
-	Project    string           `json:"project"`
-	Name       string           `json:"name"`
+	Project    string           `json:"project,omitempty"`
+	Name       string           `json:"table"`
 	ID         string           `json:"id,omitempty"`
 	Version    int              `json:"version,omitempty"`
 	Topic      string           `json:"topic"`
 	Owner      string           `json:"owner,omitempty"`
 	Notify     []string         `json:"notify,omitempty"` // webhook URLs
-	Start      Start            `json:"start"`
+	Start      Start            `json:"start,omitzero"`
 	EventTime  EventTime        `json:"event_time"`
 	Columns    []Column         `json:"columns"`
-	Include    Include          `json:"include"`
-	Staging    Staging          `json:"staging"`
-	Quarantine QuarantinePolicy `json:"quarantine"`
-	OnLoss     LossPolicy       `json:"on_loss"`
+	Include    Include          `json:"include,omitzero"`
+	Staging    Staging          `json:"staging,omitzero"`
+	Quarantine QuarantinePolicy `json:"quarantine,omitzero"`
+	OnLoss     LossPolicy       `json:"on_loss,omitempty"`
 }
 
 // Start says where a partition is first read: earliest (default), latest, or the first record at or after a time.
+// Its text form is earliest, latest or the time.
 type Start struct {
-	At   string    `json:"at"`             // "earliest", "latest" or "time"
-	Time time.Time `json:"time,omitempty"` // set when At is "time"
+	At   string    // "earliest", "latest" or "time"
+	Time time.Time // set when At is "time"
 }
 
 // EventTime names the column that says when an event happened, and which times are possible. An event outside the
 // bounds is quarantined. MaxAhead is relative to the record's Kafka timestamp, so that reading again decides the same.
 type EventTime struct {
-	Column   string        `json:"column"`
-	Lateness time.Duration `json:"lateness"`  // how far behind the highest event time the watermark stays; default 10m
-	Earliest time.Time     `json:"earliest"`  // default 2000-01-01
-	Latest   time.Time     `json:"latest"`    // exclusive; default 2100-01-01
-	MaxAhead time.Duration `json:"max_ahead"` // default 24h
+	Column   string
+	Lateness time.Duration // how far behind the highest event time the watermark stays; default 10m
+	Earliest time.Time     // default 2000-01-01
+	Latest   time.Time     // exclusive; default 2100-01-01
+	MaxAhead time.Duration // default 24h
 }
 
 // Column maps a JSON path to a typed column.
 type Column struct {
 	Name    string     `json:"name"`
-	Path    string     `json:"path"` // "page.url", "tags[0]"; default: the name
+	Path    string     `json:"path,omitempty"` // "page.url", "tags[0]"; default: the name
 	Type    Type       `json:"type"`
-	Null    NullPolicy `json:"null"`
+	Null    NullPolicy `json:"null,omitempty"`
 	Default string     `json:"default,omitempty"` // in the notation of the type; used when Null is NullDefault
 }
 
@@ -72,18 +75,18 @@ const (
 
 // Type is a kind with its parameters. Its text form is int64, decimal(12,2), timestamp(ms), timestamp(rfc3339) ...
 type Type struct {
-	Kind      Kind   `json:"kind"`
-	Precision int    `json:"precision,omitempty"` // decimal: 1..38
-	Scale     int    `json:"scale,omitempty"`     // decimal: 0..precision
-	Format    string `json:"format,omitempty"`    // timestamp: rfc3339 (default), s, ms, us, ns, or a Go time layout; date: Go layout, default 2006-01-02
+	Kind      Kind
+	Precision int    // decimal: 1..38
+	Scale     int    // decimal: 0..precision
+	Format    string // timestamp: rfc3339 (default), s, ms, us, ns, or a Go time layout; date: Go layout, default 2006-01-02
 }
 
-// Include switches the optional system columns on.
+// Include switches the optional system columns on. Its text form is a list: [extra, raw, key, headers].
 type Include struct {
-	Extra   bool `json:"extra,omitempty"`   // _extra: fields no column names, as a JSON object
-	Raw     bool `json:"raw,omitempty"`     // _raw: the record's value as it came
-	Key     bool `json:"key,omitempty"`     // _key: the record's key
-	Headers bool `json:"headers,omitempty"` // _headers: JSON array of {"key","value"}; value base64 where it is not UTF-8
+	Extra   bool // _extra: fields no column names, as a JSON object
+	Raw     bool // _raw: the record's value as it came
+	Key     bool // _key: the record's key
+	Headers bool // _headers: JSON array of {"key","value"}; value base64 where it is not UTF-8
 }
 
 // Format is a staging format.
@@ -97,17 +100,17 @@ const (
 
 // Staging says how events are staged: the format and when a file is rolled (whichever comes first).
 type Staging struct {
-	Format    Format        `json:"format"`     // default parquet
-	RollBytes int64         `json:"roll_bytes"` // bytes of columns in memory; default 64 MiB
-	RollRows  int64         `json:"roll_rows"`  // default 1,000,000
-	RollAge   time.Duration `json:"roll_age"`   // default 1m
+	Format    Format        // default parquet
+	RollBytes int64         // bytes of columns in memory; default 64 MiB
+	RollRows  int64         // default 1,000,000
+	RollAge   time.Duration // default 1m
 }
 
 // QuarantinePolicy bounds what a table accepts of unreadable records.
 type QuarantinePolicy struct {
-	MaxShare       float64 `json:"max_share"`        // of the last Window records; over it the table stops; default 1 (never)
-	Window         int     `json:"window"`           // default 10,000
-	MaxRecordBytes int     `json:"max_record_bytes"` // larger values are quarantined; default 16 MiB
+	MaxShare       float64 `json:"max_share,omitempty"`        // of the last Window records; over it the table stops; default 1 (never)
+	Window         int     `json:"window,omitempty"`           // default 10,000
+	MaxRecordBytes int     `json:"max_record_bytes,omitempty"` // larger values are quarantined; default 16 MiB
 }
 
 // LossPolicy says what happens when the broker no longer has the next offset.
