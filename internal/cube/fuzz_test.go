@@ -1,0 +1,53 @@
+package cube
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// FuzzParseTable: any bytes give a table that validates and reads back as itself, or complaints that all say what to do.
+func FuzzParseTable(f *testing.F) {
+	for _, s := range []string{
+		"table: t\ntopic: t\nevent_time: {column: ts}\ncolumns: [{name: ts, type: timestamp(ms)}]\n",
+		"table: t\ntopic: t\nevent_time: {column: ts, lateness: 1d2h}\ncolumns:\n  - name: ts\n    type: date(02.01.2006)\ninclude: [key]\n",
+		`{"table": "t", "topic": "t", "event_time": {"column": "ts"}, "columns": [{"name": "ts", "type": "timestamp"}]}`,
+		"columns: [{name: p, type: decimal(12,2)}, {name: p, path: 'a[\"b.c\"]', default: 1}]\n",
+		"staging: {roll: {bytes: 64M, rows: 1e6, age: 1.5}}\nquarantine: {max_share: 5}\n",
+		"a: &a [*a]\n", "? {a: b}\n: c\n", "{", "[", "\xff", "\ufeff{}", "null: null\nnull: 1\n", "- 1\n---\n- 2\n", "!!binary x: y\n",
+	} {
+		f.Add([]byte(s), false)
+		f.Add([]byte(s), true)
+	}
+	f.Fuzz(func(t *testing.T, src []byte, isJSON bool) {
+		name := "t.yaml"
+		if isJSON {
+			name = "t.json"
+		}
+		table, err := ParseTable(src, name)
+		if err != nil {
+			var de *DefinitionError
+			if !errors.As(err, &de) || len(de.Problems) == 0 {
+				t.Fatalf("error is %T: %v", err, err)
+			}
+			for i := range de.Problems {
+				if de.Problems[i].Instead == "" {
+					t.Errorf("%v does not say what to do instead", &de.Problems[i])
+				}
+			}
+			return
+		}
+		if err = table.Validate(); err != nil {
+			t.Fatalf("parsed, but not valid: %v", err)
+		}
+		text := FormatTable(table)
+		again, err := ParseTable(text, "t.yaml")
+		if err != nil {
+			t.Fatalf("C3: %v\n%s", err, text)
+		}
+		if d := cmp.Diff(table, again); d != "" {
+			t.Fatalf("C3 (-want +got):\n%s\n%s", d, text)
+		}
+	})
+}
