@@ -1,0 +1,71 @@
+package catalog
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrateAttempts bounds how often a start meets another process that migrates the same catalog.
+const migrateAttempts = 5
+
+// migrate brings the schema to this program's version. It looks first and changes nothing if a newer program was here.
+// Two processes may start at once: PostgreSQL has a lock for it, on SQLite the one that comes second finds it done.
+func (c *Catalog) migrate(ctx context.Context) error {
+	p, err := c.migrator()
+	if err != nil {
+		return fmt.Errorf("catalog: migrations: %w", err)
+	}
+	for attempt := 1; ; attempt++ {
+		err = c.migrateOnce(ctx, p)
+		var newer *NewerVersionError
+		if err == nil || errors.As(err, &newer) || attempt == migrateAttempts || ctx.Err() != nil {
+			return wrap(ctx, "migrate", err)
+		}
+		if pause(ctx, time.Duration(attempt)*20*time.Millisecond) != nil {
+			return wrap(ctx, "migrate", err)
+		}
+	}
+}
+
+func (c *Catalog) migrator() (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	o := []goose.ProviderOption{
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()), goose.WithTableName("schema_versions"),
+	}
+	if c.forUpdate == "" {
+		return goose.NewProvider(goose.DialectSQLite3, c.w, files, o...)
+	}
+	l, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectPostgres, c.w, files, append(o, goose.WithSessionLocker(l))...)
+}
+
+func (c *Catalog) migrateOnce(ctx context.Context, p *goose.Provider) error {
+	have, known, err := p.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if have > known {
+		return &NewerVersionError{Catalog: have, Known: known}
+	}
+	if have == known {
+		return nil
+	}
+	_, err = p.Up(ctx)
+	return err
+}

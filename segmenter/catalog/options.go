@@ -1,0 +1,55 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Options bound what a Catalog takes and how long it waits. The zero value of a field means its default.
+type Options struct {
+	MaxConns       int           // open connections (SQLite: readers; there is always one writer); default 8
+	ConnectTimeout time.Duration // of one new connection; default 5s
+	CallTimeout    time.Duration // of one call, waiting for a connection or lock included; default 15s
+	ScanTimeout    time.Duration // of one iteration over a ledger or over keys; default 10m
+	IdleTimeout    time.Duration // a connection unused for so long is closed; default 5m
+	MaxRequests    int           // pending roll requests (a partition each) and re-read requests, each; default 10,000
+}
+
+func (o Options) withDefaults() Options {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&o.ConnectTimeout, 5*time.Second)
+	def(&o.CallTimeout, 15*time.Second)
+	def(&o.ScanTimeout, 10*time.Minute)
+	def(&o.IdleTimeout, 5*time.Minute)
+	if o.MaxConns == 0 {
+		o.MaxConns = 8
+	}
+	if o.MaxRequests == 0 {
+		o.MaxRequests = 10_000
+	}
+	return o
+}
+
+func (o Options) validate() error {
+	var errs []error
+	if o.MaxConns < 2 {
+		errs = append(errs, fmt.Errorf("max conns %d: want at least 2, a call may be made while a ledger is read", o.MaxConns))
+	}
+	if o.MaxRequests < 1 {
+		errs = append(errs, fmt.Errorf("max requests %d: want at least 1", o.MaxRequests))
+	}
+	for _, d := range []struct {
+		name string
+		v    time.Duration
+	}{{"connect", o.ConnectTimeout}, {"call", o.CallTimeout}, {"scan", o.ScanTimeout}, {"idle", o.IdleTimeout}} {
+		if d.v < time.Millisecond {
+			errs = append(errs, fmt.Errorf("%s timeout %v: want at least 1ms", d.name, d.v))
+		}
+	}
+	return errors.Join(errs...)
+}
