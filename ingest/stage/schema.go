@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/tidemarkdb/tidemark/internal/cube"
@@ -17,11 +18,47 @@ const (
 )
 
 // Field is one column of a Schema. Type is the logical type; its Kind is "" for binary columns (_raw, _key), whose
-// bytes need not be UTF-8.
+// bytes need not be UTF-8. Kind follows from Type. Type.Format says how events write a value; files do not keep it.
 type Field struct {
-	Name string    `json:"name"`
-	Kind Kind      `json:"-"` // follows from Type
-	Type cube.Type `json:"type"`
+	Name string
+	Kind Kind
+	Type cube.Type
+}
+
+// fieldJSON is how a field stands in files; it does not follow changes of cube.Type.
+type fieldJSON struct {
+	Name      string `json:"name"`
+	Type      string `json:"type"` // a cube.Kind or "binary"
+	Precision int    `json:"precision,omitempty"`
+	Scale     int    `json:"scale,omitempty"`
+}
+
+const binaryType = "binary"
+
+// MarshalJSON writes the form that stands in files.
+func (f Field) MarshalJSON() ([]byte, error) {
+	x := fieldJSON{Name: f.Name, Type: string(f.Type.Kind), Precision: f.Type.Precision, Scale: f.Type.Scale}
+	if f.binary() {
+		x.Type = binaryType
+	}
+	return json.Marshal(x)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (f *Field) UnmarshalJSON(b []byte) error {
+	var x fieldJSON
+	if err := json.Unmarshal(b, &x); err != nil {
+		return err
+	}
+	switch x.Type {
+	case "":
+		return fmt.Errorf("field %s has no type", x.Name)
+	case binaryType:
+		x.Type = ""
+	}
+	f.Name, f.Type = x.Name, cube.Type{Kind: cube.Kind(x.Type), Precision: x.Precision, Scale: x.Scale}
+	f.Kind = kindOf(f.Type)
+	return nil
 }
 
 // binary reports whether the field promises no UTF-8.

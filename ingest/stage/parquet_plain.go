@@ -1,0 +1,118 @@
+package stage
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// plainValues appends n plain values to col, with zeros where levels say null. Nil levels means no nulls.
+func (d *columnDecoder) plainValues(col *Column, body []byte, n int, levels []byte) error {
+	if d.physical == format.ByteArray {
+		return d.plainStrings(col, body, n, levels)
+	}
+	size := map[format.Type]int{format.Int32: 4, format.Int64: 8, format.Double: 8, format.FixedLenByteArray: decimalBytes}[d.physical]
+	if want := size * n; d.physical != format.Boolean && len(body) != want {
+		return corrupt("%d bytes of plain values, want %d", len(body), want)
+	}
+	switch d.physical {
+	case format.Double:
+		d.plainFloats(col, body, levels)
+	case format.FixedLenByteArray:
+		d.plainDecimals(col, body, levels)
+	case format.Boolean:
+		if len(body) != (n+7)/8 {
+			return corrupt("%d bytes of booleans, want %d", len(body), (n+7)/8)
+		}
+		vals := make([]int64, n)
+		for i := range vals {
+			vals[i] = int64(body[i>>3]>>(i&7)) & 1
+		}
+		d.scatterInts(col, vals, levels)
+	case format.Int32:
+		vals := make([]int64, n)
+		for i := range vals {
+			vals[i] = int64(int32(binary.LittleEndian.Uint32(body[4*i:])))
+		}
+		d.scatterInts(col, vals, levels)
+	case format.Int64:
+		vals := make([]int64, n)
+		for i := range vals {
+			vals[i] = int64(binary.LittleEndian.Uint64(body[8*i:]))
+		}
+		d.scatterInts(col, vals, levels)
+	default:
+		return corrupt("physical type %s is not one that tidemark writes", d.physical)
+	}
+	return nil
+}
+
+func (d *columnDecoder) plainFloats(col *Column, body, levels []byte) {
+	if col.Floats == nil {
+		col.Floats = make([]float64, 0, d.rows)
+	}
+	next := func() {
+		col.Floats = append(col.Floats, math.Float64frombits(binary.LittleEndian.Uint64(body)))
+		body = body[8:]
+	}
+	for _, l := range levels {
+		if l == 1 {
+			next()
+		} else {
+			col.Floats = append(col.Floats, 0)
+		}
+	}
+	for levels == nil && len(body) > 0 {
+		next()
+	}
+}
+
+func (d *columnDecoder) plainDecimals(col *Column, body, levels []byte) {
+	if levels == nil {
+		col.Data = append(col.Data, body...)
+	}
+	var zero [decimalBytes]byte
+	for _, l := range levels {
+		if l == 1 {
+			col.Data = append(col.Data, body[:decimalBytes]...)
+			body = body[decimalBytes:]
+		} else {
+			col.Data = append(col.Data, zero[:]...)
+		}
+	}
+}
+
+func (d *columnDecoder) plainStrings(col *Column, body []byte, n int, levels []byte) error {
+	if n > len(body)/4 {
+		return corrupt("%d strings in %d bytes", n, len(body))
+	}
+	if col.Ends == nil {
+		col.Ends = make([]uint32, 0, max(n, len(levels)))
+	}
+	if col != d.col.Dict && col.Data == nil {
+		col.Ends = make([]uint32, 0, d.rows)
+		col.Data = make([]byte, 0, max(0, d.meta.TotalUncompressedSize-4*int64(d.rows)))
+	}
+	rows := max(n, len(levels))
+	for i := range rows {
+		if levels != nil && levels[i] == 0 {
+			col.Ends = append(col.Ends, uint32(len(col.Data)))
+			continue
+		}
+		if len(body) < 4 {
+			return corrupt("strings end early")
+		}
+		size := binary.LittleEndian.Uint32(body)
+		if int64(size) > int64(len(body)-4) {
+			return corrupt("a string of %d bytes in %d", size, len(body)-4)
+		}
+		col.Data = append(col.Data, body[4:4+size]...)
+		col.Ends = append(col.Ends, uint32(len(col.Data)))
+		body = body[4+size:]
+	}
+	if len(body) > 0 {
+		return corrupt("%d bytes behind the strings", len(body))
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package stage
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/parquet-go/parquet-go/encoding/rle"
+	"github.com/parquet-go/parquet-go/format"
+	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/zeebo/xxh3"
+)
+
+// A dictionary over these limits is given up: the column is plain in this row group and in the rest of the file.
+const (
+	dictMaxBytes  = 1 << 20 // of its values, each with its length
+	dictMaxValues = 1 << 16
+	dictTrial     = 8192 // after so many values, most of which must be repeats
+)
+
+// dictionary finds the codes of strings: open addressing over a power of two of slots, at most half full.
+type dictionary struct {
+	slots []dictSlot
+	data  []byte
+	ends  []uint32
+}
+
+type dictSlot struct {
+	hash uint32 // upper bits of the hash, to avoid most comparisons
+	code uint32 // plus one; 0: empty
+}
+
+func (d *dictionary) reset() {
+	if d.slots == nil {
+		d.slots = make([]dictSlot, 2*dictMaxValues)
+	}
+	clear(d.slots)
+	d.data, d.ends = d.data[:0], d.ends[:0]
+}
+
+func (d *dictionary) value(code uint32) []byte {
+	start := uint32(0)
+	if code > 0 {
+		start = d.ends[code-1]
+	}
+	return d.data[start:d.ends[code]]
+}
+
+// size returns the bytes of the dictionary page.
+func (d *dictionary) size() int { return len(d.data) + 4*len(d.ends) }
+
+// code returns the code of v, a new one if needed; ok is false when the dictionary is full.
+func (d *dictionary) code(v []byte) (code uint32, ok bool) {
+	h := xxh3.Hash(v)
+	for at := h & (2*dictMaxValues - 1); ; at = (at + 1) & (2*dictMaxValues - 1) {
+		slot := &d.slots[at]
+		if slot.code == 0 {
+			if len(d.ends) == dictMaxValues || d.size()+len(v)+4 > dictMaxBytes {
+				return 0, false
+			}
+			d.data = append(d.data, v...)
+			d.ends = append(d.ends, uint32(len(d.data)))
+			*slot = dictSlot{hash: uint32(h >> 32), code: uint32(len(d.ends))}
+			return uint32(len(d.ends) - 1), true
+		}
+		if slot.hash == uint32(h>>32) && bytes.Equal(d.value(slot.code-1), v) {
+			return slot.code - 1, true
+		}
+	}
+}
+
+// bytesColumn writes strings: by dictionary where that pays, else plain.
+func (e *encoder) bytesColumn(f *Field, i int) error {
+	bounds := f.Type.Kind == cube.String
+	total := 0
+	for _, s := range e.spans {
+		total += len(s.chunk.Columns[i].Data) // of a column with a dictionary this is nothing, and its values are few
+	}
+	if total > math.MaxUint32 {
+		return fmt.Errorf("%d bytes in one row group, at most %d fit: use a smaller RowGroupRows", total, math.MaxUint32)
+	}
+	if !e.plain[i] {
+		if e.buildDictionary(i) {
+			if bounds {
+				e.dictionaryStats()
+			}
+			return e.dictionaryPages()
+		}
+		e.plain[i] = len(e.codes) > 0
+	}
+	if bounds {
+		e.stringStats(i)
+	}
+	return e.stringPages(i)
+}
+
+// buildDictionary fills e.dict and e.codes, and reports whether a dictionary pays.
+func (e *encoder) buildDictionary(i int) bool {
+	e.dict.reset()
+	e.codes = e.codes[:0]
+	row := 0
+	for _, s := range e.spans {
+		col := &s.chunk.Columns[i]
+		for r := s.from; r < s.to; r, row = r+1, row+1 {
+			if len(e.levels) > 0 && e.levels[row] == 0 {
+				continue
+			}
+			code, ok := e.dict.code(col.Bytes(r))
+			if !ok {
+				return false
+			}
+			e.codes = append(e.codes, int32(code))
+			if len(e.codes) == dictTrial && len(e.dict.ends) > dictTrial*3/4 {
+				return false
+			}
+		}
+	}
+	distinct, n := len(e.dict.ends), len(e.codes)
+	return n > 0 && (distinct <= n-n/4 || distinct <= 16)
+}
+
+func (e *encoder) dictionaryPages() error {
+	e.body = e.body[:0]
+	for code := range e.dict.ends {
+		v := e.dict.value(uint32(code))
+		e.body = binary.LittleEndian.AppendUint32(e.body, uint32(len(v)))
+		e.body = append(e.body, v...)
+	}
+	err := e.page(pageHeader{kind: format.DictionaryPage, values: len(e.dict.ends), encoding: format.Plain}, e.body)
+	if err != nil {
+		return err
+	}
+	return e.pages(format.RLEDictionary, true, func(from, to int) (_ []byte, err error) {
+		e.part, err = new(rle.DictionaryEncoding).EncodeInt32(e.part, e.codes[from:to])
+		return e.part, err
+	})
+}
+
+// stringPages writes plain strings: pages end by rows or by bytes.
+func (e *encoder) stringPages(i int) error {
+	row, start := 0, 0
+	e.values = e.values[:0]
+	flush := func() error {
+		n := row - start
+		if n == 0 {
+			return nil
+		}
+		if _, err := e.startPage(start, n, 0, true); err != nil {
+			return err
+		}
+		e.body = append(e.body, e.values...)
+		start, e.values = row, e.values[:0]
+		return e.page(pageHeader{kind: format.DataPage, values: n, encoding: format.Plain}, e.body)
+	}
+	for _, s := range e.spans {
+		col := &s.chunk.Columns[i]
+		for r := s.from; r < s.to; r++ {
+			if len(e.levels) == 0 || e.levels[row] != 0 {
+				v := col.Bytes(r)
+				if len(v) > 1<<30 {
+					return fmt.Errorf("a value of %d bytes does not fit a page", len(v))
+				}
+				e.values = binary.LittleEndian.AppendUint32(e.values, uint32(len(v)))
+				e.values = append(e.values, v...)
+			}
+			row++
+			if row-start == pageRows || len(e.values) >= pageBytes {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return flush()
+}
+
+func (e *encoder) dictionaryStats() {
+	var lo, hi []byte
+	for code := range e.dict.ends {
+		v := e.dict.value(uint32(code))
+		if lo == nil || bytes.Compare(v, lo) < 0 {
+			lo = v
+		}
+		if hi == nil || bytes.Compare(v, hi) > 0 {
+			hi = v
+		}
+	}
+	e.setBounds(lo, hi)
+}
+
+func (e *encoder) stringStats(i int) {
+	var lo, hi []byte
+	row := 0
+	for _, s := range e.spans {
+		col := &s.chunk.Columns[i]
+		for r := s.from; r < s.to; r, row = r+1, row+1 {
+			if len(e.levels) > 0 && e.levels[row] == 0 {
+				continue
+			}
+			v := col.Bytes(r)
+			if lo == nil || bytes.Compare(v, lo) < 0 {
+				lo = v
+			}
+			if hi == nil || bytes.Compare(v, hi) > 0 {
+				hi = v
+			}
+		}
+	}
+	e.setBounds(lo, hi)
+}
