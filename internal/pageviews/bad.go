@@ -3,6 +3,7 @@ package pageviews
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 )
 
 // Reason says why a record is bad, in the words that a quarantine uses.
@@ -10,10 +11,11 @@ type Reason string
 
 // The reasons. Each is made in one way or more.
 const (
-	NotJSON        Reason = "not_json"         // cut off, plain text, HTML, something after the end
+	NotJSON        Reason = "not_json"         // plain text, HTML, something after the end
+	Truncated      Reason = "truncated"        // cut off
 	InvalidUTF8    Reason = "invalid_utf8"     // a byte 0xff in a string
 	TooDeep        Reason = "too_deep"         // arrays in arrays, 1000 deep
-	WrongType      Reason = "wrong_type"       // text, an object or a fraction where a whole number belongs
+	WrongType      Reason = "wrong_type"       // text, an object or an array where a number belongs
 	NumberRange    Reason = "number_range"     // a whole number above 64 bits
 	NoEventTime    Reason = "no_event_time"    // ts missing or null
 	EventTimeRange Reason = "event_time_range" // the years 1970 and 2126
@@ -24,7 +26,13 @@ const (
 // spoil makes the record in dst[start:] one that no reader can use. Every way is equally likely.
 func (g *Generator) spoil(dst []byte, start int, ev *Event) []byte {
 	ways := [...]func([]byte) ([]byte, Reason){
-		func(b []byte) ([]byte, Reason) { return b[:1+g.rng.below(len(b)-1)], NotJSON },
+		func(b []byte) ([]byte, Reason) {
+			n := 1 + g.rng.below(len(b)-1)
+			for !utf8.RuneStart(b[n]) { // a cut within a character would be bad for two reasons
+				n--
+			}
+			return b[:n], Truncated
+		},
 		func(b []byte) ([]byte, Reason) { return append(b[:0], "page view lost, see log"...), NotJSON },
 		func(b []byte) ([]byte, Reason) {
 			return append(b[:0], "<html><body>502 Bad Gateway</body></html>"...), NotJSON
@@ -40,7 +48,7 @@ func (g *Generator) spoil(dst []byte, start int, ev *Event) []byte {
 		},
 		func(b []byte) ([]byte, Reason) { return replaceNumber(b, "latency_ms", `"fast"`), WrongType },
 		func(b []byte) ([]byte, Reason) { return replaceNumber(b, "bytes", `{"gzip":812}`), WrongType },
-		func(b []byte) ([]byte, Reason) { return replaceNumber(b, "bytes", "812.25"), WrongType },
+		func(b []byte) ([]byte, Reason) { return replaceNumber(b, "bytes", "[812]"), WrongType },
 		func(b []byte) ([]byte, Reason) { return replaceNumber(b, "bytes", "92233720368547758080"), NumberRange },
 		func(b []byte) ([]byte, Reason) { return replaceTime(b, "null"), NoEventTime },
 		func(b []byte) ([]byte, Reason) {

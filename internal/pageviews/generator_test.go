@@ -118,7 +118,7 @@ func TestEventsAreWhatEncodingJSONReads(t *testing.T) {
 				t.Fatalf("record %d: read %+v, want %+v from %s", i, got, ev, value)
 			}
 		}
-		for _, reason := range []Reason{NotJSON, InvalidUTF8, TooDeep, WrongType, NumberRange, NoEventTime, EventTimeRange, Empty, Tombstone} {
+		for _, reason := range []Reason{NotJSON, Truncated, InvalidUTF8, TooDeep, WrongType, NumberRange, NoEventTime, EventTimeRange, Empty, Tombstone} {
 			if reasons[reason] == 0 {
 				t.Errorf("no bad record was %q among %v", reason, reasons)
 			}
