@@ -64,7 +64,7 @@ func Encode(w io.Writer, s *Schema, f cube.Format, foot Footer, chunks []*Chunk,
 	if !o.NoHash {
 		foot.RowHash = Hash{}
 		for _, c := range chunks {
-			foot.RowHash = foot.RowHash.Add(enc.hash.rows(c, 0, c.Rows()))
+			foot.RowHash = foot.RowHash.Add(HashChunk(c))
 		}
 	}
 	foot.FormatVersion, foot.Writer = FormatVersion, WriterVersion

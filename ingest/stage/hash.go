@@ -48,119 +48,119 @@ func ParseHash(s string) (Hash, error) {
 func HashChunk(c *Chunk) Hash { return HashRows(c, 0, c.Rows()) }
 
 // HashRows returns the hash of rows [from, to) of c.
+//
+// A row's hash chains one step a word over offset, timestamp and one word a column, and a last one with the number of
+// columns. The steps and words are part of the format: docs/format/staged-parquet.md.
 func HashRows(c *Chunk, from, to int) Hash {
-	var h hasher
-	return h.rows(c, from, to)
-}
-
-// hashBlock is how many rows are laid out at once: few enough to stay in the first cache.
-const hashBlock = 64
-
-// hasher lays the rows out as words, column by column, and hashes each row's words: offset, timestamp, a word per column,
-// then the null bits. The layout is part of the format: docs/format/staged-parquet.md.
-type hasher struct {
-	words []byte
-	dicts [][]uint64 // per column, the hashes of its dictionary's values
-}
-
-func (h *hasher) rows(c *Chunk, from, to int) Hash {
-	cols := len(c.Columns)
-	stride := 8 * (2 + cols + (cols+63)/64)
-	if need := stride * hashBlock; cap(h.words) < need {
-		h.words = make([]byte, need)
-	}
-	h.hashDicts(c)
 	var sum Hash
+	var rows [hashBlock]Hash
 	for start := from; start < to; start += hashBlock {
-		n := min(hashBlock, to-start)
-		buf := h.words[:n*stride]
-		h.fill(c, start, n, stride)
-		for r := 0; r < len(buf); r += stride {
-			x := xxh3.Hash128(buf[r : r+stride])
-			lo, carry := bits.Add64(sum.Lo, x.Lo, 0)
-			sum.Lo = lo
-			sum.Hi, _ = bits.Add64(sum.Hi, x.Hi, carry)
+		h := rows[:min(hashBlock, to-start)]
+		for r := range h {
+			h[r] = Hash{Hi: hashSeedHi, Lo: hashSeedLo}
+		}
+		hashInts(h, c.Offsets[start:])
+		hashInts(h, c.Timestamps[start:])
+		for i := range c.Columns {
+			hashColumn(h, &c.Columns[i], start)
+		}
+		for r := range h {
+			sum = sum.Add(h[r].step(uint64(len(c.Columns)), hashKey))
 		}
 	}
 	return sum
 }
 
-func (h *hasher) hashDicts(c *Chunk) {
-	h.dicts = h.dicts[:0]
-	for i := range c.Columns {
-		var words []uint64
-		if d := c.Columns[i].Dict; d != nil {
-			words = make([]uint64, d.Len())
-			for v := range words {
-				words[v] = d.word(v)
-			}
-		}
-		h.dicts = append(h.dicts, words)
+// hashBlock is how many rows are hashed at once, column by column: few enough to stay in the first cache.
+const hashBlock = 256
+
+// The constants are the first digits of pi behind the point, in hexadecimal.
+const (
+	hashSeedHi = 0x243f6a8885a308d3
+	hashSeedLo = 0x13198a2e03707344
+	hashKey    = 0xa4093822299f31d0
+	hashNull   = 0x082efa98ec4e6c89 // the key of the step of a null, whose word is 0
+)
+
+// step takes word w into h: the 128-bit product of its halves, each mixed with what is new.
+func (h Hash) step(w, key uint64) Hash {
+	hi, lo := bits.Mul64(h.Lo^w, h.Hi^key)
+	return Hash{Hi: hi, Lo: lo}
+}
+
+func hashInts(h []Hash, vals []int64) {
+	vals = vals[:len(h)]
+	for r, v := range vals {
+		h[r] = h[r].step(uint64(v), hashKey)
 	}
 }
 
-// word returns the word of value i of a column without a dictionary.
+// hashColumn takes the words of the column's values from start on into h.
+func hashColumn(h []Hash, c *Column, start int) {
+	var words [hashBlock]uint64
+	switch {
+	case c.Dict != nil:
+		for r, code := range c.Codes[start : start+len(h)] {
+			if !c.IsNull(start + r) {
+				words[r] = c.Dict.word(int(code))
+			}
+		}
+	case c.Kind == Bytes:
+		pos := uint32(0)
+		if start > 0 {
+			pos = c.Ends[start-1]
+		}
+		for r, end := range c.Ends[start : start+len(h)] {
+			words[r] = hashBytes(c.Data[pos:end])
+			pos = end
+		}
+	case c.Kind == Bool || c.Kind == Int64:
+		if len(c.Nulls) == 0 {
+			hashInts(h, c.Ints[start:])
+			return
+		}
+		for r, v := range c.Ints[start : start+len(h)] {
+			words[r] = uint64(v)
+		}
+	default:
+		for r := range h {
+			words[r] = c.word(start + r)
+		}
+	}
+	for r := range h {
+		if len(c.Nulls) > 0 && c.IsNull(start+r) {
+			h[r] = h[r].step(0, hashNull)
+		} else {
+			h[r] = h[r].step(words[r], hashKey)
+		}
+	}
+}
+
+// hashBytes returns the word of a string: xxh3, or where it is short a step that costs half as much.
+func hashBytes(v []byte) uint64 {
+	var a, b uint64
+	switch n := len(v); {
+	case n > 16:
+		return xxh3.Hash(v)
+	case n >= 8:
+		a, b = binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[n-8:])
+	case n >= 4:
+		a, b = uint64(binary.LittleEndian.Uint32(v)), uint64(binary.LittleEndian.Uint32(v[n-4:]))
+	case n > 0:
+		a = uint64(v[0]) | uint64(v[n/2])<<8 | uint64(v[n-1])<<16
+	}
+	hi, lo := bits.Mul64(a^hashSeedHi^uint64(len(v)), b^hashSeedLo)
+	return hi ^ lo
+}
+
+// word returns the word of value i of a column without a dictionary: the bits of numbers, one NaN for all, and the
+// hash of bytes.
 func (c *Column) word(i int) uint64 {
 	switch c.Kind {
 	case Float64:
 		return canonicalBits(c.Floats[i])
 	case Bytes, Decimal128:
-		return xxh3.Hash(c.Bytes(i))
+		return hashBytes(c.Bytes(i))
 	}
 	return uint64(c.Ints[i])
-}
-
-func (h *hasher) fill(c *Chunk, start, n, stride int) {
-	buf := h.words[:n*stride]
-	for r := range n {
-		row := buf[r*stride:]
-		binary.LittleEndian.PutUint64(row, uint64(c.Offsets[start+r]))
-		binary.LittleEndian.PutUint64(row[8:], uint64(c.Timestamps[start+r]))
-	}
-	nulls := 16 + 8*len(c.Columns)
-	for r := range n {
-		clear(buf[r*stride+nulls : (r+1)*stride])
-	}
-	for i := range c.Columns {
-		col, at := &c.Columns[i], 16+8*i
-		h.fillColumn(col, h.dicts[i], start, n, at, stride)
-		if len(col.Nulls) == 0 {
-			continue
-		}
-		for r := range n {
-			if col.IsNull(start + r) {
-				binary.LittleEndian.PutUint64(buf[r*stride+at:], 0)
-				buf[r*stride+nulls+i/8] |= 1 << (i % 8)
-			}
-		}
-	}
-}
-
-func (h *hasher) fillColumn(col *Column, dict []uint64, start, n, at, stride int) {
-	buf := h.words[:n*stride]
-	switch {
-	case col.Dict != nil:
-		for r, code := range col.Codes[start : start+n] {
-			if len(dict) > 0 { // a column of nulls has no dictionary values
-				binary.LittleEndian.PutUint64(buf[r*stride+at:], dict[code])
-			}
-		}
-	case col.Kind == Bytes:
-		pos := uint32(0)
-		if start > 0 {
-			pos = col.Ends[start-1]
-		}
-		for r, end := range col.Ends[start : start+n] {
-			binary.LittleEndian.PutUint64(buf[r*stride+at:], xxh3.Hash(col.Data[pos:end]))
-			pos = end
-		}
-	case col.Kind == Bool || col.Kind == Int64:
-		for r, v := range col.Ints[start : start+n] {
-			binary.LittleEndian.PutUint64(buf[r*stride+at:], uint64(v))
-		}
-	default:
-		for r := range n {
-			binary.LittleEndian.PutUint64(buf[r*stride+at:], col.word(start+r))
-		}
-	}
 }

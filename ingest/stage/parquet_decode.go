@@ -24,6 +24,9 @@ type columnDecoder struct {
 	body   []byte
 	levels []byte
 	codes  []int32
+
+	text    []byte
+	offsets []uint32
 }
 
 // chunk decodes all pages of a column chunk.
@@ -123,6 +126,9 @@ func (d *columnDecoder) dataPage(h pageHeader, body []byte) (err error) {
 	case h.encoding == format.DeltaBinaryPacked && d.physical == format.Int64:
 		return d.deltaValues(body, n, levels)
 	}
+	if h.encoding == format.DeltaLengthByteArray && d.physical == format.ByteArray {
+		return d.sizedStrings(body, n, levels)
+	}
 	return corrupt("encoding %s of %s is not one that tidemark writes", h.encoding, d.physical)
 }
 
@@ -218,25 +224,27 @@ func (d *columnDecoder) dictionaryCodes(body []byte, n int, levels []byte) error
 }
 
 func (d *columnDecoder) deltaValues(body []byte, n int, levels []byte) error {
-	if n > 0 {
-		// The header names the block size, the blocks and the values; the decoder trusts the last.
-		at := 0
-		for _, want := range []uint64{128, 4, uint64(n)} {
-			u, k := binary.Uvarint(body[at:])
-			if k <= 0 || u != want {
-				return corrupt("a delta header that says %d, want %d", u, want)
-			}
-			at += k
-		}
+	if err := checkDelta(body, n); err != nil {
+		return err
 	}
-	vals := make([]int64, 0, n)
-	if n > 0 {
-		var err error
-		if vals, err = new(delta.BinaryPackedEncoding).DecodeInt64(vals, body); err != nil || len(vals) != n {
-			return corrupt("%d delta values, want %d: %v", len(vals), n, err)
-		}
+	vals, err := new(delta.BinaryPackedEncoding).DecodeInt64(make([]int64, 0, n), body)
+	if err != nil || len(vals) != n {
+		return corrupt("%d delta values, want %d: %v", len(vals), n, err)
 	}
 	d.scatterInts(d.col, vals, levels)
+	return nil
+}
+
+// checkDelta holds a delta header, which names the block size, the blocks and the values, against the n values that are
+// wanted: the decoder trusts it.
+func checkDelta(body []byte, n int) error {
+	for _, want := range []uint64{128, 4, uint64(n)} {
+		u, k := binary.Uvarint(body)
+		if k <= 0 || u != want {
+			return corrupt("a delta header that says %d, want %d", u, want)
+		}
+		body = body[k:]
+	}
 	return nil
 }
 

@@ -3,7 +3,9 @@ package stage
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
+	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/format"
 )
 
@@ -87,15 +89,9 @@ func (d *columnDecoder) plainStrings(col *Column, body []byte, n int, levels []b
 	if n > len(body)/4 {
 		return corrupt("%d strings in %d bytes", n, len(body))
 	}
-	if col.Ends == nil {
-		col.Ends = make([]uint32, 0, max(n, len(levels)))
-	}
-	if col != d.col.Dict && col.Data == nil {
-		col.Ends = make([]uint32, 0, d.rows)
-		col.Data = make([]byte, 0, max(0, d.meta.TotalUncompressedSize-4*int64(d.rows)))
-	}
-	rows := max(n, len(levels))
-	for i := range rows {
+	col.Ends = slices.Grow(col.Ends, max(n, len(levels)))
+	col.Data = slices.Grow(col.Data, len(body)-4*n)
+	for i := range max(n, len(levels)) {
 		if levels != nil && levels[i] == 0 {
 			col.Ends = append(col.Ends, uint32(len(col.Data)))
 			continue
@@ -113,6 +109,32 @@ func (d *columnDecoder) plainStrings(col *Column, body []byte, n int, levels []b
 	}
 	if len(body) > 0 {
 		return corrupt("%d bytes behind the strings", len(body))
+	}
+	return nil
+}
+
+// sizedStrings appends n strings whose lengths stand before all of them.
+func (d *columnDecoder) sizedStrings(body []byte, n int, levels []byte) error {
+	if err := checkDelta(body, n); err != nil {
+		return err
+	}
+	text, offsets, err := new(delta.LengthByteArrayEncoding).DecodeByteArray(d.text, body, d.offsets)
+	if err != nil || len(offsets) != n+1 {
+		return corrupt("%d string lengths, want %d: %v", len(offsets)-1, n, err)
+	}
+	d.text, d.offsets = text, offsets
+	base, last := uint32(len(d.col.Data)), uint32(0)
+	d.col.Data = append(d.col.Data, text...)
+	d.col.Ends = slices.Grow(d.col.Ends, max(n, len(levels)))
+	ends := offsets[1:]
+	for i := range max(n, len(levels)) {
+		if levels == nil || levels[i] == 1 {
+			if ends[0] < last || int(ends[0]) > len(text) {
+				return corrupt("string lengths that overflow")
+			}
+			last, ends = ends[0], ends[1:]
+		}
+		d.col.Ends = append(d.col.Ends, base+last)
 	}
 	return nil
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/tidemarkdb/tidemark/internal/cube"
-	"github.com/zeebo/xxh3"
 )
 
 // A dictionary over these limits is given up: the column is plain in this row group and in the rest of the file.
@@ -52,7 +52,7 @@ func (d *dictionary) size() int { return len(d.data) + 4*len(d.ends) }
 
 // code returns the code of v, a new one if needed; ok is false when the dictionary is full.
 func (d *dictionary) code(v []byte) (code uint32, ok bool) {
-	h := xxh3.Hash(v)
+	h := hashBytes(v)
 	for at := h & (2*dictMaxValues - 1); ; at = (at + 1) & (2*dictMaxValues - 1) {
 		slot := &d.slots[at]
 		if slot.code == 0 {
@@ -137,10 +137,10 @@ func (e *encoder) dictionaryPages() error {
 	})
 }
 
-// stringPages writes plain strings: pages end by rows or by bytes.
+// stringPages writes strings one after the other, their lengths before them; pages end by rows or by bytes.
 func (e *encoder) stringPages(i int) error {
 	row, start := 0, 0
-	e.values = e.values[:0]
+	e.values, e.sizes = e.values[:0], e.sizes[:0]
 	flush := func() error {
 		n := row - start
 		if n == 0 {
@@ -149,9 +149,13 @@ func (e *encoder) stringPages(i int) error {
 		if _, err := e.startPage(start, n, 0, true); err != nil {
 			return err
 		}
-		e.body = append(e.body, e.values...)
-		start, e.values = row, e.values[:0]
-		return e.page(pageHeader{kind: format.DataPage, values: n, encoding: format.Plain}, e.body)
+		var err error
+		if e.part, err = new(delta.BinaryPackedEncoding).EncodeInt32(e.part, e.sizes); err != nil {
+			return err
+		}
+		e.body = append(append(e.body, e.part...), e.values...)
+		start, e.values, e.sizes = row, e.values[:0], e.sizes[:0]
+		return e.page(pageHeader{kind: format.DataPage, values: n, encoding: format.DeltaLengthByteArray}, e.body)
 	}
 	for _, s := range e.spans {
 		col := &s.chunk.Columns[i]
@@ -161,7 +165,7 @@ func (e *encoder) stringPages(i int) error {
 				if len(v) > 1<<30 {
 					return fmt.Errorf("a value of %d bytes does not fit a page", len(v))
 				}
-				e.values = binary.LittleEndian.AppendUint32(e.values, uint32(len(v)))
+				e.sizes = append(e.sizes, int32(len(v)))
 				e.values = append(e.values, v...)
 			}
 			row++

@@ -18,7 +18,6 @@ import (
 // encoder writes files, one after the other, and keeps its memory. It works column by column: what it holds is one
 // column of one row group (F6).
 type encoder struct {
-	hash hasher
 	zstd *zstd.Encoder
 	out  *countingWriter
 	meta *format.ColumnMetaData // of the column chunk being written
@@ -29,7 +28,8 @@ type encoder struct {
 	codes  []int32 // dictionary codes of the values that are not null
 	levels []byte  // per row: 1 where there is a value; empty when no row is null
 	dict   dictionary
-	values []byte // plain strings of the page being made
+	values []byte // strings of the page being made, without dictionary
+	sizes  []int32
 	body   []byte // page being made
 	part   []byte // encoded values of it
 	comp   []byte // the page, compressed
@@ -50,7 +50,7 @@ const (
 // newZstd returns a compressor for whole buffers.
 func newZstd() (*zstd.Encoder, error) {
 	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20))
+		zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20), zstd.WithAllLitEntropyCompression(true))
 }
 
 func (e *encoder) writeParquet(out *countingWriter, s *Schema, foot Footer, chunks []*Chunk, rows int) (int, error) {
