@@ -1,0 +1,91 @@
+# Versions of the tools; each lands in .bin under its version, so that a new version is a new install.
+GOFUMPT_VERSION     := v0.9.2
+STATICCHECK_VERSION := v0.7.0
+
+# How long new inputs are fuzzed, over all targets together.
+FUZZ_SECONDS ?= 240
+GOTESTFLAGS  ?=
+SHELL        := bash
+.SHELLFLAGS  := -eu -o pipefail -c
+
+bin         := $(CURDIR)/.bin
+gofumpt     := $(bin)/gofumpt-$(GOFUMPT_VERSION)
+staticcheck := $(bin)/staticcheck-$(STATICCHECK_VERSION)
+test_sh     := ./deploy/local/test.sh
+
+# All Go files that we wrote; examples of violations under testdata are none of them.
+sources = git ls-files -co --exclude-standard -- '*.go' | grep -v '/testdata/' | while read -r f; do [[ ! -e $$f ]] || echo "$$f"; done
+
+.PHONY: help build test unit race sim fuzz golden lint fmt bench e2e soak
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'build   the program, ./tidemark'
+	@echo 'test    everything: lint, build, race, sim, fuzz, e2e, with real servers that it installs'
+	@echo 'unit    go test ./... : all that needs no server'
+	@echo 'race    all tests under the race detector, with real servers'
+	@echo 'sim     tests in virtual time with the in-memory Kafka'
+	@echo 'fuzz    FUZZ_SECONDS (240) of new inputs, shared by all fuzz targets'
+	@echo 'golden  rewrite the text files of planner tests; read the diff'
+	@echo 'lint    gofumpt, vet, staticcheck, internal/lint'
+	@echo 'fmt     format the sources'
+	@echo 'bench   micro-benchmarks, then load on a real Kafka (go run ./bench)'
+	@echo 'e2e     the built program against real servers, with kill -9'
+	@echo 'soak    e2e with more rounds and events; takes an hour'
+
+test:
+	@$(test_sh) lint build race sim fuzz e2e
+
+# What needs servers starts them.
+race bench e2e:
+	@$(test_sh) $@
+
+soak:
+	@TIDEMARK_TEST_SOAK=1 $(test_sh) e2e
+
+build unit sim fuzz golden lint fmt: %: stage-%
+
+.PHONY: stage-build stage-unit stage-race stage-sim stage-fuzz stage-golden stage-lint stage-fmt stage-bench stage-e2e
+
+stage-build:
+	go build -trimpath -o tidemark ./cmd/tidemark
+	go build ./...
+
+stage-unit:
+	go test $(GOTESTFLAGS) ./...
+
+stage-race:
+	go test -race -timeout 25m $(GOTESTFLAGS) ./...
+
+stage-sim:
+	@deploy/local/gotest.sh sim $(GOTESTFLAGS)
+
+stage-fuzz:
+	@deploy/local/gotest.sh fuzz $(FUZZ_SECONDS)
+
+stage-e2e:
+	@deploy/local/gotest.sh e2e $(GOTESTFLAGS)
+
+stage-golden:
+	go test $$(go list -f '{{join .TestImports " "}} {{join .XTestImports " "}} {{.ImportPath}}' ./... | grep datadriven | awk '{print $$NF}') -rewrite
+
+stage-lint: $(gofumpt) $(staticcheck)
+	@bad=$$($(sources) | xargs $(gofumpt) -l); [[ -z $$bad ]] || { echo "not formatted (make fmt):"; echo "$$bad"; exit 1; }
+	go vet -tags e2e,synctests ./...
+	$(staticcheck) -tags e2e,synctests ./...
+	go test -count=1 ./internal/lint
+
+stage-fmt: $(gofumpt)
+	@$(sources) | xargs $(gofumpt) -l -w
+
+stage-bench:
+	go test -run '^$$' -bench . -benchtime 1s -benchmem ./...
+	go run ./bench ingest --brokers $$TIDEMARK_TEST_KAFKA
+
+$(gofumpt):
+	GOBIN=$(bin) GOFLAGS= go install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)
+	@mv $(bin)/gofumpt $@
+
+$(staticcheck):
+	GOBIN=$(bin) GOFLAGS= go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+	@mv $(bin)/staticcheck $@

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# A Python with the readers that tests compare ours with. Prints the path of its interpreter.
+#
+#   python.sh install
+#
+# Environment: SERVICES_DIR (default: the user's cache folder), PYTHON (python3). Needs Python 3.11 or newer with venv.
+set -euo pipefail
+
+packages=(duckdb==1.5.0 pyarrow==26.0.1 pandas==3.1.1)
+
+[ "${1:-}" = install ] || { echo "usage: ${0##*/} install" >&2; exit 2; }
+: "${SERVICES_DIR:=${XDG_CACHE_HOME:-$HOME/.cache}/tidemark-services}"
+mkdir -p "$SERVICES_DIR"
+root=$(cd "$SERVICES_DIR" && pwd)
+# Another list of packages is another folder, so two checkouts never pull the rug from under each other.
+venv=$root/python-$(printf '%s ' "${packages[@]}" | cksum | cut -d' ' -f1)
+
+exec 9>"$root/python.lock"
+flock -w 900 9
+if [ ! -e "$venv/ok" ]; then
+  rm -rf "$venv"
+  "${PYTHON:-python3}" -m venv "$venv" >&2
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "${packages[@]}" >&2 9>&-
+  "$venv/bin/python" -c 'import duckdb, pandas, pyarrow.parquet' >&2
+  touch "$venv/ok"
+fi
+echo "$venv/bin/python"
