@@ -1,0 +1,121 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// credentials marks the errors of the provider below, which the client passes on as text without a type.
+type credentials struct{ aws.CredentialsProvider }
+
+func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if c.CredentialsProvider == nil {
+		return aws.Credentials{}, &credentialsError{errors.New("none are configured")}
+	}
+	got, err := c.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return got, &credentialsError{err}
+	}
+	return got, nil
+}
+
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string { return e.err.Error() }
+func (e *credentialsError) Unwrap() error { return e.err }
+
+// explain maps an error of the client to those of Store, and says what a person can do about it.
+func (s *S3) explain(ctx context.Context, err error) error {
+	var creds *credentialsError
+	var api smithy.APIError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &creds):
+		return fmt.Errorf("%w: no access keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile or role: %w", ErrUnavailable, creds.err)
+	case errors.As(err, &api):
+		return s.explainAPI(api, status(err))
+	case status(err) >= 300:
+		return s.explainAPI(&smithy.GenericAPIError{Code: http.StatusText(status(err)), Message: "no S3 error in the answer"}, status(err))
+	}
+	var send *smithyhttp.RequestSendError
+	var decode *smithy.DeserializationError
+	var network net.Error
+	if errors.As(err, &send) || errors.As(err, &decode) || errors.As(err, &network) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, shorten(err))
+	}
+	return err
+}
+
+// explainAPI maps what the store itself answered.
+func (s *S3) explainAPI(api smithy.APIError, status int) error {
+	cause := api.ErrorCode()
+	if m := api.ErrorMessage(); m != "" {
+		cause += ": " + m
+	}
+	switch api.ErrorCode() {
+	case "NoSuchKey", "NotFound":
+		return ErrNotFound
+	case "PreconditionFailed":
+		return ErrExists
+	case "NoSuchBucket":
+		return fmt.Errorf("there is no bucket %s at %s: create it, or correct the address of the store (%s)", s.opts.Bucket, s.where(), cause)
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidClientTokenId", "AuthFailure":
+		return fmt.Errorf("the store refuses the access keys: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile or role in use (%s)", cause)
+	case "AccessDenied", "Forbidden", "AllAccessDisabled":
+		return fmt.Errorf("not allowed: grant s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucket on bucket %s (%s)",
+			s.opts.Bucket, cause)
+	case "RequestTimeTooSkewed":
+		return fmt.Errorf("%w: the clock of this machine or of the store is wrong (%s)", ErrUnavailable, cause)
+	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "Moved Permanently":
+		return fmt.Errorf("bucket %s lies in another region or at another endpoint than %s: correct region= or endpoint= in the address of the store (%s)",
+			s.opts.Bucket, s.where(), cause)
+	case "ConditionalRequestConflict", "OperationAborted", "ExpiredToken", "RequestTimeout", "SlowDown", "NoSuchUpload":
+		return fmt.Errorf("%w: %s", ErrUnavailable, cause)
+	}
+	switch {
+	case status == http.StatusPreconditionFailed:
+		return ErrExists
+	case status == http.StatusNotFound:
+		return ErrNotFound
+	case status == http.StatusNotImplemented:
+		return fmt.Errorf("the store at %s lacks a part of S3 that is needed (%s)", s.where(), cause)
+	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusConflict:
+		return fmt.Errorf("%w: status %d: %s", ErrUnavailable, status, cause)
+	}
+	return fmt.Errorf("the store refused the request: status %d: %s", status, cause)
+}
+
+func (s *S3) where() string {
+	if s.opts.Endpoint != "" {
+		return s.opts.Endpoint
+	}
+	return "Amazon S3, region " + s.client.Options().Region
+}
+
+func status(err error) int {
+	var re *smithyhttp.ResponseError
+	if errors.As(err, &re) && re.Response != nil && re.Response.Response != nil {
+		return re.HTTPStatusCode()
+	}
+	return 0
+}
+
+// shorten drops what the client wraps around a network error: operation, request id, address.
+func shorten(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
