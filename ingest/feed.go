@@ -1,0 +1,187 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// topicPartition names a partition of a topic.
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// assigner is told which partitions this process owns. Both methods may take as long as StopTimeout.
+type assigner interface {
+	// assigned opens a partition and returns the offset to read from; ok=false leaves it unread.
+	assigned(ctx context.Context, tp topicPartition) (offset int64, ok bool, err error)
+	// revoked gives partitions up: what is in hand is committed or discarded.
+	revoked(tps []topicPartition)
+}
+
+// feed is the one client that consumes. With a group, Kafka shares partitions out and calls the assigner; without one,
+// start is called for each partition.
+type feed struct {
+	cl    *kgo.Client
+	group string
+	owner string
+
+	mu     sync.Mutex // guards all below
+	topics map[string]bool
+	owned  map[topicPartition]bool // with a group: what it gave us
+}
+
+func newFeed(o Options, a assigner) (*feed, error) {
+	f := &feed{group: o.Group, owner: o.Owner, topics: map[string]bool{}, owned: map[topicPartition]bool{}}
+	opts := append(append([]kgo.Opt{}, o.Kafka...),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // progress goes by position, not by the last event seen
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchMaxBytes(o.FetchBytes),
+		kgo.FetchMaxPartitionBytes(min(o.FetchBytes, 1<<20)),
+		kgo.MaxConcurrentFetches(1),
+	)
+	if o.Group != "" {
+		opts = append(opts,
+			kgo.ConsumerGroup(o.Group),
+			kgo.InstanceID(o.Owner), // a restart takes its partitions over at once
+			kgo.Balancers(kgo.CooperativeStickyBalancer()),
+			kgo.DisableAutoCommit(), // N1: the catalog is the truth
+			kgo.AdjustFetchOffsetsFn(func(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+				return f.adjust(ctx, offsets, a)
+			}),
+			kgo.BlockRebalanceOnPoll(), // no fetch of an earlier assignment is in hand when a partition comes back
+			kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) { f.revoke(flatten(lost), a) }),
+			kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) { f.revoke(flatten(lost), a) }),
+		)
+	}
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka client: %w", err)
+	}
+	f.cl = cl
+	return f, nil
+}
+
+// adjust puts the catalog's offsets in the place of the group's (N1).
+func (f *feed) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offset, a assigner) (map[string]map[int32]kgo.Offset, error) {
+	for topic, ps := range offsets {
+		for p := range ps {
+			at, ok, err := a.assigned(ctx, topicPartition{topic, p})
+			if err != nil {
+				return nil, err
+			}
+			f.mu.Lock()
+			f.owned[topicPartition{topic, p}] = true
+			f.mu.Unlock()
+			if !ok {
+				f.pause(topicPartition{topic, p})
+				at = 0
+			}
+			ps[p] = kgo.NewOffset().At(at)
+		}
+	}
+	return offsets, nil
+}
+
+func (f *feed) revoke(tps []topicPartition, a assigner) {
+	f.mu.Lock()
+	for _, tp := range tps {
+		delete(f.owned, tp)
+	}
+	f.mu.Unlock()
+	a.revoked(tps)
+}
+
+// owns reports whether a partition is this process's to read.
+func (f *feed) owns(tp topicPartition) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.group == "" || f.owned[tp]
+}
+
+// subscribe adds a topic to the group's. It does nothing without a group, or twice.
+func (f *feed) subscribe(topic string) {
+	f.mu.Lock()
+	known := f.topics[topic]
+	f.topics[topic] = true
+	f.mu.Unlock()
+	if f.group != "" && !known {
+		f.cl.AddConsumeTopics(topic)
+	}
+}
+
+// start reads a partition from an offset, without a group.
+func (f *feed) start(tp topicPartition, offset int64) {
+	f.cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{tp.topic: {tp.partition: kgo.NewOffset().At(offset)}})
+}
+
+// reset moves a partition that is being read.
+func (f *feed) reset(tp topicPartition, offset int64) {
+	if f.group == "" {
+		f.cl.RemoveConsumePartitions(map[string][]int32{tp.topic: {tp.partition}})
+		f.start(tp, offset)
+		return
+	}
+	f.cl.SetOffsets(map[string]map[int32]kgo.EpochOffset{tp.topic: {tp.partition: {Epoch: -1, Offset: offset}}})
+}
+
+// forget drops all the client knows of a topic that was made again; a group member subscribes anew.
+func (f *feed) forget(topic string) {
+	f.cl.PurgeTopicsFromConsuming(topic)
+	f.mu.Lock()
+	delete(f.topics, topic)
+	f.mu.Unlock()
+}
+
+func (f *feed) pause(tp topicPartition) {
+	f.cl.PauseFetchPartitions(map[string][]int32{tp.topic: {tp.partition}})
+}
+
+func (f *feed) resume(tp topicPartition) {
+	f.cl.ResumeFetchPartitions(map[string][]int32{tp.topic: {tp.partition}})
+}
+
+// courtesy commits offsets to the group for tools that show lag. Nothing depends on it (N1).
+func (f *feed) courtesy(ctx context.Context, committed map[topicPartition]int64) error {
+	if f.group == "" || len(committed) == 0 {
+		return nil
+	}
+	set := map[string]map[int32]kgo.EpochOffset{}
+	for tp, off := range committed {
+		if set[tp.topic] == nil {
+			set[tp.topic] = map[int32]kgo.EpochOffset{}
+		}
+		set[tp.topic][tp.partition] = kgo.EpochOffset{Epoch: -1, Offset: off}
+	}
+	var failed error
+	f.cl.CommitOffsetsSync(ctx, set, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitResponse, err error) {
+		failed = err
+	})
+	return failed
+}
+
+// close leaves the group, so that other members need not wait for the session to time out.
+func (f *feed) close(ctx context.Context, adm *kadm.Client) error {
+	f.cl.CloseAllowingRebalance()
+	if f.group == "" {
+		return nil
+	}
+	_, err := adm.LeaveGroup(ctx, kadm.LeaveGroup(f.group).InstanceIDs(f.owner).Reason("tidemark stopped"))
+	return err
+}
+
+func flatten(m map[string][]int32) []topicPartition {
+	var out []topicPartition
+	for topic, ps := range m {
+		for _, p := range ps {
+			out = append(out, topicPartition{topic, p})
+		}
+	}
+	return out
+}

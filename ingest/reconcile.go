@@ -1,0 +1,387 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// topicsEvery is how often the brokers are asked about partitions, ids and ends of topics that are read well.
+const topicsEvery = 5 * time.Second
+
+// reconcileLoop brings what is read in line with what the catalog and the brokers say, until ctx is done or UntilEnd
+// has nothing left.
+func (in *Ingester) reconcileLoop(ctx context.Context) error {
+	tick := time.NewTicker(in.o.Interval)
+	defer tick.Stop()
+	revision := int64(-1)
+	for {
+		rev, err := in.pass(ctx, revision, time.Now())
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "ingest pass failed", slog.Any("err", err))
+		default:
+			revision = rev
+		}
+		if done, err := in.finished(); done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-in.wakeup:
+		}
+	}
+}
+
+// pass costs what there is to do: tables are only read when the catalog's revision changed.
+func (in *Ingester) pass(ctx context.Context, revision int64, now time.Time) (int64, error) {
+	rev, err := in.o.Catalog.Revision(ctx)
+	if err != nil {
+		return revision, err
+	}
+	if rev != revision {
+		if err := in.loadTables(ctx); err != nil {
+			return revision, err
+		}
+		if err := in.rollRequests(ctx); err != nil {
+			return revision, err
+		}
+	} else if in.rollsOpen {
+		if err := in.rollRequests(ctx); err != nil {
+			return revision, err
+		}
+	}
+	for _, topic := range in.wantedTopics() {
+		in.checkTopic(ctx, topic, now)
+	}
+	for _, p := range in.partitions() {
+		p.rollIfOlder(now)
+		in.probe(p, now)
+	}
+	in.courtesy(ctx, now)
+	return rev, nil
+}
+
+// loadTables compiles new definitions, switches partitions to them, and releases tables that were dropped or stopped.
+func (in *Ingester) loadTables(ctx context.Context) error {
+	defs, err := in.o.Catalog.Tables(ctx, in.o.Project)
+	if err != nil {
+		return err
+	}
+	keep := map[string]*table{}
+	stopped := map[string]string{}
+	for _, def := range defs {
+		if in.o.Table != "" && def.Name != in.o.Table {
+			continue
+		}
+		st, err := in.o.Catalog.TableState(ctx, def.ID)
+		if err != nil {
+			return err
+		}
+		if st.Stopped {
+			stopped[def.ID] = st.Reason
+			if in.o.UntilEnd {
+				in.fail(fmt.Errorf("table %s: %w: %s", def.Name, errStopped, st.Reason))
+			}
+			continue
+		}
+		in.mu.Lock()
+		t := in.tables[def.ID]
+		in.mu.Unlock()
+		if t == nil || !t.same(def) {
+			if t, err = compile(def); err != nil {
+				return fmt.Errorf("table %s: %w", def.Name, err)
+			}
+		}
+		keep[def.ID] = t
+	}
+	in.mu.Lock()
+	in.tables, in.stopped = keep, stopped
+	in.loaded = true
+	in.mu.Unlock()
+	in.applyTables(ctx, keep)
+	return nil
+}
+
+// applyTables brings the open sources in line: newer definitions are switched to; a source that reads a table that is
+// gone, or lacks one, is opened again.
+func (in *Ingester) applyTables(ctx context.Context, tables map[string]*table) {
+	in.mu.Lock()
+	var reopen, drop []topicPartition
+	for tp, s := range in.sources {
+		want := 0
+		for _, t := range tables {
+			if t.def.Topic == tp.topic {
+				want++
+			}
+		}
+		same := len(s.parts) == want
+		for _, p := range s.parts {
+			t := tables[p.tableID()]
+			if t == nil {
+				same = false
+				continue
+			}
+			p.switchTable(t)
+		}
+		switch {
+		case want == 0:
+			drop = append(drop, tp)
+		case !same:
+			reopen = append(reopen, tp)
+		}
+	}
+	in.mu.Unlock()
+	for _, tp := range reopen {
+		in.reopen(tp, "the tables of the topic changed")
+	}
+	if len(drop) > 0 {
+		for _, tp := range drop {
+			in.feed.pause(tp)
+		}
+		stopCtx, cancel := context.WithTimeout(ctx, in.o.StopTimeout)
+		defer cancel()
+		in.release(stopCtx, drop)
+	}
+}
+
+func (p *partition) tableID() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.table.def.ID
+}
+
+func (in *Ingester) wantedTopics() []string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	var topics []string
+	for _, t := range in.tables {
+		if !slices.Contains(topics, t.def.Topic) {
+			topics = append(topics, t.def.Topic)
+		}
+	}
+	slices.Sort(topics)
+	return topics
+}
+
+// checkTopic asks the brokers about a topic, when it is time to, and starts what is not read yet.
+func (in *Ingester) checkTopic(ctx context.Context, topic string, now time.Time) {
+	in.mu.Lock()
+	st := in.topics[topic]
+	if st == nil {
+		st = &topicState{}
+		in.topics[topic] = st
+	}
+	every := topicsEvery
+	if st.info == nil || in.o.UntilEnd {
+		every = in.o.Interval
+	}
+	due := st.checked.IsZero() || now.Sub(st.checked) >= every
+	before := st.info
+	in.mu.Unlock()
+	if !due {
+		return
+	}
+	askCtx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	info, err := in.admin.topic(askCtx, topic)
+	cancel()
+	in.mu.Lock()
+	changed := (st.err == nil) != (err == nil)
+	st.checked, st.err = time.Now(), err
+	if err == nil {
+		st.info = info
+	}
+	in.mu.Unlock()
+	if err != nil {
+		if changed {
+			in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "topic cannot be read", slog.String("topic", topic), slog.Any("err", err))
+		}
+		if errors.Is(err, errNoTopic) && in.o.FailOnMissingTopic {
+			in.fail(fmt.Errorf("topic %s: %w: create it, or correct the table's topic", topic, err))
+		}
+		return
+	}
+	if before != nil && before.id != info.id && before.id != "" {
+		in.reopenTopic(topic, "the topic has another id: it was deleted and made again")
+		return
+	}
+	in.startTopic(ctx, topic, info)
+}
+
+// startTopic starts partitions that are not read yet and notes the ends of the others.
+func (in *Ingester) startTopic(ctx context.Context, topic string, info *topicInfo) {
+	in.feed.subscribe(topic)
+	for id, end := range info.lastStable {
+		tp := topicPartition{topic, id}
+		in.mu.Lock()
+		s, again := in.sources[tp], in.reopening[tp]
+		in.mu.Unlock()
+		switch {
+		case s != nil:
+			for _, p := range s.parts {
+				p.mu.Lock()
+				p.end = max(end, p.next)
+				p.mu.Unlock()
+			}
+		case again || !in.feed.owns(tp):
+		case len(in.o.Partitions) > 0 && !slices.Contains(in.o.Partitions, id):
+		default:
+			if err := in.openAndRead(ctx, tp); err != nil && ctx.Err() == nil {
+				in.met.retries.Inc()
+				in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "partition not opened",
+					slog.String("topic", topic), slog.Int("partition", int(id)), slog.Any("err", err))
+			}
+		}
+	}
+}
+
+// rollRequests seals what builds wait for. A request ends when what it asked for is committed.
+func (in *Ingester) rollRequests(ctx context.Context) error {
+	reqs, err := in.o.Catalog.RollRequests(ctx)
+	if err != nil {
+		return err
+	}
+	in.rollsOpen = len(reqs) > 0
+	for _, r := range reqs {
+		for _, p := range in.partitions() {
+			if p.tableID() != r.TableID || r.Partition >= 0 && r.Partition != p.tp.partition {
+				continue
+			}
+			if !p.rolled(r.UpTo) {
+				continue
+			}
+			if err := in.o.Catalog.FinishRoll(ctx, r.ID, p.tp.partition); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rolled reports whether offsets below upTo (0: all that was read) are committed, and seals the open range if it is
+// needed for that.
+func (p *partition) rolled(upTo int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if upTo == 0 && p.open == nil && len(p.sealed) == 0 || upTo > 0 && p.committed >= upTo {
+		return true
+	}
+	if p.open != nil && (upTo == 0 || p.open.end >= upTo) {
+		p.sealLocked("request")
+	}
+	return false
+}
+
+// courtesy tells the consumer group how far the catalog is.
+func (in *Ingester) courtesy(ctx context.Context, now time.Time) {
+	if in.o.Group == "" || now.Sub(in.courtesyAt) < topicsEvery {
+		return
+	}
+	in.courtesyAt = now
+	done := map[topicPartition]int64{}
+	for _, p := range in.partitions() {
+		p.mu.Lock()
+		if at, ok := done[p.tp]; !ok || p.committed < at {
+			done[p.tp] = p.committed
+		}
+		p.mu.Unlock()
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := in.feed.courtesy(ctx, done); err != nil {
+		in.o.Logger.LogAttrs(ctx, slog.LevelDebug, "group offsets not committed", slog.Any("err", err))
+	}
+}
+
+// partitions returns all that are read, in a stable order.
+func (in *Ingester) partitions() []*partition {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	var all []*partition
+	for _, s := range in.sources {
+		all = append(all, s.parts...)
+	}
+	slices.SortFunc(all, func(a, b *partition) int {
+		if a.tp.topic != b.tp.topic {
+			if a.tp.topic < b.tp.topic {
+				return -1
+			}
+			return 1
+		}
+		return int(a.tp.partition - b.tp.partition)
+	})
+	return all
+}
+
+// stopTable stops a table that has too many unreadable records. It returns at once.
+func (in *Ingester) stopTable(def *cube.Table, share, limit float64) {
+	reason := fmt.Sprintf("%.1f%% of the last %d records are unreadable, the limit is %.1f%%: look at them with `tidemark quarantine list %s`, mend the definition or the producer, then: tidemark table resume %s",
+		100*share, def.Quarantine.Window, 100*limit, def.Name, def.Name)
+	in.later(func(ctx context.Context) {
+		if err := in.o.Catalog.SetTableState(ctx, def.ID, catalog.TableState{Stopped: true, Reason: reason}); err != nil {
+			in.o.Logger.LogAttrs(ctx, slog.LevelError, "table not stopped", slog.String("topic", def.Topic), slog.Any("err", err))
+			return
+		}
+		in.o.Logger.LogAttrs(ctx, slog.LevelError, "table stopped", slog.String("topic", def.Topic), slog.String("err", reason))
+		in.poke()
+	})
+}
+
+// finished reports whether Run is to end: something fatal happened, or UntilEnd has nothing left to read.
+func (in *Ingester) finished() (bool, error) {
+	in.mu.Lock()
+	fatal, loaded := in.fatal, in.loaded
+	in.mu.Unlock()
+	if fatal != nil {
+		return true, nil // Run returns it
+	}
+	if !in.o.UntilEnd || !loaded {
+		return false, nil
+	}
+	for _, topic := range in.wantedTopics() {
+		in.mu.Lock()
+		info := in.topics[topic].info
+		in.mu.Unlock()
+		if info == nil {
+			return false, nil
+		}
+		for id := range info.lastStable {
+			if len(in.o.Partitions) > 0 && !slices.Contains(in.o.Partitions, id) {
+				continue
+			}
+			in.mu.Lock()
+			s := in.sources[topicPartition{topic, id}]
+			in.mu.Unlock()
+			if s == nil || !s.atEnd() {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
+// atEnd reports whether all up to the target is committed, and seals what is open once it is read.
+func (s *source) atEnd() bool {
+	done := true
+	for _, p := range s.parts {
+		p.mu.Lock()
+		if p.next < p.target {
+			done = false
+		} else if p.open != nil || len(p.sealed) > 0 {
+			p.sealLocked("end")
+			done = false
+		}
+		p.mu.Unlock()
+	}
+	return done
+}

@@ -1,0 +1,152 @@
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// reopen commits what is in hand of a partition and opens it anew: the checks of openPartition find out what became of
+// its log. It returns at once; the work is done beside the poll loop.
+func (in *Ingester) reopen(tp topicPartition, why string) {
+	in.reopenAll([]topicPartition{tp}, why, func(context.Context) {})
+}
+
+// reopenTopic does the same for all partitions of a topic that was made again; the client must forget the old one.
+func (in *Ingester) reopenTopic(topic, why string) {
+	in.mu.Lock()
+	var tps []topicPartition
+	for tp := range in.sources {
+		if tp.topic == topic {
+			tps = append(tps, tp)
+		}
+	}
+	delete(in.topics, topic)
+	in.mu.Unlock()
+	in.reopenAll(tps, why, func(ctx context.Context) {
+		in.command(ctx, func() { in.feed.forget(topic) })
+	})
+}
+
+// lostPartition gives up a partition that another process has claimed (N2).
+func (in *Ingester) lostPartition(p *partition, err error) {
+	in.o.Logger.LogAttrs(context.Background(), slog.LevelWarn, "partition taken over",
+		slog.String("topic", p.tp.topic), slog.Int("partition", int(p.tp.partition)), slog.Any("err", err))
+	if in.o.UntilEnd {
+		in.fail(err)
+		return
+	}
+	p.fail(TakenOver, err.Error())
+	in.reopenAll([]topicPartition{p.tp}, err.Error(), func(ctx context.Context) {
+		select { // do not fight for it
+		case <-ctx.Done():
+		case <-time.After(takeoverPause):
+		}
+	})
+}
+
+// takeoverPause is how long a partition that was taken over is left to the other process before it is claimed again,
+// should the group still give it to this one.
+const takeoverPause = 10 * time.Second
+
+func (in *Ingester) reopenAll(tps []topicPartition, why string, between func(context.Context)) {
+	in.mu.Lock()
+	var mine []topicPartition
+	for _, tp := range tps {
+		if in.sources[tp] != nil && !in.reopening[tp] && !in.closing {
+			in.reopening[tp] = true
+			mine = append(mine, tp)
+		}
+	}
+	in.mu.Unlock()
+	if len(mine) == 0 {
+		return
+	}
+	in.o.Logger.LogAttrs(context.Background(), slog.LevelWarn, "partition reopens", slog.String("topic", mine[0].topic),
+		slog.Int("partition", int(mine[0].partition)), slog.String("err", why))
+	in.later(func(ctx context.Context) {
+		for _, tp := range mine {
+			in.feed.pause(tp)
+		}
+		stopCtx, stop := context.WithTimeout(ctx, in.o.StopTimeout)
+		in.release(stopCtx, mine)
+		stop()
+		between(ctx)
+		for _, tp := range mine {
+			in.openAgain(ctx, tp)
+		}
+	})
+}
+
+// openAgain opens a partition and moves the feed there, trying until it works or the process stops.
+func (in *Ingester) openAgain(ctx context.Context, tp topicPartition) {
+	defer func() {
+		in.mu.Lock()
+		delete(in.reopening, tp)
+		in.mu.Unlock()
+		in.poke()
+	}()
+	for wait := 200 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 10*time.Second) {
+		err := in.openAndRead(ctx, tp)
+		if err == nil {
+			return
+		}
+		in.met.retries.Inc()
+		in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "partition not opened",
+			slog.String("topic", tp.topic), slog.Int("partition", int(tp.partition)), slog.Any("err", err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// openAndRead opens a partition and has the feed read it from where the catalog ends.
+func (in *Ingester) openAndRead(ctx context.Context, tp topicPartition) error {
+	if !in.feed.owns(tp) {
+		return nil // a group member that is not given the partition again; or it will be, and opens it then
+	}
+	offset, ok, err := in.assigned(ctx, tp)
+	if err != nil || !ok {
+		return err
+	}
+	in.command(ctx, func() {
+		in.feed.reset(tp, offset)
+		in.feed.resume(tp)
+	})
+	return nil
+}
+
+// later has f run beside the loops, with a context that ends when reading stops.
+func (in *Ingester) later(f func(context.Context)) {
+	select {
+	case in.tasks <- f:
+	case <-in.stopping:
+	}
+}
+
+// runTasks starts what later was given, and waits for all of it.
+func (in *Ingester) runTasks(ctx context.Context) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer close(in.stopping)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case f := <-in.tasks:
+			running.Go(func() { f(ctx) })
+		}
+	}
+}
+
+// fail ends Run with err.
+func (in *Ingester) fail(err error) {
+	in.mu.Lock()
+	if in.fatal == nil {
+		in.fatal = err
+	}
+	in.mu.Unlock()
+	in.poke()
+}

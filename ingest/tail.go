@@ -1,0 +1,81 @@
+package ingest
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/tidemarkdb/tidemark/ingest/stage"
+	"github.com/tidemarkdb/tidemark/segmenter"
+)
+
+// TailRange is what the tail holds of one partition, from the first offset not yet known to be committed when it was
+// pinned: the chunks ascend by offset, the exceptions lie between them.
+type TailRange struct {
+	Range      segmenter.PartitionRange
+	Epoch      int64
+	Schema     *stage.Schema
+	Chunks     []*stage.Chunk
+	Exceptions segmenter.Exceptions
+}
+
+// Pin holds the tail of a table: its chunks stay as they are until Release, whatever is committed meanwhile (N5).
+type Pin struct {
+	Ranges []TailRange
+
+	once sync.Once
+	held []pinned
+}
+
+type pinned struct {
+	p *partition
+	t *tailRange
+}
+
+// PinTail pins the tail of a table, by its id. A partition whose tail is empty has a Range with Start == End, so that a
+// query knows from where on nothing was read. Every pin must be released.
+func (in *Ingester) PinTail(tableID string) *Pin {
+	pin := &Pin{}
+	for _, p := range in.partitions() {
+		p.mu.Lock()
+		if p.table.def.ID == tableID {
+			p.pinLocked(pin)
+		}
+		p.mu.Unlock()
+	}
+	return pin
+}
+
+func (p *partition) pinLocked(pin *Pin) {
+	ranges := slices.Clone(p.sealed)
+	if p.open != nil {
+		ranges = append(ranges, p.open)
+	}
+	line := func(start, end int64) segmenter.PartitionRange {
+		return segmenter.PartitionRange{Partition: p.tp.partition, Generation: p.generation, Start: start, End: end}
+	}
+	if len(ranges) == 0 {
+		pin.Ranges = append(pin.Ranges, TailRange{Range: line(p.next, p.next), Epoch: p.epoch, Schema: p.table.schema})
+	}
+	for _, t := range ranges {
+		t.pins++
+		pin.held = append(pin.held, pinned{p, t})
+		pin.Ranges = append(pin.Ranges, TailRange{
+			Range: line(t.start, t.end), Epoch: p.epoch, Schema: t.schema, Chunks: t.snapshot(), Exceptions: slices.Clone(t.exceptions),
+		})
+	}
+}
+
+// Release gives the chunks back. Memory of committed ranges that nobody else holds leaves the budget.
+func (pin *Pin) Release() {
+	pin.once.Do(func() {
+		for _, h := range pin.held {
+			h.p.mu.Lock()
+			h.t.pins--
+			if i := slices.Index(h.p.pinned, h.t); i >= 0 && h.t.pins == 0 {
+				h.p.pinned = slices.Delete(h.p.pinned, i, i+1)
+				h.p.in.budget.add(-h.t.bytes)
+			}
+			h.p.mu.Unlock()
+		}
+	})
+}
