@@ -29,25 +29,29 @@ type ndjsonGroup struct {
 }
 
 func (e *encoder) writeNDJSON(out *countingWriter, s *Schema, foot Footer, chunks []*Chunk, rows int) (int, error) {
-	lines, err := newLineWriter(out)
-	if err != nil {
-		return 0, err
+	if e.lines == nil {
+		var err error
+		if e.lines, err = newLineWriter(); err != nil {
+			return 0, err
+		}
 	}
+	e.lines.start(out)
+	defer e.lines.start(nil)
 	meta := ndjsonMeta{Footer: foot, Schema: s}
 	names := lineNames(s)
-	err = rowGroups(chunks, rows, func(spans []span, n int) error {
-		g, err := e.lines(lines, s, names, spans)
+	err := rowGroups(chunks, rows, func(spans []span, n int) error {
+		g, err := e.lines.rows(s, names, spans)
 		meta.Groups = append(meta.Groups, g)
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	return len(meta.Groups), lines.finish(meta)
+	return len(meta.Groups), e.lines.finish(meta)
 }
 
-// lines writes the rows of one group.
-func (e *encoder) lines(w *lineWriter, s *Schema, names []string, spans []span) (ndjsonGroup, error) {
+// rows writes the rows of one group.
+func (w *lineWriter) rows(s *Schema, names []string, spans []span) (ndjsonGroup, error) {
 	g := ndjsonGroup{FirstOffset: spans[0].chunk.Offsets[spans[0].from]}
 	w.group()
 	for _, sp := range spans {
@@ -96,12 +100,21 @@ type lineWriter struct {
 	line []byte
 }
 
-func newLineWriter(out io.Writer) (*lineWriter, error) {
-	z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+func newLineWriter() (*lineWriter, error) {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return nil, err
 	}
-	return &lineWriter{out: out, zstd: z, sum: xxh3.New()}, nil
+	return &lineWriter{zstd: z, sum: xxh3.New()}, nil
+}
+
+// start begins a file; nil lets go of the last one.
+func (w *lineWriter) start(out io.Writer) {
+	w.out, w.n = out, 0
+	w.zstd.Reset(out)
+	if cap(w.line) > keepBytes {
+		w.line = nil
+	}
 }
 
 func (w *lineWriter) group() {

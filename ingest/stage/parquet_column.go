@@ -192,31 +192,21 @@ func (e *encoder) boolPages() error {
 
 // decimalColumn writes 16 bytes a value, plain.
 func (e *encoder) decimalColumn(i int) error {
-	var values [][]byte
+	var b bounds
 	row := 0
-	var lo, hi []byte
+	e.values = e.values[:0]
 	for _, s := range e.spans {
 		for r := s.from; r < s.to; r, row = r+1, row+1 {
-			if len(e.levels) > 0 && e.levels[row] == 0 {
-				continue
-			}
-			v := s.chunk.Columns[i].Bytes(r)
-			values = append(values, v)
-			if lo == nil || compareDecimal(v, lo) < 0 {
-				lo = v
-			}
-			if hi == nil || compareDecimal(v, hi) > 0 {
-				hi = v
+			if len(e.levels) == 0 || e.levels[row] != 0 {
+				v := s.chunk.Columns[i].Bytes(r)
+				e.values = append(e.values, v...)
+				b.add(v, compareDecimal)
 			}
 		}
 	}
-	e.setBounds(lo, hi)
+	e.setBounds(b)
 	return e.pages(format.Plain, true, func(from, to int) ([]byte, error) {
-		e.part = e.part[:0]
-		for _, v := range values[from:to] {
-			e.part = append(e.part, v...)
-		}
-		return e.part, nil
+		return e.values[decimalBytes*from : decimalBytes*to], nil
 	})
 }
 
@@ -240,7 +230,7 @@ func (e *encoder) intStats(size int) {
 	var b [16]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(lo))
 	binary.LittleEndian.PutUint64(b[8:], uint64(hi))
-	e.setBounds(b[:size], b[8:8+size])
+	e.setBounds(bounds{b[:size], b[8 : 8+size], true})
 }
 
 // floatStats sets the bounds of floats, unless there is a NaN: readers order it differently, and must not skip it.
@@ -265,14 +255,30 @@ func (e *encoder) floatStats() {
 	var b [16]byte
 	binary.LittleEndian.PutUint64(b[:], math.Float64bits(lo))
 	binary.LittleEndian.PutUint64(b[8:], math.Float64bits(hi))
-	e.setBounds(b[:8], b[8:])
+	e.setBounds(bounds{b[:8], b[8:], true})
 }
 
-// setBounds copies lo and hi into the chunk's statistics; nil means none.
-func (e *encoder) setBounds(lo, hi []byte) {
-	if lo == nil || len(lo) > maxStatBytes || len(hi) > maxStatBytes {
+// bounds are the least and the greatest of some values.
+type bounds struct {
+	lo, hi []byte
+	some   bool
+}
+
+func (b *bounds) add(v []byte, compare func(a, b []byte) int) {
+	if !b.some || compare(v, b.lo) < 0 {
+		b.lo = v
+	}
+	if !b.some || compare(v, b.hi) > 0 {
+		b.hi = v
+	}
+	b.some = true
+}
+
+// setBounds copies b into the chunk's statistics.
+func (e *encoder) setBounds(b bounds) {
+	if !b.some || len(b.lo) > maxStatBytes || len(b.hi) > maxStatBytes {
 		return
 	}
-	e.meta.Statistics.MinValue = append([]byte{}, lo...)
-	e.meta.Statistics.MaxValue = append([]byte{}, hi...)
+	e.meta.Statistics.MinValue = append([]byte{}, b.lo...)
+	e.meta.Statistics.MaxValue = append([]byte{}, b.hi...)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/rle"
@@ -31,10 +32,13 @@ type dictSlot struct {
 	code uint32 // plus one; 0: empty
 }
 
-func (d *dictionary) reset() {
-	if d.slots == nil {
-		d.slots = make([]dictSlot, 2*dictMaxValues)
+// reset empties the dictionary and makes room for n values.
+func (d *dictionary) reset(n int) {
+	size := 2 << bits.Len(uint(min(n, dictMaxValues)))
+	if cap(d.slots) < size {
+		d.slots = make([]dictSlot, size)
 	}
+	d.slots = d.slots[:size]
 	clear(d.slots)
 	d.data, d.ends = d.data[:0], d.ends[:0]
 }
@@ -52,8 +56,8 @@ func (d *dictionary) size() int { return len(d.data) + 4*len(d.ends) }
 
 // code returns the code of v, a new one if needed; ok is false when the dictionary is full.
 func (d *dictionary) code(v []byte) (code uint32, ok bool) {
-	h := hashBytes(v)
-	for at := h & (2*dictMaxValues - 1); ; at = (at + 1) & (2*dictMaxValues - 1) {
+	h, mask := hashBytes(v), uint64(len(d.slots)-1)
+	for at := h & mask; ; at = (at + 1) & mask {
 		slot := &d.slots[at]
 		if slot.code == 0 {
 			if len(d.ends) == dictMaxValues || d.size()+len(v)+4 > dictMaxBytes {
@@ -97,7 +101,7 @@ func (e *encoder) bytesColumn(f *Field, i int) error {
 
 // buildDictionary fills e.dict and e.codes, and reports whether a dictionary pays.
 func (e *encoder) buildDictionary(i int) bool {
-	e.dict.reset()
+	e.dict.reset(int(e.meta.NumValues))
 	e.codes = e.codes[:0]
 	row := 0
 	for _, s := range e.spans {
@@ -180,36 +184,23 @@ func (e *encoder) stringPages(i int) error {
 }
 
 func (e *encoder) dictionaryStats() {
-	var lo, hi []byte
+	var b bounds
 	for code := range e.dict.ends {
-		v := e.dict.value(uint32(code))
-		if lo == nil || bytes.Compare(v, lo) < 0 {
-			lo = v
-		}
-		if hi == nil || bytes.Compare(v, hi) > 0 {
-			hi = v
-		}
+		b.add(e.dict.value(uint32(code)), bytes.Compare)
 	}
-	e.setBounds(lo, hi)
+	e.setBounds(b)
 }
 
 func (e *encoder) stringStats(i int) {
-	var lo, hi []byte
+	var b bounds
 	row := 0
 	for _, s := range e.spans {
 		col := &s.chunk.Columns[i]
 		for r := s.from; r < s.to; r, row = r+1, row+1 {
-			if len(e.levels) > 0 && e.levels[row] == 0 {
-				continue
-			}
-			v := col.Bytes(r)
-			if lo == nil || bytes.Compare(v, lo) < 0 {
-				lo = v
-			}
-			if hi == nil || bytes.Compare(v, hi) > 0 {
-				hi = v
+			if len(e.levels) == 0 || e.levels[row] != 0 {
+				b.add(col.Bytes(r), bytes.Compare)
 			}
 		}
 	}
-	e.setBounds(lo, hi)
+	e.setBounds(b)
 }

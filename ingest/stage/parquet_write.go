@@ -18,6 +18,8 @@ import (
 // encoder writes files, one after the other, and keeps its memory. It works column by column: what it holds is one
 // column of one row group (F6).
 type encoder struct {
+	lines *lineWriter // of NDJSON files
+
 	zstd *zstd.Encoder
 	out  *countingWriter
 	meta *format.ColumnMetaData // of the column chunk being written
@@ -81,12 +83,14 @@ func (e *encoder) writeParquet(out *countingWriter, s *Schema, foot Footer, chun
 	return len(meta.RowGroups), writeMetaData(out, meta)
 }
 
+// keepBytes is the most that an encoder keeps of one buffer for the next file.
+const keepBytes = 8 << 20
+
 // release lets go of what belongs to the caller or grew beyond what is worth keeping.
 func (e *encoder) release() {
 	e.out, e.meta, e.spans = nil, nil, nil
-	const keep = 8 << 20
 	for _, b := range []*[]byte{&e.values, &e.body, &e.part, &e.comp} {
-		if cap(*b) > keep {
+		if cap(*b) > keepBytes {
 			*b = nil
 		}
 	}
