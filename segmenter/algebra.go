@@ -9,7 +9,7 @@ import (
 type NotExceptionError struct {
 	Kind   ExceptionKind
 	Offset int64
-	Is     string // what it is instead: another kind, "event", or "given twice"
+	Is     string // what it is instead: another kind, a row's state, "event", "given twice" or "not in the ledger"
 }
 
 func (e *NotExceptionError) Error() string {
@@ -137,8 +137,11 @@ func (r LedgerRow) Requeue(offsets []int64, minUs, maxUs int64) (LedgerRow, erro
 	if len(offsets) == 0 {
 		return r, nil
 	}
-	if first, last := offsets[0], offsets[len(offsets)-1]; r.State != Staged || !r.Range.Contains(first) || !r.Range.Contains(last) {
-		return LedgerRow{}, fmt.Errorf("offsets %d to %d are not all in the row %s %s", first, last, r.State, r.Range)
+	if first, last := offsets[0], offsets[len(offsets)-1]; !r.Range.Contains(first) || !r.Range.Contains(last) {
+		return LedgerRow{}, fmt.Errorf("offsets %d to %d are not all in the row %s", first, last, r.Range)
+	}
+	if r.State != Staged {
+		return LedgerRow{}, &NotExceptionError{Kind: Quarantined, Offset: offsets[0], Is: string(r.State)}
 	}
 	left, err := r.Exceptions.Remove(Quarantined, offsets)
 	if err != nil {
