@@ -22,6 +22,7 @@ func commands() []command {
 		{"produce", "fill a topic with page views and print the sums that a reader must come to", runProduce},
 		{"consume", "read a topic to its present end and discard it", runConsume},
 		{"file", "write the same page views as NDJSON", runFile},
+		{"ingest", "measure tidemark ingest beside its peers", runIngest},
 		{"table", "print the table definition of a topic of page views", runTable},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,20 +66,12 @@ func (c child) run(ctx context.Context) (line []byte, u processUsage, err error)
 	if err := cmd.Start(); err != nil {
 		return nil, u, fmt.Errorf("start %s: %w", c.path, err)
 	}
-	var doneErr error
-	var took time.Duration
-	if c.done != nil {
-		doneErr = c.done(ctx)
-		took = time.Since(begin)
-		if e := cmd.Process.Signal(os.Interrupt); e != nil && doneErr == nil {
-			doneErr = e
-		}
-	}
-	err = cmd.Wait()
+	took := time.Duration(0)
 	if c.done == nil {
+		err = cmd.Wait()
 		took = time.Since(begin)
-	} else if err = doneErr; err == nil && ctx.Err() != nil {
-		err = ctx.Err()
+	} else {
+		took, err = c.untilDone(ctx, cmd, begin)
 	}
 	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		u = fromRusage(r)
@@ -88,6 +81,28 @@ func (c child) run(ctx context.Context) (line []byte, u processUsage, err error)
 		return nil, u, fmt.Errorf("%s %s: %w", c.path, strings.Join(c.args, " "), err)
 	}
 	return lastLine(out.Bytes()), u, nil
+}
+
+// untilDone returns when the process has ended: interrupted once done returned, or too early by itself.
+func (c child) untilDone(ctx context.Context, cmd *exec.Cmd, begin time.Time) (took time.Duration, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended, done := make(chan error, 1), make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	go func() { done <- c.done(ctx) }()
+	select {
+	case err = <-done:
+		took = time.Since(begin)
+		// How it ends after the interrupt does not matter, only that it does.
+		if e := cmd.Process.Signal(os.Interrupt); e == nil || errors.Is(e, os.ErrProcessDone) {
+			<-ended
+			return took, err
+		}
+		return took, errors.Join(err, cmd.Process.Kill(), <-ended)
+	case e := <-ended:
+		cancel(fmt.Errorf("ended before its work was done (%v)", e))
+		return time.Since(begin), errors.Join(context.Cause(ctx), <-done)
+	}
 }
 
 // runJSON decodes the process's last line into v.
