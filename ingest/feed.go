@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -44,7 +45,7 @@ func newFeed(o Options, a assigner) (*feed, error) {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxBytes(o.FetchBytes),
 		kgo.FetchMaxPartitionBytes(min(o.FetchBytes, 1<<20)),
-		kgo.MaxConcurrentFetches(1),
+		kgo.FetchMaxWait(500*time.Millisecond), // a partition that is added waits for the fetch in the air
 	)
 	if o.Group != "" {
 		opts = append(opts,
@@ -116,19 +117,34 @@ func (f *feed) subscribe(topic string) {
 	}
 }
 
-// start reads a partition from an offset, without a group.
-func (f *feed) start(tp topicPartition, offset int64) {
-	f.cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{tp.topic: {tp.partition: kgo.NewOffset().At(offset)}})
+// read has partitions read from the given offsets, whether they are being read already or not.
+func (f *feed) read(from map[topicPartition]int64) {
+	if f.group != "" {
+		set := map[string]map[int32]kgo.EpochOffset{}
+		for tp, offset := range from {
+			inner(set, tp.topic)[tp.partition] = kgo.EpochOffset{Epoch: -1, Offset: offset}
+		}
+		f.cl.SetOffsets(set)
+	} else {
+		drop, add := map[string][]int32{}, map[string]map[int32]kgo.Offset{}
+		for tp, offset := range from {
+			drop[tp.topic] = append(drop[tp.topic], tp.partition)
+			inner(add, tp.topic)[tp.partition] = kgo.NewOffset().At(offset)
+		}
+		f.cl.RemoveConsumePartitions(drop)
+		f.cl.AddConsumePartitions(add)
+	}
+	for tp := range from {
+		f.resume(tp)
+	}
 }
 
-// reset moves a partition that is being read.
-func (f *feed) reset(tp topicPartition, offset int64) {
-	if f.group == "" {
-		f.cl.RemoveConsumePartitions(map[string][]int32{tp.topic: {tp.partition}})
-		f.start(tp, offset)
-		return
+// inner returns the map of a topic, making it where there is none.
+func inner[V any](m map[string]map[int32]V, topic string) map[int32]V {
+	if m[topic] == nil {
+		m[topic] = map[int32]V{}
 	}
-	f.cl.SetOffsets(map[string]map[int32]kgo.EpochOffset{tp.topic: {tp.partition: {Epoch: -1, Offset: offset}}})
+	return m[topic]
 }
 
 // forget drops all the client knows of a topic that was made again; a group member subscribes anew.
@@ -154,10 +170,7 @@ func (f *feed) courtesy(ctx context.Context, committed map[topicPartition]int64)
 	}
 	set := map[string]map[int32]kgo.EpochOffset{}
 	for tp, off := range committed {
-		if set[tp.topic] == nil {
-			set[tp.topic] = map[int32]kgo.EpochOffset{}
-		}
-		set[tp.topic][tp.partition] = kgo.EpochOffset{Epoch: -1, Offset: off}
+		inner(set, tp.topic)[tp.partition] = kgo.EpochOffset{Epoch: -1, Offset: off}
 	}
 	var failed error
 	f.cl.CommitOffsetsSync(ctx, set, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitResponse, err error) {

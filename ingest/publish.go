@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -100,7 +99,7 @@ func (p *partition) tryPublish(ctx context.Context, t *tailRange, f *rangeFiles)
 	epoch := p.epoch
 	p.mu.Unlock()
 	if t.lost != nil {
-		if err := p.writeLedgerFile(ctx, t, epoch, f); err != nil {
+		if err := p.writeLedgerFile(ctx, t, f); err != nil {
 			return err
 		}
 	} else {
@@ -199,16 +198,17 @@ func (p *partition) upload(ctx context.Context, t *tailRange, row segmenter.Ledg
 
 func (p *partition) quarantineFooter(t *tailRange, row segmenter.LedgerRow, epoch int64) stage.QuarantineFooter {
 	def := t.table.def
-	return stage.QuarantineFooter{TableID: def.ID, Topic: def.Topic, Schema: def.Version, Range: row.Range, Epoch: epoch, Records: int64(len(t.bad))}
+	return stage.QuarantineFooter{Project: def.Project, Table: def.Name, TableID: def.ID, Topic: def.Topic, Schema: def.Version, Range: row.Range, Epoch: epoch, Records: int64(len(t.bad))}
 }
 
 // writeLedgerFile records a lost or skipped range in the store, so that the files alone tell the whole story.
-func (p *partition) writeLedgerFile(ctx context.Context, t *tailRange, epoch int64, f *rangeFiles) error {
+func (p *partition) writeLedgerFile(ctx context.Context, t *tailRange, f *rangeFiles) error {
 	if f.ledger != nil {
 		return nil
 	}
 	def := t.table.def
-	body, err := json.MarshalIndent(stage.LedgerDoc{TableID: def.ID, Topic: def.Topic, Epoch: epoch, Row: *t.lost}, "", "  ")
+	// No epoch in it: its name holds none, so that whoever finds the same loss after a crash writes the same bytes.
+	body, err := stage.LedgerRecord{Project: def.Project, Table: def.Name, TableID: def.ID, Topic: def.Topic, Row: *t.lost}.Encode()
 	if err != nil {
 		return err
 	}

@@ -221,6 +221,7 @@ func (in *Ingester) checkTopic(ctx context.Context, topic string, now time.Time)
 // startTopic starts partitions that are not read yet and notes the ends of the others.
 func (in *Ingester) startTopic(ctx context.Context, topic string, info *topicInfo) {
 	in.feed.subscribe(topic)
+	opened := map[topicPartition]int64{}
 	for id, end := range info.lastStable {
 		tp := topicPartition{topic, id}
 		in.mu.Lock()
@@ -236,12 +237,19 @@ func (in *Ingester) startTopic(ctx context.Context, topic string, info *topicInf
 		case again || !in.feed.owns(tp):
 		case len(in.o.Partitions) > 0 && !slices.Contains(in.o.Partitions, id):
 		default:
-			if err := in.openAndRead(ctx, tp); err != nil && ctx.Err() == nil {
+			offset, ok, err := in.assigned(ctx, tp)
+			if err != nil && ctx.Err() == nil {
 				in.met.retries.Inc()
 				in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "partition not opened",
 					slog.String("topic", topic), slog.Int("partition", int(id)), slog.Any("err", err))
 			}
+			if ok {
+				opened[tp] = offset
+			}
 		}
+	}
+	if len(opened) > 0 {
+		in.command(ctx, func() { in.feed.read(opened) })
 	}
 }
 

@@ -111,10 +111,7 @@ func (in *Ingester) openAndRead(ctx context.Context, tp topicPartition) error {
 	if err != nil || !ok {
 		return err
 	}
-	in.command(ctx, func() {
-		in.feed.reset(tp, offset)
-		in.feed.resume(tp)
-	})
+	in.command(ctx, func() { in.feed.read(map[topicPartition]int64{tp: offset}) })
 	return nil
 }
 

@@ -49,11 +49,11 @@ func TestSimServesAndRollsByAge(t *testing.T) {
 		w.produce(0, 20, 0)
 		time.Sleep(5 * time.Second)
 		if got := len(w.tailOffsets(in, 0)); got != 20 {
-			t.Errorf("tail holds %d events after 5s, want 20", got)
+			w.t.Errorf("tail holds %d events after 5s, want 20", got)
 		}
 		time.Sleep(15 * time.Second) // past the age of 10 s
 		if got := w.tailOffsets(in, 0); len(got) != 0 {
-			t.Errorf("tail still holds %v", got)
+			w.t.Errorf("tail still holds %v", got)
 		}
 		w.check(true)
 	})
@@ -84,7 +84,7 @@ func TestSimKilledAtEveryStorageCall(t *testing.T) {
 						o.Store, o.UntilEnd, o.StopTimeout = faults, true, time.Millisecond
 					}))
 					w.must(err)
-					ctx, kill := context.WithTimeout(t.Context(), 30*time.Second)
+					ctx, kill := context.WithTimeout(w.t.Context(), 30*time.Second)
 					defer kill()
 					w.must(in.Run(ctx))
 					w.check(false)
@@ -113,13 +113,13 @@ func TestSimStoreAwayForMinutes(t *testing.T) {
 			time.Sleep(30 * time.Second)
 		}
 		if got := states(in); got != string(ingest.Failing) && got != string(ingest.Paused) {
-			t.Errorf("state is %q while the store is away", got)
+			w.t.Errorf("state is %q while the store is away", got)
 		}
 		store.Heal()
 		time.Sleep(time.Minute)
 		w.check(true)
 		if got := states(in); got != string(ingest.AtEnd) {
-			t.Errorf("state is %q, want at_end: %+v", got, in.Sources())
+			w.t.Errorf("state is %q, want at_end: %+v", got, in.Sources())
 		}
 	})
 }
@@ -138,7 +138,7 @@ func TestSimBrokerAwayForMinutes(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		w.check(true)
 		if got := states(in); got != string(ingest.AtEnd) {
-			t.Errorf("state is %q, want at_end: %+v", got, in.Sources())
+			w.t.Errorf("state is %q, want at_end: %+v", got, in.Sources())
 		}
 	})
 }
@@ -150,7 +150,7 @@ func TestSimTopicComesLater(t *testing.T) {
 		defer stop()
 		time.Sleep(10 * time.Second)
 		if got := states(in); got != string(ingest.WaitingForTopic) {
-			t.Errorf("state is %q, want waiting_for_topic", got)
+			w.t.Errorf("state is %q, want waiting_for_topic", got)
 		}
 		w.must(w.cluster.CreateTopic("events", 2, nil))
 		time.Sleep(20 * time.Second)
@@ -165,8 +165,8 @@ func TestSimMissingTopicFailsByFlag(t *testing.T) {
 		w.must(w.cluster.DeleteTopic("events"))
 		in, err := ingest.New(w.options(func(o *ingest.Options) { o.UntilEnd, o.FailOnMissingTopic = true, true }))
 		w.must(err)
-		if err := in.Run(t.Context()); err == nil {
-			t.Error("no error for a topic that does not exist")
+		if err := in.Run(w.t.Context()); err == nil {
+			w.t.Error("no error for a topic that does not exist")
 		}
 	})
 }
@@ -185,7 +185,7 @@ func TestSimRetentionOvertakes(t *testing.T) {
 		}
 		w.check(true)
 		if got, want := w.lost(), []string{"p0 [100,150)"}; !slices.Equal(got, want) {
-			t.Errorf("lost %v, want %v", got, want)
+			w.t.Errorf("lost %v, want %v", got, want)
 		}
 	})
 }
@@ -195,7 +195,7 @@ func TestSimRetentionOvertakesAndStops(t *testing.T) {
 	simulate(t, 1, worldTable+"\n", func(w *world) {
 		def := *w.def
 		def.OnLoss = cube.LossStop
-		applied, err := w.cat.ApplyTable(t.Context(), &def)
+		applied, err := w.cat.ApplyTable(w.t.Context(), &def)
 		w.must(err)
 		w.def = applied.Table
 		w.produce(0, 100, 0)
@@ -204,12 +204,12 @@ func TestSimRetentionOvertakesAndStops(t *testing.T) {
 		w.must(w.cluster.DeleteRecords("events", 0, 150))
 		_, stop := w.start()
 		time.Sleep(20 * time.Second)
-		st, err := w.cat.TableState(t.Context(), w.def.ID)
+		st, err := w.cat.TableState(w.t.Context(), w.def.ID)
 		w.must(err)
 		if !st.Stopped || st.Reason == "" {
-			t.Errorf("table state is %+v, want stopped with a reason", st)
+			w.t.Errorf("table state is %+v, want stopped with a reason", st)
 		}
-		w.must(w.cat.SetTableState(t.Context(), w.def.ID, catalog.TableState{}))
+		w.must(w.cat.SetTableState(w.t.Context(), w.def.ID, catalog.TableState{}))
 		time.Sleep(20 * time.Second)
 		stop()
 		for off := int64(100); off < 150; off++ {
@@ -265,7 +265,7 @@ func TestSimTransactionsAndCompaction(t *testing.T) {
 				w.n++
 				id := fmt.Sprintf("t%d-%d", i, j)
 				value := fmt.Sprintf(`{"ts":%d,"id":%q,"n":1}`, time.Now().UnixMilli(), id)
-				r, err := tx.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Value: []byte(value)}).First()
+				r, err := tx.ProduceSync(w.t.Context(), &kgo.Record{Topic: "events", Value: []byte(value)}).First()
 				w.must(err)
 				if commit == kgo.TryCommit {
 					if w.sent[0] == nil {
@@ -274,7 +274,7 @@ func TestSimTransactionsAndCompaction(t *testing.T) {
 					w.sent[0][r.Offset] = id
 				}
 			}
-			w.must(tx.EndTransaction(t.Context(), commit))
+			w.must(tx.EndTransaction(w.t.Context(), commit))
 		}
 		w.readToEnd()
 		w.check(true)
@@ -284,7 +284,7 @@ func TestSimTransactionsAndCompaction(t *testing.T) {
 			gaps += r.Exceptions.Count(segmenter.Gap)
 		}
 		if gaps != 14 { // two aborted transactions of 5 records, four markers
-			t.Errorf("%d gaps, want 14: %+v", gaps, rows)
+			w.t.Errorf("%d gaps, want 14: %+v", gaps, rows)
 		}
 	})
 }
@@ -296,7 +296,7 @@ func TestSimNewPartitionsFromTheirFirstOffset(t *testing.T) {
 		defer stop()
 		time.Sleep(5 * time.Second)
 		w.sent[0] = nil // before the start
-		resp, err := w.admin().CreatePartitions(t.Context(), 2, "events")
+		resp, err := w.admin().CreatePartitions(w.t.Context(), 2, "events")
 		w.must(err)
 		w.must(resp.Error())
 		w.prod.ForceMetadataRefresh()
@@ -313,21 +313,21 @@ func TestSimRollRequest(t *testing.T) {
 	simulate(t, 1, worldTable, func(w *world) {
 		def := *w.def
 		def.Staging.RollAge = time.Hour
-		applied, err := w.cat.ApplyTable(t.Context(), &def)
+		applied, err := w.cat.ApplyTable(w.t.Context(), &def)
 		w.must(err)
 		w.def = applied.Table
 		_, stop := w.start()
 		defer stop()
 		w.produce(0, 40, 0)
 		time.Sleep(10 * time.Second)
-		_, err = w.cat.RequestRoll(t.Context(), catalog.RollRequest{TableID: w.def.ID, Partition: -1, UpTo: 0})
+		_, err = w.cat.RequestRoll(w.t.Context(), catalog.RollRequest{TableID: w.def.ID, Partition: -1, UpTo: 0})
 		w.must(err)
 		time.Sleep(10 * time.Second)
 		w.check(true)
-		reqs, err := w.cat.RollRequests(t.Context())
+		reqs, err := w.cat.RollRequests(w.t.Context())
 		w.must(err)
 		if len(reqs) != 0 {
-			t.Errorf("requests left: %+v", reqs)
+			w.t.Errorf("requests left: %+v", reqs)
 		}
 	})
 }
@@ -340,7 +340,7 @@ func TestSimDefinitionChangesWhileReading(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		def := *w.def
 		def.Columns = append(slices.Clone(def.Columns), cube.Column{Name: "extra", Path: "extra", Type: cube.Type{Kind: cube.String}, Null: cube.NullKeep})
-		applied, err := w.cat.ApplyTable(t.Context(), &def)
+		applied, err := w.cat.ApplyTable(w.t.Context(), &def)
 		w.must(err)
 		w.def = applied.Table
 		time.Sleep(3 * time.Second)
@@ -378,7 +378,7 @@ func TestSimTwoMembersOneDies(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		w.check(true)
 		if n := len(a.Sources()); n != 4 {
-			t.Errorf("the one that is left reads %d partitions, want 4: %+v", n, a.Sources())
+			w.t.Errorf("the one that is left reads %d partitions, want 4: %+v", n, a.Sources())
 		}
 		stopA()
 	})
@@ -391,10 +391,10 @@ func TestSimTooManyBadRecordsStop(t *testing.T) {
 		defer stop()
 		w.produce(0, 300, 4)
 		time.Sleep(20 * time.Second)
-		st, err := w.cat.TableState(t.Context(), w.def.ID)
+		st, err := w.cat.TableState(w.t.Context(), w.def.ID)
 		w.must(err)
 		if !st.Stopped {
-			t.Error("the table reads on with 25% unreadable records")
+			w.t.Error("the table reads on with 25% unreadable records")
 		}
 	})
 }
@@ -404,7 +404,7 @@ func TestSimBudgetHolds(t *testing.T) {
 	simulate(t, 4, worldTable, func(w *world) {
 		def := *w.def
 		def.Staging.RollRows, def.Staging.RollAge = 1_000_000, time.Hour
-		applied, err := w.cat.ApplyTable(t.Context(), &def)
+		applied, err := w.cat.ApplyTable(w.t.Context(), &def)
 		w.must(err)
 		w.def = applied.Table
 		big := make([]byte, 64<<10)
