@@ -1,0 +1,85 @@
+package lint
+
+// row is a line of the map: a folder and the folders of ours that it may import. Folders below belong to the nearest
+// row above them. Pure folders do no I/O and read no clock.
+type row struct {
+	dir  string
+	may  []string
+	pure bool
+}
+
+// importMap returns the map of docs/ARCHITECTURE.md (L3).
+func importMap() []row {
+	below := []string{
+		"segmenter", "ingest/align", "builder/scheduler", "internal/cube", "internal/cube/kylin", "internal/pageviews",
+		"internal/blob", "segmenter/catalog", "ingest/stage", "ingest/decode", "builder/cuboid", "ingest", "builder",
+		"query/duck", "query", "internal/verify", "internal/config", "internal/auth", "internal/doctor",
+	}
+	verify := []string{"ingest/decode", "ingest/stage", "builder/cuboid", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}
+	return []row{
+		{dir: "segmenter", pure: true},
+		{dir: "ingest/align", pure: true},
+		{dir: "builder/scheduler"},
+		{dir: "internal/cube"},
+		{dir: "internal/cube/kylin", may: []string{"internal/cube"}, pure: true},
+		{dir: "internal/pageviews", pure: true},
+		{dir: "internal/blob"},
+		{dir: "segmenter/catalog", may: []string{"segmenter", "internal/cube"}},
+		{dir: "ingest/stage", may: []string{"segmenter", "internal/cube", "internal/blob"}},
+		{dir: "ingest/decode", may: []string{"ingest/stage", "internal/cube"}, pure: true},
+		{dir: "builder/cuboid", may: []string{"segmenter", "internal/cube", "internal/blob"}},
+		{dir: "ingest", may: []string{
+			"ingest/align", "ingest/decode", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob",
+		}},
+		{dir: "builder", may: []string{
+			"builder/scheduler", "builder/cuboid", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
+			"internal/blob",
+		}},
+		{dir: "query/duck"},
+		{dir: "query", may: []string{
+			"query/duck", "builder/cuboid", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
+			"internal/blob",
+		}},
+		{dir: "internal/verify", may: verify},
+		{dir: "internal/config"},
+		{dir: "internal/auth", may: []string{"segmenter/catalog"}},
+		{dir: "internal/doctor", may: append([]string{"builder/scheduler"}, verify...)},
+		{dir: "internal/demo", may: []string{"internal/pageviews"}},
+		{dir: "internal/server", may: below},
+		{dir: "cmd/tidemark", may: append([]string{"internal/server", "internal/demo"}, below...)},
+		{dir: "bench", may: []string{"internal/pageviews"}},
+	}
+}
+
+// testOnly are folders that nothing but tests may import.
+var testOnly = []string{"internal/testkit", "internal/blob/faultblob", "internal/lint"}
+
+// topLevel are the folders that the root may hold, beside those that start with a dot and those that .gitignore names.
+var topLevel = []string{"ingest", "segmenter", "builder", "query", "cmd", "bench", "deploy", "internal", "docs"}
+
+// Limits of size.
+const (
+	maxSourceLines   = 500
+	maxTestLines     = 800
+	maxFunctionLines = 70
+	maxParameters    = 5
+	maxMethods       = 5  // of an interface
+	maxExported      = 40 // names of a package, methods not counted; 30 is the aim
+)
+
+// manyExported are the packages that may export more, each with its limit and its reason.
+var manyExported = map[string]int{
+	"internal/cube": 60, // the whole vocabulary of definitions: every kind, policy and format is a name
+}
+
+// badPackages are names that say nothing.
+var badPackages = []string{"util", "utils", "common", "helper", "helpers", "types", "misc", "base", "shared", "lib"}
+
+// logKeys are the keys of log attributes, so that one question to the logs works for all packages.
+var logKeys = []string{
+	"cube", "topic", "partition", "start_offset", "end_offset", "segment", "job", "kind", "epoch", "err", "took_ms",
+	// Of HTTP requests.
+	"method", "path", "status", "stack",
+	// Of storage.
+	"bytes",
+}
