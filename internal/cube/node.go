@@ -28,11 +28,21 @@ const (
 	objectNode
 )
 
+// literal says what a JSON scalar was; YAML's are text whatever they look like.
+type literal int
+
+const (
+	textLit literal = iota
+	numberLit
+	boolLit
+)
+
 // node is a value of YAML or JSON with its line: one tree for both, since a YAML reader refuses some valid JSON.
 type node struct {
 	kind  nodeKind
 	line  int
 	text  string  // of a scalar
+	lit   literal // of a JSON scalar
 	null  bool    // a scalar that is null or not there
 	keys  []*node // of an object, in order; duplicates are kept
 	items []*node // of a list, or the values of keys
@@ -49,9 +59,15 @@ func parseSource(src []byte, name string) (*node, error) {
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
 	isObject := bytes.HasPrefix(bytes.TrimLeft(src, " \t\r\n"), []byte("{"))
 	if strings.HasSuffix(strings.ToLower(name), ".json") || isObject && json.Valid(src) {
-		return parseJSON(src)
+		return parseJSON(src, maxSourceDepth)
 	}
-	return parseYAML(src)
+	n, err := parseYAML(src)
+	if err != nil && isObject { // more likely JSON with a slip than YAML in braces
+		if _, jsonErr := parseJSON(src, maxSourceDepth); jsonErr != nil {
+			return nil, jsonErr
+		}
+	}
+	return n, err
 }
 
 func invalidLine(src []byte) int {
@@ -113,7 +129,7 @@ func yamlProblem(err error) *Problem {
 func fromYAML(y *yaml.Node, depth int) (*node, error) {
 	n := &node{line: y.Line}
 	if depth > maxSourceDepth {
-		return nil, tooDeep(y.Line)
+		return nil, tooDeep(y.Line, maxSourceDepth)
 	}
 	switch y.Kind {
 	case yaml.ScalarNode:
@@ -144,17 +160,21 @@ func fromYAML(y *yaml.Node, depth int) (*node, error) {
 	return n, nil
 }
 
-func tooDeep(line int) *Problem {
-	return &Problem{Line: line, Message: fmt.Sprintf("more than %d levels", maxSourceDepth), Instead: "see docs/TABLES.md for the keys"}
+func tooDeep(line, limit int) *Problem {
+	return &Problem{Line: line, Message: fmt.Sprintf("more than %d levels", limit), Instead: "see docs/TABLES.md for the keys"}
 }
 
 type jsonReader struct {
-	src []byte
-	dec *json.Decoder
+	src      []byte
+	dec      *json.Decoder
+	maxDepth int
+
+	counted int64 // bytes of src whose lines are counted
+	lines   int
 }
 
-func parseJSON(src []byte) (*node, error) {
-	r := &jsonReader{src: src, dec: json.NewDecoder(bytes.NewReader(src))}
+func parseJSON(src []byte, maxDepth int) (*node, error) {
+	r := &jsonReader{src: src, dec: json.NewDecoder(bytes.NewReader(src)), maxDepth: maxDepth}
 	r.dec.UseNumber()
 	if len(bytes.TrimSpace(src)) == 0 {
 		return nil, emptyProblem()
@@ -173,7 +193,13 @@ func parseJSON(src []byte) (*node, error) {
 	return n, nil
 }
 
-func (r *jsonReader) line() int { return lineAt(r.src, r.dec.InputOffset()) }
+// line returns the line of the last token. Offsets only grow, so every byte is looked at once.
+func (r *jsonReader) line() int {
+	at := r.dec.InputOffset()
+	r.lines += bytes.Count(r.src[r.counted:at], []byte("\n"))
+	r.counted = at
+	return r.lines + 1
+}
 
 func (r *jsonReader) problem(err error) *Problem {
 	p := &Problem{Line: r.line(), Message: "not JSON: " + err.Error(), Instead: "mend the commas, brackets and quotes near this line"}
@@ -190,16 +216,18 @@ func (r *jsonReader) problem(err error) *Problem {
 // value makes the node that begins with tok.
 func (r *jsonReader) value(tok json.Token, depth int) (*node, error) {
 	n := &node{line: r.line()}
-	if depth > maxSourceDepth {
-		return nil, tooDeep(n.line)
+	if depth > r.maxDepth {
+		return nil, tooDeep(n.line, r.maxDepth)
 	}
 	switch v := tok.(type) {
 	case nil:
 		n.null = true
 	case string:
 		n.text = v
-	case bool, json.Number:
-		n.text = fmt.Sprint(v)
+	case bool:
+		n.text, n.lit = strconv.FormatBool(v), boolLit
+	case json.Number:
+		n.text, n.lit = v.String(), numberLit
 	case json.Delim:
 		n.kind = listNode
 		if v == '{' {

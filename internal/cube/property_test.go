@@ -167,8 +167,10 @@ func genDefault(t *rapid.T, k Type) string {
 	switch k = k.withDefaults(); {
 	case k.Kind == Bool:
 		return fmt.Sprint(rapid.Bool().Draw(t, "bool"))
-	case k.Kind == Int64, k.Unit() != "":
+	case k.Kind == Int64:
 		return fmt.Sprint(rapid.Int64().Draw(t, "int"))
+	case k.Unit() != "":
+		return fmt.Sprint(at.Unix())
 	case k.Kind == Float64:
 		return fmt.Sprint(rapid.Float64().Draw(t, "float"))
 	case k.Kind == Decimal:

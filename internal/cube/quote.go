@@ -47,7 +47,7 @@ func plainScalar(s string) bool {
 		return false
 	}
 	switch strings.ToLower(s) {
-	case "null", "true", "false", "yes", "no", "on", "off", "y", "n":
+	case "null", "true", "false", "yes", "no", "on", "off":
 		return false
 	}
 	for i, r := range s {

@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// checkText complains about a default value that is not in the notation of its type.
+// checkText complains about a default value that is not in the notation of its type: JSON's, but without quotes around
+// text and times.
 func (t Type) checkText(s string) error {
 	bad := func(instead string) error {
 		return &Problem{Message: fmt.Sprintf("%q is no %s", s, t), Instead: instead}
@@ -22,11 +23,11 @@ func (t Type) checkText(s string) error {
 			return bad("write true or false")
 		}
 	case Int64:
-		if _, err := strconv.ParseInt(s, 10, 64); err != nil || strings.HasPrefix(s, "+") {
+		if _, err := strconv.ParseInt(s, 10, 64); err != nil || !json.Valid([]byte(s)) {
 			return bad("write a whole number such as 0, within 64 bits")
 		}
 	case Float64:
-		if v, err := strconv.ParseFloat(s, 64); err != nil || math.IsInf(v, 0) || math.IsNaN(v) || strings.ContainsAny(s, "_xX") {
+		if v, err := strconv.ParseFloat(s, 64); err != nil || math.IsInf(v, 0) || !json.Valid([]byte(s)) {
 			return bad("write a number such as 0.5")
 		}
 	case Decimal:
@@ -38,7 +39,7 @@ func (t Type) checkText(s string) error {
 			return bad("save the definition as UTF-8")
 		}
 	case JSON:
-		if !json.Valid([]byte(s)) || !utf8.ValidString(s) {
+		if _, err := parseJSON([]byte(s), maxSourceDepth); err != nil || !utf8.ValidString(s) {
 			return bad(`write JSON in quotes: '{}' or '"text"'`)
 		}
 	case Date, Timestamp:
@@ -50,28 +51,40 @@ func (t Type) checkText(s string) error {
 func (t Type) checkTime(s string) error {
 	now := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
 	layout, example := t.withDefaults().Format, now.Format(t.withDefaults().Format)
-	var err error
+	var ok bool
 	switch {
 	case t.Unit() != "":
-		_, err = strconv.ParseInt(s, 10, 64)
-		per := map[string]int64{"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[t.Unit()]
+		n, err := strconv.ParseInt(s, 10, 64)
+		per := unitsPerSecond(t.Unit())
+		ok = err == nil && json.Valid([]byte(s)) && n/per >= minTime().Unix() && n/per < maxTime().Unix()
 		example = strconv.FormatInt(now.Unix()*per, 10)
 	case layout == formatRFC3339:
-		_, err = time.Parse(time.RFC3339Nano, s)
+		_, ok = parseRFC3339(s)
 		example = now.Format(time.RFC3339)
 	default:
-		_, err = time.Parse(layout, s)
+		at, err := time.Parse(layout, s)
+		ok = err == nil && at.Year() > 0
 	}
-	if err != nil {
+	if !ok {
 		return &Problem{Message: fmt.Sprintf("%q is no %s", s, t), Instead: "write " + example}
 	}
 	return nil
 }
 
+func unitsPerSecond(unit string) int64 {
+	return map[string]int64{"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+}
+
+// parseRFC3339 is as strict as the decoder, unlike time.Parse, which lets hours of one digit and commas pass.
+func parseRFC3339(s string) (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	return t, err == nil && t.Year() > 0 && s[13] == ':' && !strings.Contains(s, ",")
+}
+
 // decimalFits reports whether s is a plain decimal number (no exponent) that decimal(precision,scale) holds exactly.
 func decimalFits(s string, precision, scale int) bool {
 	whole, frac, point := strings.Cut(strings.TrimPrefix(s, "-"), ".")
-	if !digits(whole) || point && !digits(frac) {
+	if !digits(whole) || point && !digits(frac) || len(whole) > 1 && whole[0] == '0' {
 		return false
 	}
 	whole, frac = strings.TrimLeft(whole, "0"), strings.TrimRight(frac, "0")
