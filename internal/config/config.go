@@ -56,6 +56,9 @@ func (c *Config) StoreURL() string {
 	return c.Store
 }
 
+// Given reports whether a setting has another source than its default.
+func (c *Config) Given(key string) bool { return c.sources[key] != "" }
+
 // SpoolDir returns the folder of files that wait for their upload.
 func (c *Config) SpoolDir() string { return filepath.Join(c.Data, "spool") }
 

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/term"
+
+	"github.com/tidemarkdb/tidemark/internal/config"
+	"github.com/tidemarkdb/tidemark/internal/server"
+)
+
+// app is one run of the program.
+type app struct {
+	process
+	console    *console // standard error
+	output     string   // text or json
+	configFile string
+	settings   map[string]*string // values of the settings' flags by their name
+	given      func() map[string]string
+	limit      atomic.Int64 // nanoseconds a clean stop may take; 0: the default
+}
+
+// usageError is a wrong use of the program (X2).
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// report prints an error and returns the exit code.
+func (a *app) report(err error) int {
+	if err == nil {
+		return 0
+	}
+	code := 1
+	var wrong *usageError
+	var refused *server.Error
+	switch {
+	case errors.As(err, &wrong):
+		code = 2
+	case errors.As(err, &refused) && refused.Code == "bad_request":
+		code = 2
+	}
+	if a.output == "json" {
+		if refused == nil {
+			refused = &server.Error{Code: "failed", Message: err.Error()}
+			if code == 2 {
+				refused.Code = "usage"
+			}
+		}
+		if b, jerr := json.Marshal(server.ErrorBody{Error: refused}); jerr == nil {
+			fmt.Fprintf(a.stderr, "%s\n", b)
+			return code
+		}
+	}
+	fmt.Fprintf(a.stderr, "tidemark: %s\n", strings.TrimSpace(err.Error()))
+	return code
+}
+
+// config returns the settings in force. What is wrong with them is wrong use.
+func (a *app) config() (*config.Config, error) {
+	c, err := config.Load(config.Input{Flags: a.given(), Env: a.env, File: a.configFile})
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	a.limit.Store(int64(c.ShutdownTimeout))
+	return c, nil
+}
+
+func (a *app) logger(c *config.Config) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.Log.Level}
+	if c.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(a.stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, o))
+}
+
+// json reports whether answers are wanted in JSON.
+func (a *app) json() bool { return a.output == "json" }
+
+// print writes an answer: v as JSON, or what text writes (X3).
+func (a *app) print(v any, text func(w io.Writer) error) error {
+	if !a.json() {
+		return text(a.stdout)
+	}
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s\n", b)
+	return err
+}
+
+// terminal reports whether w is a terminal, on which a line may be written over.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

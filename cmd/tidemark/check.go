@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/config"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// checkLimit is how long each part may take to answer.
+const checkLimit = 10 * time.Second
+
+type checked struct {
+	Part   string `json:"part"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+type checkDone struct {
+	Settings map[string]string `json:"settings"`
+	Checks   []checked         `json:"checks"`
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "check", Short: "Print the settings in force and talk to Kafka, the store and the catalog with them", Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			out := checkDone{Settings: cfg.Values()}
+			bad := 0
+			for _, c := range []struct {
+				part string
+				ask  func(context.Context, *config.Config) (string, error)
+			}{{"kafka", checkKafka}, {"store", checkStore}, {"catalog", checkCatalog}} {
+				ctx, cancel := context.WithTimeout(cmd.Context(), checkLimit)
+				detail, err := c.ask(ctx, cfg)
+				cancel()
+				if err != nil {
+					bad++
+					detail = err.Error()
+				}
+				out.Checks = append(out.Checks, checked{c.part, err == nil, detail})
+			}
+			if err := a.print(out, func(w io.Writer) error { return printCheck(w, cfg, out) }); err != nil {
+				return err
+			}
+			if bad > 0 {
+				return fmt.Errorf("check: %d of %d parts do not answer as they should", bad, len(out.Checks))
+			}
+			return nil
+		},
+	}
+}
+
+func printCheck(w io.Writer, cfg *config.Config, out checkDone) error {
+	if err := cfg.Dump(w); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	for _, c := range out.Checks {
+		verdict := "ok "
+		if !c.OK {
+			verdict = "BAD"
+		}
+		if _, err := fmt.Fprintf(w, "%s %s: %s\n", verdict, c.Part, strings.ReplaceAll(c.Detail, "\n", "; ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkKafka(ctx context.Context, cfg *config.Config) (string, error) {
+	opts, err := cfg.Kafka.Opts()
+	if err != nil {
+		return "", err
+	}
+	cl, err := kgo.NewClient(append(opts, kgo.RetryTimeout(cfg.Kafka.DialTimeout))...)
+	if err != nil {
+		return "", err
+	}
+	defer cl.Close()
+	if err := cl.Ping(ctx); err != nil {
+		return "", err
+	}
+	md, err := kadm.NewClient(cl).Metadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d brokers, %d topics that this user may see", len(md.Brokers), len(md.Topics)), nil
+}
+
+func checkStore(ctx context.Context, cfg *config.Config) (string, error) {
+	url := cfg.StoreURL()
+	if cfg.Store == "" && !exists(url) {
+		return writable(cfg.Data)
+	}
+	st, err := blob.OpenStore(ctx, url, blob.Options{})
+	if err != nil {
+		return "", err
+	}
+	if err := blob.Check(ctx, st); err != nil {
+		return "", err
+	}
+	owner, err := blob.ReadClaim(ctx, st)
+	switch {
+	case errors.Is(err, blob.ErrNotFound):
+		return url + " can be written and read, and is new", nil
+	case err != nil:
+		return "", err
+	}
+	return url + " can be written and read, and belongs to catalog " + owner, nil
+}
+
+func checkCatalog(ctx context.Context, cfg *config.Config) (string, error) {
+	if cfg.Catalog == "" && !exists(cfg.CatalogDSN()) {
+		return writable(cfg.Data)
+	}
+	c, err := catalog.Open(ctx, cfg.CatalogDSN(), catalog.Options{})
+	if err != nil {
+		return "", err
+	}
+	tables, err := c.Tables(ctx, "")
+	if err = errors.Join(err, c.Close()); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("catalog %s answers, %d tables", c.ID(), len(tables)), nil
+}
+
+// writable answers for what the first start will make: it looks at the folder, or at the one above it, and makes nothing.
+func writable(dir string) (string, error) {
+	at := dir
+	for !exists(at) && at != "." && at != "/" {
+		at = filepath.Dir(at)
+	}
+	info, err := os.Stat(at)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("%s is not a folder", at)
+	}
+	f, err := os.CreateTemp(at, ".tidemark-check-*")
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
+		return "", err
+	}
+	return "will be made in " + dir + " by the first start", nil
+}

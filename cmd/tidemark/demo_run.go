@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemarkdb/tidemark/internal/demo"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+const (
+	catchUp            = 30 * time.Second        // at the end of --duration, until all that was sent is read
+	catchUpInterrupted = 1500 * time.Millisecond // after Ctrl-C
+	catchUpPoll        = 20 * time.Millisecond
+)
+
+// demoRun is one run of the demo.
+type demoRun struct {
+	a        *app
+	n        *node
+	o        demoOptions
+	broker   *demo.Broker // nil: a real one
+	producer *demo.Producer
+
+	tableID string
+	before  catalog.TableStats
+	backlog int64 // records that an earlier run sent and did not commit
+	started time.Time
+}
+
+// run ends when the duration is over or ctx is done: producers first, then, when all is read, the rest.
+func (d *demoRun) run(ctx context.Context, ln net.Listener) error {
+	d.started = time.Now()
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	err := d.n.run(running, ln, func(reading context.Context) error {
+		defer stop()
+		return d.play(ctx, reading)
+	})
+	if err != nil {
+		return err
+	}
+	return d.summary(context.WithoutCancel(ctx), ctx.Err() != nil)
+}
+
+// play sends until the time is over or asked is done, then waits until what was sent is read.
+func (d *demoRun) play(asked, reading context.Context) error {
+	producing, stop := context.WithCancel(reading)
+	defer stop()
+	defer context.AfterFunc(asked, stop)()
+	if d.o.duration > 0 {
+		timer := time.AfterFunc(d.o.duration, stop)
+		defer timer.Stop()
+	}
+	showing, hide := context.WithCancel(reading)
+	defer hide()
+	g, gctx := errgroup.WithContext(showing)
+	g.Go(func() error { return d.a.showProgress(d.n)(gctx) })
+	if d.broker != nil {
+		g.Go(func() error { return d.broker.Run(gctx) })
+	}
+	g.Go(func() error {
+		defer hide()
+		if err := d.producer.Run(producing); err != nil {
+			return err
+		}
+		limit := catchUp
+		if asked.Err() != nil {
+			limit = catchUpInterrupted
+		}
+		return d.waitRead(reading, limit)
+	})
+	return g.Wait()
+}
+
+// waitRead returns when every partition was read to its end, or at the limit: what is left is read by the next run.
+func (d *demoRun) waitRead(ctx context.Context, limit time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	ends, err := d.ends(limited)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(catchUpPoll)
+	defer tick.Stop()
+	for !d.isRead(ends) {
+		select {
+		case <-limited.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func (d *demoRun) isRead(ends map[int32]int64) bool {
+	read := 0
+	for _, s := range d.n.ingester.Sources() {
+		if end, ok := ends[s.Partition]; ok && s.Next >= end {
+			read++
+		}
+	}
+	return read == len(ends)
+}
+
+// ends are the ends of the topic's partitions.
+func (d *demoRun) ends(ctx context.Context) (map[int32]int64, error) {
+	return d.listed(ctx, (*kadm.Client).ListEndOffsets)
+}
+
+func (d *demoRun) listed(ctx context.Context, list func(*kadm.Client, context.Context, ...string) (kadm.ListedOffsets, error)) (map[int32]int64, error) {
+	cl, err := kgo.NewClient(d.n.kafka...)
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	l, err := list(kadm.NewClient(cl), ctx, d.o.topic)
+	if err == nil {
+		err = l.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("offsets of topic %s: %w", d.o.topic, err)
+	}
+	out := map[int32]int64{}
+	for p, o := range l[d.o.topic] {
+		out[p] = o.Offset
+	}
+	return out, nil
+}
+
+// unread counts what is in the topic and not in the catalog.
+func (d *demoRun) unread(ctx context.Context) (int64, error) {
+	starts, err := d.listed(ctx, (*kadm.Client).ListStartOffsets)
+	if err != nil {
+		return 0, err
+	}
+	ends, err := d.ends(ctx)
+	if err != nil {
+		return 0, err
+	}
+	parts, err := d.n.catalog.Partitions(ctx, d.tableID)
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range parts {
+		if p.Begun {
+			starts[p.Partition] = max(starts[p.Partition], p.End)
+		}
+	}
+	var n int64
+	for p, end := range ends {
+		n += max(0, end-starts[p])
+	}
+	return n, nil
+}
+
+// demoDone compares what was sent with what was committed.
+type demoDone struct {
+	Sent        int64   `json:"sent"`      // acknowledged by the broker
+	Uncertain   int64   `json:"uncertain"` // sent without an acknowledgement
+	Backlog     int64   `json:"backlog"`   // from an earlier run
+	Committed   int64   `json:"committed"` // events + quarantined
+	Events      int64   `json:"events"`
+	Quarantined int64   `json:"quarantined"`
+	Files       int64   `json:"files"`
+	Bytes       int64   `json:"bytes"`
+	Seconds     float64 `json:"seconds"`
+	OK          bool    `json:"ok"`
+}
+
+func (d *demoRun) summary(ctx context.Context, interrupted bool) error {
+	after, err := d.n.catalog.Stats(ctx, d.tableID)
+	if err != nil {
+		return err
+	}
+	sent := d.producer.Counts()
+	out := demoDone{
+		Sent: sent.Acked.Records, Uncertain: sent.Failed, Backlog: d.backlog,
+		Events: after.Events - d.before.Events, Quarantined: after.Quarantined - d.before.Quarantined,
+		Files: after.Files - d.before.Files, Bytes: after.Bytes - d.before.Bytes, Seconds: time.Since(d.started).Seconds(),
+	}
+	out.Committed = out.Events + out.Quarantined
+	missing := out.Sent + out.Backlog - out.Committed
+	out.OK = missing <= 0 && -missing <= out.Uncertain
+	if err := d.a.print(out, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, out.text(missing))
+		return err
+	}); err != nil || out.OK || interrupted && missing > 0 || d.broker == nil && missing < 0 {
+		return err // others may send to a real topic
+	}
+	return errors.New("demo: what was sent and what was committed differ")
+}
+
+func (o demoDone) text(missing int64) string {
+	s := fmt.Sprintf("sent %d page views in %.1fs, committed %d: %d events and %d quarantined in %d files (%s)",
+		o.Sent, o.Seconds, o.Committed, o.Events, o.Quarantined, o.Files, bytesText(o.Bytes))
+	if o.Backlog > 0 {
+		s += fmt.Sprintf(", %d of them from an earlier run", o.Backlog)
+	}
+	switch {
+	case o.OK:
+		return s + "; nothing is missing or doubled"
+	case missing > 0:
+		return s + fmt.Sprintf("; %d are not read yet: the next start goes on there", missing)
+	}
+	return s + fmt.Sprintf("; %d more than were sent", -missing)
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/tidemarkdb/tidemark/ingest"
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/config"
+	"github.com/tidemarkdb/tidemark/internal/server"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// node is what a process that holds a data folder works with.
+type node struct {
+	cfg      *config.Config
+	data     *config.DataDir
+	catalog  *catalog.Catalog
+	store    blob.Store
+	kafka    []kgo.Opt
+	registry *prometheus.Registry
+	log      *slog.Logger
+	server   *server.Server
+	memory   *memory // the handlers for commands of this process
+	ingester *ingest.Ingester
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// open takes the data folder and opens what lies behind it.
+func (a *app) open(ctx context.Context, cfg *config.Config) (*node, error) {
+	kafka, err := cfg.Kafka.Opts()
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	data, err := config.OpenData(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{cfg: cfg, data: data, kafka: kafka, registry: prometheus.NewRegistry(), log: a.logger(cfg)}
+	if err := n.openParts(ctx); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+func (n *node) openParts(ctx context.Context) (err error) {
+	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if n.catalog, err = catalog.Open(ctx, n.cfg.CatalogDSN(), catalog.Options{}); err != nil {
+		return err
+	}
+	if n.store, err = blob.OpenStore(ctx, n.cfg.StoreURL(), blob.Options{}); err != nil {
+		return err
+	}
+	if err := blob.Claim(ctx, n.store, n.catalog.ID()); err != nil {
+		return err
+	}
+	return n.serve(nil)
+}
+
+// serve makes the handlers; ing is nil in a process that reads nothing.
+func (n *node) serve(ing *ingest.Ingester) error {
+	o := server.Options{
+		Catalog: n.catalog, Store: n.store, Work: work{n}, Metrics: n.registry, Version: version(), Logger: n.log,
+	}
+	if ing != nil {
+		o.Ingest = ing
+	}
+	s, err := server.New(o)
+	if err != nil {
+		return err
+	}
+	n.server, n.ingester = s, ing
+	n.memory = &memory{handler: s}
+	return nil
+}
+
+// client returns a client of the node's own handlers; closing it closes the node.
+func (n *node) client() *client {
+	return &client{base: "http://localhost", http: &http.Client{Transport: n.memory}, node: n}
+}
+
+// ready checks what a process that is to run for long relies on.
+func (n *node) ready(ctx context.Context) error {
+	if err := blob.Check(ctx, n.store); err != nil {
+		return err
+	}
+	return n.server.StoreDefinitions(ctx)
+}
+
+// read makes the ingester of this process.
+func (n *node) read(o ingest.Options) error {
+	c := n.cfg.Ingest
+	o.Kafka, o.Catalog, o.Store, o.SpoolDir = n.kafka, n.catalog, n.store, n.cfg.SpoolDir()
+	o.Partitions, o.Group, o.FailOnMissingTopic = c.Partitions, c.Group, c.FailOnMissingTopic
+	o.MemoryBudget, o.SpoolBytes = c.Memory, c.Spool
+	o.MaxUncommittedRanges, o.MaxUploads = c.MaxUncommittedRanges, c.MaxUploads
+	o.StopTimeout = n.cfg.ShutdownTimeout
+	o.Logger, o.Registry = n.log, n.registry
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	o.Owner = fmt.Sprintf("%s-%d", host, os.Getpid())
+	ing, err := ingest.New(o)
+	if err != nil {
+		return err
+	}
+	return n.serve(ing)
+}
+
+// close gives everything back; the folder last.
+func (n *node) close() error {
+	var errs []error
+	if n.memory != nil {
+		n.memory.wait()
+	}
+	if n.catalog != nil {
+		errs = append(errs, n.catalog.Close())
+	}
+	return errors.Join(append(errs, n.data.Close())...)
+}

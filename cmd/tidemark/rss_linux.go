@@ -1,0 +1,4 @@
+package main
+
+// rssUnit is how many bytes the kernel counts Maxrss in.
+const rssUnit = 1024

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// rssUnit is how many bytes the kernel counts Maxrss in.
+const rssUnit = 1

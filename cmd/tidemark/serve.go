@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemarkdb/tidemark/ingest"
+	"github.com/tidemarkdb/tidemark/internal/server"
+)
+
+// httpStop is how long requests in hand may take once reading has stopped.
+const httpStop = 3 * time.Second
+
+func (a *app) serveCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "serve", Short: "Read all tables for ever and answer on HTTP", Args: exactly(),
+		Long: `Reads all tables until it is stopped, and answers /api/v1, /metrics, /healthz and /readyz. Tables that are applied meanwhile are
+read at once. Ctrl-C or SIGTERM stops it clean: what is in hand is committed first.`,
+		Example: `  tidemark serve --brokers broker-1:9092 --data /var/lib/tidemark
+  tidemark serve --brokers broker-1:9092 --store s3://bucket/prefix --catalog postgres://tidemark@db/tidemark
+  tidemark serve --config tidemark.yaml`,
+	}
+	c.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		cfg, err := a.config()
+		if err != nil {
+			return err
+		}
+		n, err := a.open(cmd.Context(), cfg)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, n.close()) }()
+		if err := n.ready(cmd.Context()); err != nil {
+			return err
+		}
+		ln, err := listen(cmd.Context(), cfg.HTTP)
+		if err != nil {
+			return err
+		}
+		if err := n.read(ingest.Options{Address: ln.Addr().String()}); err != nil {
+			return errors.Join(err, ln.Close())
+		}
+		fmt.Fprintf(a.stderr, "tidemark serves http://%s, data in %s, files in %s\n", ln.Addr(), cfg.Data, cfg.StoreURL())
+		return n.run(cmd.Context(), ln, nil)
+	}
+	return c
+}
+
+// listen opens the port and says by which flag to move where it is taken.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	ln, err := server.Listen(ctx, address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("address %s is taken by another program: choose another with --http, as in --http 127.0.0.1:0 for any free port", address)
+	}
+	return ln, err
+}
+
+// run serves and reads until ctx is done, or reading ends by itself. beside runs meanwhile; it is no reason to end, but
+// its error is. Reading stops first, so that it can be asked until the end.
+func (n *node) run(ctx context.Context, ln net.Listener, beside func(context.Context) error) error {
+	if err := n.data.Publish(ln.Addr().String()); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	g, gctx := errgroup.WithContext(ctx)
+	reading, stopReading := context.WithCancel(gctx)
+	defer stopReading()
+	g.Go(func() error {
+		err := n.server.Run(serving, ln, httpStop)
+		stopReading() // without its interface the process cannot be asked or stopped in an orderly way
+		return err
+	})
+	g.Go(func() error {
+		defer stopServing()
+		defer stopReading() // ends what runs beside
+		return n.ingester.Run(reading)
+	})
+	if beside != nil {
+		g.Go(func() error { return beside(reading) })
+	}
+	return g.Wait()
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tidemarkdb/tidemark/ingest"
+	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/server"
+)
+
+// work is the server's Work, done by ingest and verify with what the node has open.
+type work struct{ n *node }
+
+func (w work) Sample(ctx context.Context, project, topic string, n int) (*server.Sample, error) {
+	samples, err := ingest.ReadSample(ctx, ingest.SampleOptions{Kafka: w.n.kafka, Topic: topic, N: n})
+	if err != nil {
+		return nil, err
+	}
+	text, _, err := cube.Infer(topic, samples, cube.InferOptions{Project: project})
+	if text == nil && err != nil {
+		return nil, err
+	}
+	out := &server.Sample{Topic: topic, Records: len(samples), Definition: string(text)}
+	if err != nil {
+		out.Problem = err.Error()
+	}
+	return out, nil
+}
+
+func (w work) Requeue(ctx context.Context, r server.RequeueRequest) (*server.RequeueResult, error) {
+	res, err := ingest.Requeue(ctx, ingest.RequeueOptions{
+		Catalog: w.n.catalog, Store: w.n.store, Project: r.Project, Table: r.Table,
+		Reason: r.Reason, Partition: r.Partition, DryRun: r.DryRun,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &server.RequeueResult{
+		DryRun: r.DryRun, Requeued: res.Requeued, StillBad: res.StillBad, Files: res.Files, ByReason: res.ByReason,
+	}
+	if out.Files == nil {
+		out.Files = []string{}
+	}
+	if out.ByReason == nil {
+		out.ByReason = map[string]int64{}
+	}
+	return out, nil
+}
+
+func (w work) GC(ctx context.Context) (*server.GCResult, error) {
+	res, err := ingest.GC(ctx, ingest.GCOptions{Catalog: w.n.catalog, Store: w.n.store})
+	if err != nil {
+		return nil, err
+	}
+	out := &server.GCResult{Scanned: res.Scanned, Young: res.Young, Bytes: res.Bytes, Orphans: []server.Orphan{}}
+	for _, o := range res.Orphans {
+		out.Orphans = append(out.Orphans, server.Orphan(o))
+	}
+	return out, nil
+}
+
+func (w work) Verify(context.Context, server.VerifyRequest, func(server.VerifyProgress)) (*server.VerifyReport, error) {
+	return nil, errors.New("verify is not part of this build")
+}

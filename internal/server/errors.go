@@ -1,0 +1,99 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// Error is an answer that says what is wrong (R1).
+type Error struct {
+	Status   int       `json:"-"`
+	Code     string    `json:"code"` // one word, stable
+	Message  string    `json:"message"`
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// Problem is one complaint about a definition.
+type Problem struct {
+	Line    int    `json:"line,omitempty"`
+	Path    string `json:"path,omitempty"`
+	Message string `json:"message"`
+	Instead string `json:"instead,omitempty"`
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Message)
+	for _, p := range e.Problems {
+		b.WriteString("\n  ")
+		if p.Line > 0 {
+			fmt.Fprintf(&b, "line %d: ", p.Line)
+		}
+		b.WriteString((&cube.Problem{Path: p.Path, Message: p.Message, Instead: p.Instead}).Error())
+	}
+	return b.String()
+}
+
+// ErrorBody is the JSON form of an Error.
+type ErrorBody struct {
+	Error *Error `json:"error"`
+}
+
+func badRequest(format string, args ...any) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "bad_request", Message: fmt.Sprintf(format, args...)}
+}
+
+// asError finds the status and the code of an error. What nobody foresaw is "internal": its text names the call that
+// failed, and it is logged besides.
+func asError(err error) *Error {
+	var own *Error
+	var def *cube.DefinitionError
+	var unusable *cube.Problem
+	var conflict *catalog.ConflictError
+	var stale *catalog.StaleEpochError
+	var large *http.MaxBytesError
+	e := &Error{Status: http.StatusInternalServerError, Code: "internal", Message: err.Error()}
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &def):
+		e.Status, e.Code = http.StatusUnprocessableEntity, "invalid_definition"
+		e.Message = fmt.Sprintf("the definition has %d problem%s", len(def.Problems), plural(len(def.Problems)))
+		for _, p := range def.Problems {
+			e.Problems = append(e.Problems, Problem(p))
+		}
+	case errors.As(err, &unusable):
+		e.Status, e.Code, e.Message = http.StatusUnprocessableEntity, "unusable", unusable.Error()
+	case errors.Is(err, catalog.ErrNotFound):
+		e.Status, e.Code = http.StatusNotFound, "not_found"
+		e.Message = strings.TrimPrefix(e.Message, "catalog: ")
+	case errors.As(err, &conflict):
+		e.Status, e.Code, e.Message = http.StatusConflict, "conflict", conflict.Error()
+	case errors.As(err, &stale):
+		e.Status, e.Code, e.Message = http.StatusConflict, "conflict", stale.Error()
+	case errors.As(err, &large):
+		e.Status, e.Code = http.StatusRequestEntityTooLarge, "too_large"
+		e.Message = fmt.Sprintf("the body is over the limit of %d bytes", large.Limit)
+	case errors.Is(err, catalog.ErrUnavailable), errors.Is(err, blob.ErrUnavailable):
+		e.Status, e.Code = http.StatusServiceUnavailable, "unavailable"
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Status, e.Code = http.StatusGatewayTimeout, "timeout"
+	case errors.Is(err, context.Canceled):
+		e.Status, e.Code = http.StatusServiceUnavailable, "cancelled"
+	}
+	return e
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}

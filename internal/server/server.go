@@ -1,0 +1,169 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Server answers /api/v1, /metrics, /healthz and /readyz.
+type Server struct {
+	opts Options
+	mux  *http.ServeMux
+	root http.Handler
+}
+
+// New returns a Server. It starts nothing.
+func New(o Options) (*Server, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{opts: o, mux: http.NewServeMux()}
+	s.routes()
+	s.root = s.logged(s.guarded(s.mux))
+	return s, nil
+}
+
+func (s *Server) routes() {
+	call := func(pattern string, h handler) { s.mux.Handle(pattern, s.answer(s.opts.CallTimeout, h)) }
+	work := func(pattern string, h handler) { s.mux.Handle(pattern, s.answer(s.opts.WorkTimeout, h)) }
+
+	call("GET /api/v1/version", s.version)
+	call("GET /api/v1/tables", s.listTables)
+	call("PUT /api/v1/tables", s.applyTable)
+	call("GET /api/v1/tables/{table}", s.showTable)
+	call("PUT /api/v1/tables/{table}", s.applyTable)
+	call("DELETE /api/v1/tables/{table}", s.dropTable)
+	call("GET /api/v1/tables/{table}/offsets", s.offsets)
+	call("POST /api/v1/tables/{table}/roll", s.roll)
+	call("POST /api/v1/tables/{table}/stop", s.stopTable)
+	call("POST /api/v1/tables/{table}/resume", s.resumeTable)
+	call("GET /api/v1/tables/{table}/quarantine", s.listQuarantine)
+	call("GET /api/v1/tables/{table}/quarantine/{partition}/{offset}", s.showQuarantine)
+	work("POST /api/v1/tables/{table}/quarantine/requeue", s.requeue)
+	call("GET /api/v1/sources", s.sources)
+	work("GET /api/v1/sample", s.sample)
+	s.mux.Handle("POST /api/v1/verify", s.streamed(s.verify))
+	work("POST /api/v1/gc", s.gc)
+	call("/api/v1/", s.unknown)
+
+	s.mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Metrics, promhttp.HandlerOpts{Timeout: s.opts.CallTimeout}))
+	s.mux.HandleFunc("GET /healthz", s.healthz)
+	s.mux.HandleFunc("GET /readyz", s.readyz)
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.root.ServeHTTP(w, r) }
+
+// Listen opens the port of an address. Other addresses than loopback are refused, since there are no users yet (R4).
+func Listen(ctx context.Context, address string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("http address %q: want host:port, as in 127.0.0.1:7070", address)
+	}
+	if !loopback(host) {
+		return nil, fmt.Errorf("http address %q is refused: whoever reaches it could change and drop tables, since there are no users yet; "+
+			"listen on 127.0.0.1 and put a proxy that asks for passwords before it", address)
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("http address %s: %w", address, err)
+	}
+	return ln, nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return ip != nil && ip.IsLoopback()
+}
+
+// Run serves ln until ctx is done, lets the requests in hand finish within limit and returns nil on a clean stop.
+func (s *Server) Run(ctx context.Context, ln net.Listener, limit time.Duration) error {
+	hs := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- hs.Serve(ln) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve http: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	err := hs.Shutdown(stop)
+	if err != nil {
+		err = hs.Close()
+	}
+	<-ended
+	return err
+}
+
+// handler answers with a value that becomes JSON, or with an error.
+type handler func(r *http.Request) (any, error)
+
+// answer bounds the time and the body of a request and writes what h returns.
+func (s *Server) answer(limit time.Duration, h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		r = r.WithContext(ctx)
+		r.Body = http.MaxBytesReader(w, r.Body, s.opts.MaxBody)
+		v, err := h(r)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		s.write(w, r, http.StatusOK, v)
+	})
+}
+
+func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, v any) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		s.opts.Logger.LogAttrs(r.Context(), slog.LevelError, "answer not encoded", slog.String("path", r.URL.Path), slog.Any("err", err))
+		status, b = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"the answer could not be encoded"}}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	if _, err := w.Write(append(b, '\n')); err != nil {
+		s.opts.Logger.LogAttrs(r.Context(), slog.LevelDebug, "answer not sent", slog.String("path", r.URL.Path), slog.Any("err", err))
+	}
+}
+
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	e := asError(err)
+	if e.Status >= 500 && !errors.Is(err, context.Canceled) {
+		s.opts.Logger.LogAttrs(r.Context(), slog.LevelWarn, "request failed",
+			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("err", err))
+	}
+	s.write(w, r, e.Status, ErrorBody{Error: e})
+}
+
+func (s *Server) version(*http.Request) (any, error) {
+	return map[string]string{"version": s.opts.Version, "catalog": s.opts.Catalog.ID()}, nil
+}
+
+func (s *Server) unknown(r *http.Request) (any, error) {
+	return nil, &Error{
+		Status: http.StatusNotFound, Code: "not_found",
+		Message: fmt.Sprintf("there is no %s %s: see /api/v1/tables, /api/v1/sources", r.Method, r.URL.Path),
+	}
+}

@@ -1,0 +1,171 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// Sample is a proposed definition.
+type Sample struct {
+	Topic      string `json:"topic"`
+	Records    int    `json:"records"`           // how many were read
+	Definition string `json:"definition"`        // YAML with comments, applies as it is
+	Problem    string `json:"problem,omitempty"` // why it does not: what a person has to add, and where
+}
+
+// RequeueRequest names quarantined records to try again.
+type RequeueRequest struct {
+	Project   string
+	Table     string
+	Reason    string // only those; empty: all
+	Partition int32  // -1: all
+	DryRun    bool
+}
+
+// RequeueResult says what became of quarantined records.
+type RequeueResult struct {
+	DryRun   bool             `json:"dry_run"`
+	Requeued int64            `json:"requeued"`
+	StillBad int64            `json:"still_bad"`
+	Files    []string         `json:"files"`
+	ByReason map[string]int64 `json:"by_reason"` // of those that are still bad
+}
+
+// VerifyRequest says what to prove.
+type VerifyRequest struct {
+	Project      string // empty: all
+	Table        string // empty: all
+	AgainstKafka bool
+}
+
+// VerifyProgress is how far a proof has come.
+type VerifyProgress struct {
+	Table  string `json:"table"`
+	Files  int64  `json:"files"`
+	Events int64  `json:"events"`
+	Total  int64  `json:"total_files,omitempty"` // 0: unknown
+}
+
+// VerifyReport is the result of a proof. OK is true when there is no problem.
+type VerifyReport struct {
+	OK         bool             `json:"ok"`
+	Events     int64            `json:"events"`
+	Files      int64            `json:"files"`
+	Ranges     int64            `json:"ranges"`
+	Exceptions map[string]int64 `json:"exceptions"` // offsets by kind: gap, quarantined, skipped, lost
+	Problems   []string         `json:"problems"`
+}
+
+// VerifyLine is one line of the stream that answers POST /api/v1/verify: exactly one field is set. The last line of a
+// whole answer is a report or an error (R3).
+type VerifyLine struct {
+	Progress *VerifyProgress `json:"progress,omitempty"`
+	Report   *VerifyReport   `json:"report,omitempty"`
+	Error    *Error          `json:"error,omitempty"`
+}
+
+// GCResult lists the objects that the catalog does not name.
+type GCResult struct {
+	Scanned int64    `json:"scanned"` // objects looked at
+	Young   int64    `json:"young"`   // unnamed, but so new that their commit may be on its way
+	Orphans []Orphan `json:"orphans"`
+	Bytes   int64    `json:"bytes"` // of the orphans
+}
+
+// Orphan is an object that the catalog does not name.
+type Orphan struct {
+	Key     string    `json:"key"`
+	Size    int64     `json:"size"`
+	ModTime time.Time `json:"mod_time"`
+}
+
+const maxSample = 100_000
+
+func (s *Server) sample(r *http.Request) (any, error) {
+	topic := r.URL.Query().Get("topic")
+	if topic == "" {
+		return nil, badRequest("topic is missing: /api/v1/sample?topic=NAME&n=1000")
+	}
+	n, err := integer(r, "n", 1000, 1, maxSample)
+	if err != nil {
+		return nil, err
+	}
+	return s.opts.Work.Sample(r.Context(), project(r), topic, int(n))
+}
+
+func (s *Server) requeue(r *http.Request) (any, error) {
+	def, err := s.named(r)
+	if err != nil {
+		return nil, err
+	}
+	dry, err := boolean(r, "dry_run")
+	if err != nil {
+		return nil, err
+	}
+	partition, err := integer(r, "partition", -1, -1, 1<<31-1)
+	if err != nil {
+		return nil, err
+	}
+	return s.opts.Work.Requeue(r.Context(), RequeueRequest{
+		Project: def.Project, Table: def.Name, Reason: r.URL.Query().Get("reason"), Partition: int32(partition), DryRun: dry,
+	})
+}
+
+func (s *Server) gc(r *http.Request) (any, error) {
+	dry, err := boolean(r, "dry_run")
+	if err != nil {
+		return nil, err
+	}
+	if !dry {
+		return nil, badRequest("gc lists what nothing names and removes nothing: ask with dry_run")
+	}
+	return s.opts.Work.GC(r.Context())
+}
+
+// streamed answers with lines; h writes all but the last.
+func (s *Server) streamed(h func(r *http.Request, line func(VerifyLine)) (VerifyLine, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), s.opts.WorkTimeout)
+		defer cancel()
+		enc, rc, started := json.NewEncoder(w), http.NewResponseController(w), false
+		line := func(l VerifyLine) {
+			if !started {
+				w.Header().Set("Content-Type", "application/x-ndjson")
+				started = true
+			}
+			if enc.Encode(l) != nil || rc.Flush() != nil {
+				cancel() // nobody listens: the work may end
+			}
+		}
+		last, err := h(r.WithContext(ctx), line)
+		if err != nil {
+			if !started {
+				s.fail(w, r, err)
+				return
+			}
+			last = VerifyLine{Error: asError(err)}
+		}
+		line(last)
+	})
+}
+
+func (s *Server) verify(r *http.Request, line func(VerifyLine)) (VerifyLine, error) {
+	against, err := boolean(r, "against_kafka")
+	if err != nil {
+		return VerifyLine{}, err
+	}
+	req := VerifyRequest{Project: r.URL.Query().Get("project"), Table: r.URL.Query().Get("table"), AgainstKafka: against}
+	if req.Table != "" {
+		req.Project = project(r)
+		if _, err := s.opts.Catalog.Table(r.Context(), req.Project, req.Table); err != nil {
+			return VerifyLine{}, err
+		}
+	}
+	report, err := s.opts.Work.Verify(r.Context(), req, func(p VerifyProgress) { line(VerifyLine{Progress: &p}) })
+	if err != nil {
+		return VerifyLine{}, err
+	}
+	return VerifyLine{Report: report}, nil
+}
