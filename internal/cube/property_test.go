@@ -129,6 +129,9 @@ quarantine: {max_share: 5%}
 	if string(j) != want {
 		t.Errorf("JSON form (-want +got):\n%s", cmp.Diff(want, string(j)))
 	}
+}
+
+func TestJSONComplains(t *testing.T) {
 	for _, bad := range []string{
 		`{"start": "yesterday"}`, `{"event_time": {"lateness": "soon"}}`, `{"event_time": {"latest": "x"}}`, `{"event_time": 1}`,
 		`{"include": ["x"]}`, `{"include": {}}`, `{"staging": {"roll": {"age": "x"}}}`, `{"staging": []}`, `{"columns": [{"type": "int"}]}`,

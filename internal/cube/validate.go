@@ -3,6 +3,7 @@ package cube
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -229,21 +230,29 @@ func (c *checker) oneOf(path, what, s string, known ...string) {
 
 func (c *checker) staging(s Staging) {
 	c.oneOf("staging.format", "format", string(s.Format), string(Parquet), string(NDJSON))
-	limit(c, "staging.roll.bytes", s.RollBytes, minRollBytes, maxRollBytes, formatSize)
-	limit(c, "staging.roll.rows", s.RollRows, minRollRows, maxRollRows, func(v int64) string { return fmt.Sprint(v) })
-	limit(c, "staging.roll.age", s.RollAge, minRollAge, maxRollAge, formatDuration)
+	limit[int64]{minRollBytes, maxRollBytes, formatSize}.check(c, "staging.roll.bytes", s.RollBytes)
+	limit[int64]{minRollRows, maxRollRows, countText}.check(c, "staging.roll.rows", s.RollRows)
+	limit[time.Duration]{minRollAge, maxRollAge, formatDuration}.check(c, "staging.roll.age", s.RollAge)
 }
 
 func (c *checker) quarantine(q QuarantinePolicy) {
 	if !(q.MaxShare > 0 && q.MaxShare <= 1) {
 		c.add("quarantine.max_share", fmt.Sprintf("%v is no share", q.MaxShare), shareHelp+"; 100% never stops the table")
 	}
-	limit(c, "quarantine.window", q.Window, 1, maxWindow, func(v int) string { return fmt.Sprint(v) })
-	limit(c, "quarantine.max_record_bytes", int64(q.MaxRecordBytes), minRecordBytes, maxRecordBytes, formatSize)
+	limit[int64]{1, maxWindow, countText}.check(c, "quarantine.window", int64(q.Window))
+	limit[int64]{minRecordBytes, maxRecordBytes, formatSize}.check(c, "quarantine.max_record_bytes", int64(q.MaxRecordBytes))
 }
 
-func limit[T int | int64 | time.Duration](c *checker, path string, v, least, most T, text func(T) string) {
-	if v < least || v > most {
-		c.add(path, text(v)+" is outside the limits", fmt.Sprintf("write %s to %s", text(least), text(most)))
+// limit is what a number may be, both ends included.
+type limit[T int64 | time.Duration] struct {
+	least, most T
+	text        func(T) string
+}
+
+func (l limit[T]) check(c *checker, path string, v T) {
+	if v < l.least || v > l.most {
+		c.add(path, l.text(v)+" is outside the limits", fmt.Sprintf("write %s to %s", l.text(l.least), l.text(l.most)))
 	}
 }
+
+func countText(n int64) string { return strconv.FormatInt(n, 10) }

@@ -8,8 +8,8 @@ import (
 
 func (c *checker) eventTime(t *Table) {
 	e := t.EventTime
-	limit(c, "event_time.lateness", e.Lateness, time.Millisecond, maxLateness, formatDuration)
-	limit(c, "event_time.max_ahead", e.MaxAhead, time.Millisecond, maxAhead, formatDuration)
+	limit[time.Duration]{time.Millisecond, maxLateness, formatDuration}.check(c, "event_time.lateness", e.Lateness)
+	limit[time.Duration]{time.Millisecond, maxAhead, formatDuration}.check(c, "event_time.max_ahead", e.MaxAhead)
 	c.bound("event_time.earliest", e.Earliest)
 	c.bound("event_time.latest", e.Latest)
 	if !e.Earliest.Before(e.Latest) {
