@@ -39,7 +39,8 @@ func Packages(t *Tree) []Problem {
 	return out
 }
 
-// State reports what hides state from the reader: init functions and contexts kept in a struct.
+// State reports what hides state from the reader: init functions and contexts kept in a struct. An unexported struct that
+// lives for one call, such as an io.Reader over a request, may hold the call's context if a comment beside it says so.
 func State(t *Tree) []Problem {
 	var out []Problem
 	for _, f := range t.Files {
@@ -50,15 +51,29 @@ func State(t *Tree) []Problem {
 				if n.Recv == nil && n.Name.Name == "init" {
 					out = append(out, f.at(n, "init function: do it in a constructor"))
 				}
-			case *ast.StructType:
-				for _, field := range n.Fields.List {
-					if sel, ok := field.Type.(*ast.SelectorExpr); ok && ctx != "" && sel.Sel.Name == "Context" && isIdent(sel.X, ctx) {
-						out = append(out, f.at(field, "context in a struct: it is the first parameter, never a field"))
-					}
-				}
+			case *ast.TypeSpec:
+				out = append(out, contextFields(f, n, ctx)...)
 			}
 			return true
 		})
+	}
+	return out
+}
+
+func contextFields(f *File, spec *ast.TypeSpec, ctx string) []Problem {
+	var out []Problem
+	st, ok := spec.Type.(*ast.StructType)
+	if !ok || ctx == "" {
+		return nil
+	}
+	for _, field := range st.Fields.List {
+		sel, ok := field.Type.(*ast.SelectorExpr)
+		if !ok || sel.Sel.Name != "Context" || !isIdent(sel.X, ctx) {
+			continue
+		}
+		if spec.Name.IsExported() || field.Comment == nil {
+			out = append(out, f.at(field, "context in a struct: it is the first parameter, never a field"))
+		}
 	}
 	return out
 }

@@ -37,39 +37,80 @@ func Sleeps(t *Tree) []Problem {
 
 var (
 	environment = regexp.MustCompile(`\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b`)
-	system      = regexp.MustCompile(`\b(root|GOOS|-short|windows|darwin)\b`)
+	system      = regexp.MustCompile(`\b(root|GOOS|-short|windows|darwin|system|mount|user namespace)\b`)
 )
 
 // Skips reports tests that step aside without saying which variable, flag or system makes them run.
 func Skips(t *Tree) []Problem {
 	var out []Problem
 	for _, f := range t.Files {
-		if !f.Test {
-			continue
+		if f.Test {
+			ast.Walk(skips{f: f, out: &out, testing: f.imports("testing")}, f.AST)
 		}
-		f.calls(func(call *ast.CallExpr) {
-			_, name, ok := callee(call)
-			if !ok || !slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, name) {
-				return
-			}
-			var words string
-			for _, a := range call.Args {
-				ast.Inspect(a, func(n ast.Node) bool {
-					switch n := n.(type) {
-					case *ast.BasicLit:
-						words += " " + literal(n)
-					case *ast.Ident:
-						words += " " + constant(t, f, n.Name)
-					}
-					return true
-				})
-			}
-			if !environment.MatchString(words) && !system.MatchString(words) {
-				out = append(out, f.at(call, "%s without the variable that makes the test run", name))
-			}
-		})
 	}
 	return out
+}
+
+// skips walks one file. It knows which names stand for a testing.T, B, F or TB where it is: the Skip of a rapid.T
+// discards a draw, and other things have a method of that name too.
+type skips struct {
+	f       *File
+	out     *[]Problem
+	testing string
+	tester  string // the parameter of the nearest function that has one
+}
+
+func (v skips) Visit(n ast.Node) ast.Visitor {
+	switch n := n.(type) {
+	case *ast.FuncDecl:
+		v.enter(n.Type)
+	case *ast.FuncLit:
+		v.enter(n.Type)
+	case *ast.CallExpr:
+		x, name, ok := callee(n)
+		if !ok || x == "" || x != v.tester || !slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, name) {
+			break
+		}
+		if words := v.words(n); !environment.MatchString(words) && !system.MatchString(words) {
+			*v.out = append(*v.out, v.f.at(n, "%s without the variable that makes the test run", name))
+		}
+	}
+	return v
+}
+
+func (v *skips) enter(fn *ast.FuncType) {
+	for _, field := range fn.Params.List {
+		typ := field.Type
+		if star, ok := typ.(*ast.StarExpr); ok {
+			typ = star.X
+		}
+		sel, ok := typ.(*ast.SelectorExpr)
+		for _, name := range field.Names {
+			switch {
+			case ok && isIdent(sel.X, v.testing):
+				v.tester = name.Name
+			case name.Name == v.tester: // hidden by another thing of that name
+				v.tester = ""
+			}
+		}
+	}
+}
+
+// words returns the texts among the arguments of a call, those of constants too.
+func (v *skips) words(call *ast.CallExpr) string {
+	var words string
+	for _, a := range call.Args {
+		ast.Inspect(a, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BasicLit:
+				words += " " + literal(n)
+			case *ast.Ident:
+				words += " " + constant(v.f.tree, v.f, n.Name)
+			}
+			return true
+		})
+	}
+	return words
 }
 
 // constant returns the text of a constant of f's package, or "".
