@@ -225,8 +225,10 @@ func TestAPeerThatEndsTooEarly(t *testing.T) {
 func TestSummary(t *testing.T) {
 	r := report{Started: time.Unix(0, 0), Events: 1000}
 	add := func(variant, contender string, round int, seconds, cpu float64, rss int64) {
-		r.Runs = append(r.Runs, run{Variant: variant, Contender: contender, Round: round, Events: 1000,
-			processUsage: processUsage{Seconds: seconds, CPUSeconds: cpu, PeakRSSBytes: rss}})
+		r.Runs = append(r.Runs, run{
+			Variant: variant, Contender: contender, Round: round, Events: 1000,
+			processUsage: processUsage{Seconds: seconds, CPUSeconds: cpu, PeakRSSBytes: rss},
+		})
 	}
 	// The second round ran on a machine half as fast: ratios are taken within a round.
 	add("base", "consumer", 1, 1, 1, 10)
@@ -236,12 +238,18 @@ func TestSummary(t *testing.T) {
 	add("wide", "tidemark", 1, 4, 9, 20)
 	r.summarize()
 	want := []summary{
-		{Variant: "base", Contender: "consumer", EventsPerSecond: 750, CPUMicrosPerEvent: 1500, CPUMicrosLowest: 1000, PeakRSSBytes: 20,
-			SpeedToConsumer: 1, TidemarkCPUBetter: 1. / 3},
-		{Variant: "base", Contender: "tidemark", EventsPerSecond: 375, CPUMicrosPerEvent: 4500, CPUMicrosLowest: 3000, PeakRSSBytes: 30,
-			SpeedToConsumer: 0.5, TidemarkCPUBetter: 1},
-		{Variant: "wide", Contender: "tidemark", EventsPerSecond: 250, CPUMicrosPerEvent: 9000, CPUMicrosLowest: 9000, PeakRSSBytes: 20,
-			TidemarkCPUBetter: 1, CPUToBaseOfVariant: 2},
+		{
+			Variant: "base", Contender: "consumer", EventsPerSecond: 750, CPUMicrosPerEvent: 1500, CPUMicrosLowest: 1000, PeakRSSBytes: 20,
+			SpeedToConsumer: 1, TidemarkCPUBetter: 1. / 3,
+		},
+		{
+			Variant: "base", Contender: "tidemark", EventsPerSecond: 375, CPUMicrosPerEvent: 4500, CPUMicrosLowest: 3000, PeakRSSBytes: 30,
+			SpeedToConsumer: 0.5, TidemarkCPUBetter: 1,
+		},
+		{
+			Variant: "wide", Contender: "tidemark", EventsPerSecond: 250, CPUMicrosPerEvent: 9000, CPUMicrosLowest: 9000, PeakRSSBytes: 20,
+			TidemarkCPUBetter: 1, CPUToBaseOfVariant: 2,
+		},
 	}
 	if diff := cmp.Diff(want, r.Summary, cmpopts.EquateApprox(1e-12, 0)); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)

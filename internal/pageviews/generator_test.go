@@ -229,8 +229,10 @@ func TestSessionsAndPartitions(t *testing.T) {
 		if views[ev.Session] > ev.Views || ev.Bounce != (ev.Views == 1) {
 			t.Fatalf("session %d: view %d of %d, bounce %t", ev.Session, views[ev.Session], ev.Views, ev.Bounce)
 		}
-		same := Event{Session: ev.Session, visitor: ev.visitor, Country: ev.Country, Lang: ev.Lang, Device: ev.Device, OS: ev.OS,
-			Browser: ev.Browser, Referrer: ev.Referrer, Campaign: ev.Campaign, Views: ev.Views}
+		same := Event{
+			Session: ev.Session, visitor: ev.visitor, Country: ev.Country, Lang: ev.Lang, Device: ev.Device, OS: ev.OS,
+			Browser: ev.Browser, Referrer: ev.Referrer, Campaign: ev.Campaign, Views: ev.Views,
+		}
 		if first, ok := kept[ev.Session]; ok && first != same {
 			t.Fatalf("session %d changed: %+v, then %+v", ev.Session, first, same)
 		}

@@ -86,7 +86,7 @@ type exponential [1025]int64
 func newExponential(mean float64) *exponential {
 	e := new(exponential)
 	for i := range e {
-		p := (float64(i)) / 1024
+		p := float64(i) / 1024
 		if i == 1024 {
 			p = 1023.9 / 1024 // the tail ends at about nine means
 		}
