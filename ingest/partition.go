@@ -123,7 +123,7 @@ func (p *partition) process(b batch, scratch *stage.Chunk) *stage.Chunk {
 		chunk := scratch
 		scratch = nil
 		if chunk == nil {
-			chunk = stage.NewChunk(t.schema)
+			chunk = t.chunk(len(run))
 		}
 		start := from
 		if i > 0 {
@@ -135,6 +135,9 @@ func (p *partition) process(b batch, scratch *stage.Chunk) *stage.Chunk {
 			d := t.decoder()
 			results[i] = decodeRun(d, start, run, chunk)
 			t.giveBack(d)
+			if chunk.Rows() >= wholeRun {
+				t.seen(chunk)
+			}
 		})
 	}
 	wg.Wait()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/tidemarkdb/tidemark/ingest/decode"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
@@ -21,6 +22,7 @@ type RequeueOptions struct {
 	Reason    string // only records quarantined for this reason; default: all
 	Partition int32  // -1: all
 	DryRun    bool   // decode and count, write nothing
+	Logger    *slog.Logger
 }
 
 // RequeueResult is what became of them.
@@ -94,6 +96,10 @@ func requeueRow(ctx context.Context, o RequeueOptions, t *table, e catalog.Ledge
 		return err
 	}
 	res.Files = append(res.Files, key)
+	if o.Logger != nil {
+		o.Logger.LogAttrs(ctx, slog.LevelInfo, "records requeued", slog.String("topic", t.def.Topic), slog.Int("partition", int(e.Range.Partition)),
+			slog.Int64("start_offset", offsets[0]), slog.Int64("end_offset", offsets[len(offsets)-1]+1))
+	}
 	return nil
 }
 

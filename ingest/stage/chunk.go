@@ -52,7 +52,7 @@ func (c *Chunk) Truncate(n int) {
 }
 
 // AppendChunk appends copies of rows [from, to) of o, which has the same schema. Columns of o may have dictionaries,
-// those of c may not.
+// those of c may not. c's times become bounds: they take in all rows of o.
 func (c *Chunk) AppendChunk(o *Chunk, from, to int) {
 	if to <= from {
 		return

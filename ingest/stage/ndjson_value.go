@@ -107,6 +107,8 @@ func appendFloat(b []byte, v float64) []byte {
 		return append(b, `"Infinity"`...)
 	case math.IsInf(v, -1):
 		return append(b, `"-Infinity"`...)
+	case v == 0 && math.Signbit(v):
+		return append(b, "-0.0"...) // readers take -0 for an integer, which has no sign
 	}
 	return strconv.AppendFloat(b, v, 'g', -1, 64)
 }

@@ -1,0 +1,161 @@
+package stage_test
+
+import (
+	"database/sql"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/duckdb/duckdb-go/v2"
+
+	"github.com/tidemarkdb/tidemark/ingest/stage"
+	"github.com/tidemarkdb/tidemark/internal/cube"
+)
+
+// writeFile lays a file where readers that want a path find it.
+func writeFile(t *testing.T, f *testFile, suffix string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), f.name+suffix)
+	if err := os.WriteFile(path, f.data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func openDuck(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if _, err := db.Exec("SET threads = 1; SET TimeZone = 'UTC'"); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// duckSums runs a query and sums its columns.
+func duckSums(t *testing.T, db *sql.DB, query string) fileSums {
+	t.Helper()
+	rows, err := db.Query(query)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, vals, ptrs := fileSums{}, make([]any, len(names)), make([]any, len(names))
+	for i := range vals {
+		ptrs[i] = &vals[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(ptrs...); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range vals {
+			got.add(names[i], duckValue(names[i], v))
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return got
+}
+
+func duckValue(name string, v any) any {
+	switch v := v.(type) {
+	case duckdb.Decimal:
+		return v.Value
+	case time.Time:
+		switch {
+		case name == stage.TimestampColumn:
+			return v.UnixMilli()
+		case name == "day":
+			return v.Unix() / 86400
+		}
+		return v.UnixMicro()
+	case int32:
+		return int64(v)
+	}
+	return v
+}
+
+func TestDuckDBReadsParquet(t *testing.T) {
+	db := openDuck(t)
+	for _, f := range testFiles(t, cube.Parquet) {
+		t.Run(f.name, func(t *testing.T) {
+			path := writeFile(t, &f, ".parquet")
+			cols := "*"
+			if _, ok := f.want["doc"]; ok {
+				cols = "* REPLACE (doc::VARCHAR AS doc, _extra::VARCHAR AS _extra, _headers::VARCHAR AS _headers)"
+			}
+			f.same(t, duckSums(t, db, fmt.Sprintf("SELECT %s FROM read_parquet('%s')", cols, path)))
+
+			// Pruning by statistics must not lose rows.
+			var n int64
+			if err := db.QueryRow(fmt.Sprintf("SELECT count(*) FROM read_parquet('%s') WHERE _offset >= 0 AND ts >= TIMESTAMPTZ '1970-01-01'", path)).Scan(&n); err != nil || n != f.rows {
+				t.Errorf("with a filter that all rows pass: %d rows, want %d: %v", n, f.rows, err)
+			}
+			if f.name == "fixture" {
+				var above, negative int64
+				q := "SELECT count(*) FILTER (score > 1e300), count(*) FILTER (huge < 0 AND price <= 0) FROM read_parquet('%s')"
+				if err := db.QueryRow(fmt.Sprintf(q, path)).Scan(&above, &negative); err != nil {
+					t.Fatal(err)
+				}
+				wantAbove, wantNegative := fixtureCounts()
+				if above != wantAbove || negative != wantNegative {
+					t.Errorf("score > 1e300: %d, want %d; negative: %d, want %d", above, wantAbove, negative, wantNegative)
+				}
+			}
+		})
+	}
+}
+
+// fixtureCounts counts what the filters of TestDuckDBReadsParquet must find. DuckDB orders NaN above all numbers.
+func fixtureCounts() (above, negative int64) {
+	s, c, _ := stage.Fixture()
+	score, huge, price := &c.Columns[s.Field("score")], &c.Columns[s.Field("huge")], &c.Columns[s.Field("price")]
+	for r := range c.Rows() {
+		if v := score.Float(r); !score.IsNull(r) && (v > 1e300 || v != v) {
+			above++
+		}
+		if !huge.IsNull(r) && !price.IsNull(r) && twosComplement(huge.Bytes(r)).Cmp(new(big.Int)) < 0 && price.Int(r) <= 0 {
+			negative++
+		}
+	}
+	return above, negative
+}
+
+// The same by DuckDB over NDJSON, told the types: the text of every value is exact.
+func TestDuckDBReadsNDJSON(t *testing.T) {
+	db := openDuck(t)
+	for _, f := range testFiles(t, cube.NDJSON) {
+		t.Run(f.name, func(t *testing.T) {
+			path := writeFile(t, &f, ".ndjson.zst")
+			if f.name == "pageviews" {
+				// As it is: DuckDB finds out names and types by itself. A time is text or a time by its extensions.
+				f.same(t, duckSums(t, db, fmt.Sprintf("SELECT * REPLACE (_timestamp::TIMESTAMP AS _timestamp, ts::TIMESTAMP AS ts) FROM read_ndjson_auto('%s')", path)))
+				return
+			}
+			var types []string
+			for name, typ := range map[string]string{
+				"_offset": "BIGINT", "_timestamp": "TIMESTAMP", "ts": "TIMESTAMP", "id": "VARCHAR", "country": "VARCHAR", "ok": "BOOLEAN",
+				"n": "BIGINT", "score": "DOUBLE", "price": "DECIMAL(12,2)", "huge": "DECIMAL(38,10)", "day": "DATE", "seen": "TIMESTAMP",
+				"doc": "VARCHAR", "nothing": "VARCHAR", "empty": "BIGINT", "_extra": "VARCHAR", "_headers": "VARCHAR",
+				"_raw": "VARCHAR", "_raw_base64": "VARCHAR", "_key": "VARCHAR", "_key_base64": "VARCHAR",
+			} {
+				types = append(types, fmt.Sprintf("%s: '%s'", name, typ))
+			}
+			q := "SELECT * EXCLUDE (_raw_base64, _key_base64) REPLACE (coalesce(from_base64(_raw_base64), encode(_raw)) AS _raw, " +
+				"coalesce(from_base64(_key_base64), encode(_key)) AS _key) FROM read_ndjson('%s', columns = {%s})"
+			f.same(t, duckSums(t, db, fmt.Sprintf(q, path, strings.Join(types, ", "))))
+		})
+	}
+}

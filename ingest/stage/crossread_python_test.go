@@ -1,0 +1,107 @@
+package stage_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"sort"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tidemarkdb/tidemark/internal/cube"
+)
+
+// pandasSums is what testdata/readers.py says of a data frame.
+type pandasSums struct {
+	Rows    int64    `json:"rows"`
+	Offsets int64    `json:"offsets"`
+	Columns []string `json:"columns"`
+}
+
+// pythonSums is what testdata/readers.py says of a file.
+type pythonSums struct {
+	PyArrow fileSums    `json:"pyarrow"`
+	Pandas  *pandasSums `json:"pandas"`
+	Rows    *int64      `json:"rows"`
+}
+
+// TIDEMARK_PYTHON names a python that has pyarrow and pandas; `make test` sets it.
+func TestPythonReads(t *testing.T) {
+	python := os.Getenv("TIDEMARK_PYTHON")
+	if python == "" {
+		t.Skip("TIDEMARK_PYTHON names no python with pyarrow and pandas")
+	}
+	files := map[string]testFile{}
+	var paths []string
+	for _, x := range []struct {
+		format cube.Format
+		suffix string
+	}{{cube.Parquet, ".parquet"}, {cube.NDJSON, ".ndjson.zst"}} {
+		for _, f := range testFiles(t, x.format) {
+			if f.name == "empty" && x.format == cube.NDJSON {
+				continue // no line, no columns: pandas and pyarrow refuse an empty input
+			}
+			path := writeFile(t, &f, x.suffix)
+			files[path] = f
+			paths = append(paths, path)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), python, append([]string{"testdata/readers.py"}, paths...)...)
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]pythonSums
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(paths) {
+		t.Fatalf("sums of %d files, want %d", len(got), len(paths))
+	}
+	for path, f := range files {
+		checkPython(t, path, &f, got[path])
+	}
+}
+
+func checkPython(t *testing.T, path string, f *testFile, got pythonSums) {
+	t.Helper()
+	if got.PyArrow == nil && got.Pandas == nil {
+		t.Errorf("%s: read by nobody", path)
+	}
+	if got.PyArrow != nil {
+		f.same(t, got.PyArrow)
+	}
+	if got.Rows != nil && *got.Rows != f.rows {
+		t.Errorf("%s: pyarrow reads %d lines, want %d", path, *got.Rows, f.rows)
+	}
+	if p := got.Pandas; p != nil && f.rows > 0 {
+		var columns []string
+		for name := range f.want {
+			columns = append(columns, name)
+		}
+		sort.Strings(columns)
+		var have []string
+		for _, name := range p.Columns {
+			if name != "_raw_base64" && name != "_key_base64" {
+				have = append(have, name)
+			}
+		}
+		if _, raw := f.want["_raw"]; raw && len(have) < len(columns) {
+			columns = cmpWithout(columns, "_raw") // no value of the file is UTF-8: it has only _raw_base64
+		}
+		if d := cmp.Diff(columns, have); d != "" || p.Rows != f.rows {
+			t.Errorf("%s: pandas reads %d rows, want %d; columns (-want +pandas):\n%s", path, p.Rows, f.rows, d)
+		}
+	}
+}
+
+func cmpWithout(all []string, name string) []string {
+	var out []string
+	for _, x := range all {
+		if x != name {
+			out = append(out, x)
+		}
+	}
+	return out
+}
