@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -24,9 +25,12 @@ func (t *Table) Digest() string {
 func (t *Table) canonical() []byte {
 	c := t.WithDefaults()
 	c.ID, c.Version = "", 0
+	if math.IsNaN(c.Quarantine.MaxShare) || math.IsInf(c.Quarantine.MaxShare, 0) {
+		c.Quarantine.MaxShare = -1 // JSON has neither, and Validate refuses all three
+	}
 	b, err := json.Marshal(c)
 	if err != nil {
-		panic(fmt.Sprintf("C3: a table has no JSON form: %v", err)) // only a NaN could do it, and Validate refuses that
+		panic(fmt.Sprintf("C3: a table has no JSON form: %v", err))
 	}
 	return b
 }

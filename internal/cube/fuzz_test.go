@@ -1,6 +1,7 @@
 package cube
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -49,5 +50,31 @@ func FuzzParseTable(f *testing.F) {
 		if d := cmp.Diff(table, again); d != "" {
 			t.Fatalf("C3 (-want +got):\n%s\n%s", d, text)
 		}
+	})
+}
+
+// FuzzInfer: whatever the records are, there is a definition that applies, or an error that says what to do (C4). Records
+// are the lines of the input.
+func FuzzInfer(f *testing.F) {
+	for _, s := range []string{
+		`{"ts":1767225600000,"a":1}`, `{"ts":"2026-01-01T00:00:00Z"}` + "\n" + `{"ts":null,"b":{"c":[1]}}`, `{"d":"2026-01-01","":{"":{"":""}}}`,
+		`{"ts":1767225600.5,"x":1e999}`, "{}\nnull\n[]\n\"\"\n", `{"a":{"a":1},"a_a":2,"A":{"a":3},"time":"1767225600"}`, "\xff\n{", `{"\u2028":1,"ts":1767225600000000000}`,
+	} {
+		f.Add([]byte(s), int64(1_767_225_600_000))
+	}
+	f.Fuzz(func(t *testing.T, src []byte, kafkaMs int64) {
+		var samples []Sample
+		for line := range bytes.Lines(src) {
+			samples = append(samples, Sample{Value: line, TimestampMs: kafkaMs})
+		}
+		text, table, err := Infer("t", samples, InferOptions{})
+		if err != nil {
+			var p *Problem
+			if !errors.As(err, &p) || p.Instead == "" {
+				t.Fatalf("error does not say what to do: %v\n%s", err, text)
+			}
+			return
+		}
+		checkInferred(t, text, table)
 	})
 }

@@ -16,7 +16,7 @@ import (
 
 // Limits of a definition's source.
 const (
-	maxSourceBytes = 4 << 20
+	maxSourceBytes = 1 << 20
 	maxSourceDepth = 32
 )
 

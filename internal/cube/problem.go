@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// maxProblems is how many complaints are reported at once: enough for one on every line that a person writes.
+const maxProblems = 1000
+
 // Problem is one complaint about a definition.
 type Problem struct {
 	Line    int    // in the source; 0 when there is none
@@ -70,5 +73,8 @@ func definitionError(name string, problems []Problem) error {
 		return nil
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	if more := len(problems) - maxProblems; more > 0 {
+		problems = append(problems[:maxProblems], Problem{Message: fmt.Sprintf("and %d more complaints", more), Instead: "mend these first"})
+	}
 	return &DefinitionError{Name: name, Problems: problems}
 }

@@ -2,7 +2,6 @@ package cube
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,7 +71,9 @@ func (r *reader) cutAtComma(n *node, i int, path string) bool {
 		return false
 	}
 	at := join(path, n.keys[i-1].text)
-	r.problems = slices.DeleteFunc(r.problems, func(p Problem) bool { return p.Path == at })
+	if last := len(r.problems) - 1; last >= 0 && r.problems[last].Path == at {
+		r.problems = r.problems[:last]
+	}
 	r.complain(before.line, at, "inside of braces YAML cuts a text at its comma", "write it in quotes: "+quote(before.text+","+rest.text))
 	return true
 }
