@@ -83,7 +83,7 @@ func (t *tx) yieldLine(q LedgerQuery, l line, left *int, yield func(LedgerEntry,
 		}
 	}
 	for {
-		n := ledgerPage
+		n := t.c.pageRows
 		if q.Limit > 0 {
 			n = min(n, *left)
 		}

@@ -26,7 +26,7 @@ func (c *Catalog) RequestRoll(ctx context.Context, r RollRequest) (id int64, err
 		if err := t.wantLive(r.TableID); err != nil {
 			return err
 		}
-		if err := t.roomFor(`SELECT COUNT(*) FROM (SELECT 1 FROM roll_requests LIMIT $1) AS some`, "roll requests"); err != nil {
+		if err := t.roomFor(`SELECT COUNT(*) FROM (SELECT 1 FROM roll_requests LIMIT $1) AS pending`, "roll requests"); err != nil {
 			return err
 		}
 		if id, err = t.nextID(); err != nil {
@@ -113,7 +113,7 @@ func (c *Catalog) RequestReread(ctx context.Context, r Reread) (id int64, err er
 		if err := t.wantLive(r.TableID); err != nil {
 			return err
 		}
-		if err := t.roomFor(`SELECT COUNT(*) FROM (SELECT 1 FROM reread_requests WHERE done = 0 LIMIT $1) AS some`,
+		if err := t.roomFor(`SELECT COUNT(*) FROM (SELECT 1 FROM reread_requests WHERE done = 0 LIMIT $1) AS pending`,
 			"re-read requests"); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ type TableStats struct {
 // Stats returns the counts of a table over all partitions and generations.
 func (c *Catalog) Stats(ctx context.Context, tableID string) (s TableStats, err error) {
 	err = c.read(ctx, fmt.Sprintf("read stats of table %s", tableID), func(t *tx) error {
-		if err := t.wantLive(tableID); err != nil {
+		if err := t.wantTable(tableID); err != nil {
 			return err
 		}
 		s = TableStats{}

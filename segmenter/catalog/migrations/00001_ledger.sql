@@ -109,9 +109,9 @@ CREATE TABLE ledger (
   max_time_us  BIGINT  NOT NULL,
   reason       TEXT    NOT NULL,
   epoch        BIGINT  NOT NULL,
-  staged_key     TEXT  REFERENCES files (file_key),
-  quarantine_key TEXT  REFERENCES files (file_key),
-  ledger_key     TEXT  REFERENCES files (file_key),
+  staged_key     TEXT, -- in files; no foreign keys: they would want three more indexes, or walk the ledger at each delete
+  quarantine_key TEXT,
+  ledger_key     TEXT,
   committed_us BIGINT  NOT NULL,
   PRIMARY KEY (table_id, partition, generation, end_offset),
   FOREIGN KEY (table_id, partition) REFERENCES partitions (table_id, partition)

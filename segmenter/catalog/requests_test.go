@@ -1,0 +1,122 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"testing"
+)
+
+func TestRollRequests(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		c := openAt(t, dsn)
+		ctx := context.Background()
+		table, _ := begun(t, c, 0)
+		if _, err := c.Assign(ctx, Claim{TableID: table, Partition: 4}); err != nil {
+			t.Fatal(err)
+		}
+		rev := revision(t, c)
+		all, err := c.RequestRoll(ctx, RollRequest{TableID: table, Partition: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, err := c.RequestRoll(ctx, RollRequest{TableID: table, Partition: 4, UpTo: 70})
+		if err != nil || one <= all {
+			t.Fatalf("second request: got id %d, %v, want above %d", one, err, all)
+		}
+		if got := revision(t, c); got != rev+2 {
+			t.Errorf("revision %d after two requests, want %d", got, rev+2)
+		}
+		list, err := c.RollRequests(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantDiff(t, "pending", []RollRequest{
+			{ID: all, TableID: table, Partition: 0}, {ID: all, TableID: table, Partition: 4}, {ID: one, TableID: table, Partition: 4, UpTo: 70},
+		}, list)
+		for i, partition := range []int32{0, 0, 4} { // twice the same is no error
+			if pending, err := c.RollPending(ctx, all); err != nil || !pending {
+				t.Fatalf("before finish %d: pending %t, %v", i, pending, err)
+			}
+			if err := c.FinishRoll(ctx, all, partition); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if pending, err := c.RollPending(ctx, all); err != nil || pending {
+			t.Errorf("after all finished: pending %t, %v", pending, err)
+		}
+		if list, err = c.RollRequests(ctx); err != nil || len(list) != 1 || list[0].ID != one {
+			t.Errorf("left: got %v, %v, want request %d", list, err, one)
+		}
+		for _, r := range []RollRequest{{TableID: table, Partition: 9}, {TableID: "none", Partition: -1}} {
+			if _, err := c.RequestRoll(ctx, r); !errors.Is(err, ErrNotFound) {
+				t.Errorf("request %+v: got %v, want ErrNotFound", r, err)
+			}
+		}
+		if _, err := c.RequestRoll(ctx, RollRequest{TableID: table, Partition: -1, UpTo: 5}); err == nil {
+			t.Error("one offset for all partitions was accepted")
+		}
+	})
+}
+
+func TestRereads(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		c := openAt(t, dsn)
+		ctx := context.Background()
+		table := applied(t, c, "views")
+		want := Reread{TableID: table, Range: rng(1, 5, 9), RequestedBy: "ann"}
+		id, err := c.RequestReread(ctx, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.ID = id
+		list, err := c.Rereads(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantDiff(t, "pending", []Reread{want}, list)
+		for _, problem := range []string{"retention has taken it", "second word"} { // the first stands
+			if err := c.FinishReread(ctx, id, problem); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want.Done, want.Problem = true, "retention has taken it"
+		got, err := c.RereadByID(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantDiff(t, "done", want, got)
+		if list, err := c.Rereads(ctx); err != nil || len(list) > 0 {
+			t.Errorf("pending after finish: %v, %v", list, err)
+		}
+		if _, err := c.RereadByID(ctx, id+1); !errors.Is(err, ErrNotFound) {
+			t.Errorf("unknown request: got %v, want ErrNotFound", err)
+		}
+		if _, err := c.RequestReread(ctx, Reread{TableID: table, Range: rng(0, 5, 5)}); err == nil {
+			t.Error("an empty range was accepted")
+		}
+	})
+}
+
+// I10: requests that nobody answers do not pile up without limit.
+func TestRequestLimit(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		c, err := Open(context.Background(), dsn, Options{MaxRequests: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		ctx := context.Background()
+		table, _ := begun(t, c, 0)
+		var conflict *ConflictError
+		for i := range 3 {
+			_, err := c.RequestRoll(ctx, RollRequest{TableID: table})
+			if errors.As(err, &conflict) != (i == 2) || (err != nil) != (i == 2) {
+				t.Errorf("roll request %d: got %v", i, err)
+			}
+			_, err = c.RequestReread(ctx, Reread{TableID: table, Range: rng(0, 0, 1)})
+			if errors.As(err, &conflict) != (i == 2) || (err != nil) != (i == 2) {
+				t.Errorf("re-read request %d: got %v", i, err)
+			}
+		}
+	})
+}
