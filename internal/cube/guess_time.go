@@ -27,8 +27,10 @@ type timeFit struct {
 // timeTypes lists what strings are tried as: common notations that are not ambiguous.
 func timeTypes() []Type {
 	var ts []Type
-	for _, f := range []string{formatRFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 -0700",
-		"2006-01-02T15:04:05-0700", "2006/01/02 15:04:05", "02.01.2006 15:04:05", "02/Jan/2006:15:04:05 -0700", time.RFC1123Z} {
+	for _, f := range []string{
+		formatRFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 -0700",
+		"2006-01-02T15:04:05-0700", "2006/01/02 15:04:05", "02.01.2006 15:04:05", "02/Jan/2006:15:04:05 -0700", time.RFC1123Z,
+	} {
 		ts = append(ts, Type{Kind: Timestamp, Format: f})
 	}
 	for _, f := range []string{dateLayout, "2006/01/02", "02.01.2006"} {

@@ -154,19 +154,6 @@ func bareKey(k string) bool {
 	return k != ""
 }
 
-// startsWith reports whether q leads to a value at or above p.
-func (p Path) startsWith(q Path) bool {
-	if len(q) > len(p) {
-		return false
-	}
-	for i := range q {
-		if p[i] != q[i] {
-			return false
-		}
-	}
-	return true
-}
-
 func pathError(s string, pos int, message, instead string) error {
 	if pos > 0 {
 		message = fmt.Sprintf("%s (at byte %d)", message, pos+1)

@@ -160,8 +160,10 @@ func genType() *rapid.Generator[Type] {
 
 func genTimestamp() *rapid.Generator[Type] {
 	return rapid.Custom(func(t *rapid.T) Type {
-		return Type{Kind: Timestamp, Format: rapid.SampledFrom([]string{"", "rfc3339", "s", "ms", "us", "ns", "2006-01-02 15:04:05",
-			"(02/Jan/2006:15:04:05 -0700)", `2006"01"02 15h`, "01/02/2006 03:04 PM"}).Draw(t, "format")}
+		return Type{Kind: Timestamp, Format: rapid.SampledFrom([]string{
+			"", "rfc3339", "s", "ms", "us", "ns", "2006-01-02 15:04:05",
+			"(02/Jan/2006:15:04:05 -0700)", `2006"01"02 15h`, "01/02/2006 03:04 PM",
+		}).Draw(t, "format")}
 	})
 }
 
