@@ -45,7 +45,7 @@ type field struct {
 	example string
 
 	distinct map[uint64]struct{}
-	low, top float64    // of numbers
+	low, top float64    // of numbers that are not huge
 	times    []timeFit  // how well each way to read a time fits
 	records  []timeless // kept for times: values with the record's timestamp
 }
@@ -190,8 +190,9 @@ func (p *profile) value(f *field, n *node, kafkaMs int64) {
 }
 
 func (f *field) scalar(n *node, kafkaMs int64) {
-	f.byForm[scalarForm(n)]++
-	if n.lit == numberLit {
+	form := scalarForm(n)
+	f.byForm[form]++
+	if form == formInt || form == formFloat { // huge ones are bad records, or make the column json
 		if v, err := strconv.ParseFloat(n.text, 64); err == nil {
 			f.low, f.top = min(f.low, v), max(f.top, v)
 		}
