@@ -32,6 +32,10 @@ type credentialsError struct{ err error }
 func (e *credentialsError) Error() string { return e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
 
+// errUploadGone: the upload was completed by an attempt that got no answer, or removed as too old. Only the whole upload
+// is worth another attempt.
+var errUploadGone = errors.New("the multipart upload is gone")
+
 // explain maps an error of the client to those of Store, and says what a person can do about it.
 func (s *S3) explain(ctx context.Context, err error) error {
 	var creds *credentialsError
@@ -68,9 +72,12 @@ func (s *S3) explainAPI(api smithy.APIError, status int) error {
 		return ErrNotFound
 	case "PreconditionFailed":
 		return ErrExists
+	case "NoSuchUpload":
+		return errUploadGone
 	case "NoSuchBucket":
 		return fmt.Errorf("there is no bucket %s at %s: create it, or correct the address of the store (%s)", s.opts.Bucket, s.where(), cause)
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidClientTokenId", "AuthFailure":
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidClientTokenId", "AuthFailure",
+		"XAdminUserNotFound": // versitygw
 		return fmt.Errorf("the store refuses the access keys: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile or role in use (%s)", cause)
 	case "AccessDenied", "Forbidden", "AllAccessDisabled":
 		return fmt.Errorf("not allowed: grant s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucket on bucket %s (%s)",
@@ -80,14 +87,12 @@ func (s *S3) explainAPI(api smithy.APIError, status int) error {
 	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "Moved Permanently":
 		return fmt.Errorf("bucket %s lies in another region or at another endpoint than %s: correct region= or endpoint= in the address of the store (%s)",
 			s.opts.Bucket, s.where(), cause)
-	case "ConditionalRequestConflict", "OperationAborted", "ExpiredToken", "RequestTimeout", "SlowDown", "NoSuchUpload":
+	case "ConditionalRequestConflict", "OperationAborted", "ExpiredToken", "RequestTimeout", "SlowDown":
 		return fmt.Errorf("%w: %s", ErrUnavailable, cause)
 	}
 	switch {
 	case status == http.StatusPreconditionFailed:
 		return ErrExists
-	case status == http.StatusNotFound:
-		return ErrNotFound
 	case status == http.StatusNotImplemented:
 		return fmt.Errorf("the store at %s lacks a part of S3 that is needed (%s)", s.where(), cause)
 	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusConflict:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -90,6 +91,34 @@ func TestS3(t *testing.T) {
 		})
 		return st
 	})
+}
+
+func TestS3Refusals(t *testing.T) {
+	r := openRealS3(t)
+	o := blob.Options{}
+	o.S3.Credentials = credentials.NewStaticCredentialsProvider("wrong", "keys", "")
+	for _, c := range []struct {
+		address string
+		o       blob.Options
+		want    string
+	}{
+		{r.address("x"), o, "refuses the access keys"},
+		{"s3://no-such-bucket-here/x?" + r.query.Encode(), blob.Options{}, "there is no bucket no-such-bucket-here"},
+	} {
+		st, err := blob.OpenStore(t.Context(), c.address, c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, openErr := st.Open(t.Context(), "a", 0, -1)
+		var listErr error
+		for _, listErr = range st.List(t.Context(), "") {
+		}
+		for _, err := range []error{blob.Check(t.Context(), st), openErr, listErr} {
+			if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, blob.ErrUnavailable) || errors.Is(err, blob.ErrNotFound) {
+				t.Errorf("got %v, want a final error that says %q", err, c.want)
+			}
+		}
+	}
 }
 
 func empty(t *testing.T, st blob.Store) {

@@ -90,7 +90,9 @@ func (s *S3) multipart(ctx context.Context, key string, first io.ReadSeeker, src
 		return err
 	}
 	defer func() {
-		if err != nil {
+		if errors.Is(err, errUploadGone) {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		} else if err != nil {
 			err = s.abort(ctx, key, upload.UploadId, err)
 		}
 	}()
