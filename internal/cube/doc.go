@@ -6,5 +6,5 @@
 //   - C2: every complaint about a definition is reported at once, each with its place and with what to write instead.
 //   - C3: the text forms lose nothing: ParseTable(FormatTable(t)), ParseTable of the JSON form, ParsePath(p.String()) and
 //     ParseType(t.String()) give back what went in.
-//   - C4: what Infer writes always passes ParseTable, whatever the records were.
+//   - C4: the definition that Infer returns passes ParseTable, whatever the records were; without one it says why.
 package cube
