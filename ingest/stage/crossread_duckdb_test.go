@@ -159,3 +159,34 @@ func TestDuckDBReadsNDJSON(t *testing.T) {
 		})
 	}
 }
+
+// Quarantine and ledger files open as they are, too.
+func TestDuckDBReadsQuarantineAndLedger(t *testing.T) {
+	db := openDuck(t)
+	seen := 0
+	for key, data := range stage.GoldenFiles(t) {
+		f := testFile{name: filepath.Base(key), data: data}
+		switch k, err := stage.ParseKey(key); {
+		case err != nil:
+			t.Fatal(err)
+		case k.Kind == stage.QuarantineFile:
+			var n, offsets, base64 int64
+			q := fmt.Sprintf("SELECT count(*), sum(_offset), count(value_base64) FROM read_ndjson_auto('%s')", writeFile(t, &f, ""))
+			if err := db.QueryRow(q).Scan(&n, &offsets, &base64); err != nil || n != 4 || offsets != 1021+1043+1050+1051 || base64 != 1 {
+				t.Errorf("%s: %d records, sum of offsets %d, %d in base64: %v", key, n, offsets, base64, err)
+			}
+			seen++
+		case k.Kind == stage.LedgerFile:
+			var state string
+			var start int64
+			q := fmt.Sprintf("SELECT row.state, row.range.start FROM read_json_auto('%s')", writeFile(t, &f, ""))
+			if err := db.QueryRow(q).Scan(&state, &start); err != nil || state != string(k.State) || start != k.Range.Start {
+				t.Errorf("%s: state %s from %d: %v", key, state, start, err)
+			}
+			seen++
+		}
+	}
+	if seen != 3 {
+		t.Errorf("read %d files, want 3", seen)
+	}
+}

@@ -124,10 +124,10 @@ func testFiles(t *testing.T, f cube.Format) []testFile {
 		return testFile{name, buf.Bytes(), sumsOf(s, chunks...), foot.Events}
 	}
 	s, c, foot := stage.Fixture()
-	views, chunks, viewFoot := stage.PageViews(60000)
+	views, chunks, viewFoot := stage.PageViews(40000)
 	files := []testFile{
 		encode("fixture", s, foot, []*stage.Chunk{c}, 40),
-		encode("pageviews", views, viewFoot, chunks, 45000),
+		encode("pageviews", views, viewFoot, chunks, 36000),
 		encode("empty", s, stage.Footer{TableID: "t7"}, nil, 0),
 	}
 	suffix := ".parquet"

@@ -168,16 +168,12 @@ func (s *source) stat(ctx context.Context) error {
 	if s.size >= 0 {
 		return nil
 	}
-	for o, err := range s.st.List(ctx, s.key) {
-		if err != nil {
-			return fmt.Errorf("look up %s: %w", s.key, err)
-		}
-		if o.Key == s.key {
-			s.size = o.Size
-			return nil
-		}
+	o, err := blob.Stat(ctx, s.st, s.key)
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", s.key, err)
 	}
-	return fmt.Errorf("look up %s: %w", s.key, blob.ErrNotFound)
+	s.size = o.Size
+	return nil
 }
 
 // read returns bytes [off, off+n).

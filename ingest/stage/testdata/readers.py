@@ -70,7 +70,7 @@ def main(paths):
                 out[path]["pandas"] = pandas_sums(pandas.read_parquet(path))
         else:
             with pyarrow.CompressedInputStream(pyarrow.OSFile(path), "zstd") as lines:
-                frame = pandas.read_json(lines, lines=True, dtype=False, convert_dates=False, precise_float=True)
+                frame = pandas.read_json(lines, lines=True, dtype=False)
             out[path] = {"pandas": pandas_sums(frame)}
             if "seen" not in frame.columns:
                 with pyarrow.CompressedInputStream(pyarrow.OSFile(path), "zstd") as lines:
