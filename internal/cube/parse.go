@@ -69,6 +69,10 @@ func (r *reader) table(t *Table, n *node) {
 		{"start", parsed(r, &t.Start, "earliest", func(s string) (v Start, err error) { return v, v.UnmarshalText([]byte(s)) })},
 		{"event_time", func(n *node, path string) { r.eventTime(&t.EventTime, n, path) }},
 		{"columns", func(n *node, path string) {
+			if tooMany := len(n.items); n.kind == listNode && tooMany > maxColumns {
+				r.complainAs(&node{line: r.lines[path]}, path, columnsProblem(tooMany))
+				return
+			}
 			r.list(n, path, "- {name: url, type: string}", func(n *node, path string) {
 				t.Columns = append(t.Columns, r.column(n, path))
 			})

@@ -135,7 +135,7 @@ func (c *checker) columns(t *Table) {
 		c.add("columns", "missing", "write at least the event time: columns: [{name: ts, type: timestamp(ms)}]")
 	}
 	if len(t.Columns) > maxColumns {
-		c.add("columns", fmt.Sprintf("%d columns", len(t.Columns)), fmt.Sprintf("write at most %d, and take the rest with include: [extra] or as json", maxColumns))
+		c.addErr("columns", columnsProblem(len(t.Columns)))
 		return
 	}
 	first := map[string]int{} // SQL does not tell upper from lower case
@@ -152,6 +152,11 @@ func (c *checker) columns(t *Table) {
 		}
 		c.columnType(path, col)
 	}
+}
+
+// columnsProblem is the one complaint about too many columns; what each of them says is not looked at then.
+func columnsProblem(n int) error {
+	return &Problem{Message: fmt.Sprintf("%d columns", n), Instead: fmt.Sprintf("write at most %d, and take the rest with include: [extra] or as json", maxColumns)}
 }
 
 func (c *checker) columnName(path, s string) {
