@@ -21,7 +21,7 @@ import (
 )
 
 func TestRetry(t *testing.T) {
-	conform(t, func(t *testing.T) blob.Store { return newRetry(t, new(blob.Mem), blob.RetryOptions{}) })
+	conform(t, func(t *testing.T) blob.Store { return newRetry(t, new(blob.Mem), blob.RetryOptions{}) }, "large")
 }
 
 // A Retry over a store that fails every third call does all that a store must.
