@@ -131,6 +131,10 @@ func (r *report) markdown() string {
 		fmt.Fprintf(&b, "\n%s.\n", s)
 	}
 	variant, notes := "", ""
+	if slices.ContainsFunc(r.Runs, func(x run) bool { return strings.HasPrefix(x.Contender, "connect") }) {
+		notes = "\nRedpanda Connect never ends by itself: its time runs to the commit of the last offset, which waits for the last batch " +
+			"(10 s or 5 s). Compare it by CPU, or with many events.\n"
+	}
 	for _, s := range r.Summary {
 		if s.Variant != variant {
 			variant = s.Variant
