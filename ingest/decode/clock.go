@@ -59,8 +59,8 @@ func daysSince1970(y, m, d int) int64 {
 	return int64((era-1)*146097 + dayOfEra - 719468)
 }
 
-// parseRFC3339 reads a timestamp as microseconds since 1970, cutting finer fractions off. It takes what
-// time.Time.UnmarshalText takes: no hours of one digit, no comma, no leap seconds.
+// parseRFC3339 reads a timestamp as microseconds since 1970, cutting finer fractions off. It is strict,
+// unlike time.Parse: no hours of one digit, no comma; neither takes leap seconds.
 func parseRFC3339(b []byte) (us int64, ok bool) {
 	if len(b) < 20 {
 		return 0, false

@@ -49,7 +49,7 @@ func TestIntsAreStrconvs(t *testing.T) {
 	})
 }
 
-// Timestamps are what time.Time.UnmarshalText makes of them, and that is strict RFC 3339.
+// Timestamps are what time.Parse makes of them, as far as they are strict RFC 3339.
 func TestTimesAreTimes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		at := time.Unix(rapid.Int64Range(-62167219200, 253402300799).Draw(t, "s"), rapid.Int64Range(0, 999999999).Draw(t, "ns"))
@@ -62,9 +62,8 @@ func TestTimesAreTimes(t *testing.T) {
 			s[rapid.IntRange(0, len(s)-1).Draw(t, "at")] = rapid.SampledFrom([]byte("0123456789-+:.TZ, ")).Draw(t, "byte")
 		}
 		got, ok := parseRFC3339(s)
-		var want time.Time
-		if err := want.UnmarshalText(s); (err == nil) != ok || ok && got != want.UnixMicro() {
-			t.Fatalf("%s: got %d, %t, want %d (%v)", s, got, ok, want.UnixMicro(), err)
+		if want, fine := oracleTime(string(s)); fine != ok || ok && got != want {
+			t.Fatalf("%s: got %d, %t, want %d, %t", s, got, ok, want, fine)
 		}
 	})
 }
