@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -141,6 +140,9 @@ func (p *partition) spool(ctx context.Context, t *tailRange, row segmenter.Ledge
 		return fmt.Errorf("spool: %w", err)
 	}
 	f.spool = file.Name()
+	if err := file.Chmod(0o644); err != nil { // a local store takes the file as it is, for others to read
+		return errors.Join(fmt.Errorf("spool: %w", err), file.Close())
+	}
 	enc, err := stage.Encode(file, t.schema, def.Staging.Format, p.footer(t, row, epoch), t.chunks, stage.EncodeOptions{})
 	if err = errors.Join(err, file.Close()); err != nil {
 		_ = os.Remove(f.spool)
@@ -188,7 +190,7 @@ func (p *partition) upload(ctx context.Context, t *tailRange, row segmenter.Ledg
 		}
 		f.quarantine = &catalog.File{Key: key, Size: enc.Size, SHA256: enc.SHA256, Format: cube.NDJSON, Schema: def.Version, Records: int64(len(t.bad))}
 	}
-	if err := createFromSpool(ctx, p.in.o.Store, f.file.Key, f.spool); err != nil {
+	if err := blob.CreateSameFile(ctx, p.in.o.Store, f.file.Key, f.spool); err != nil {
 		return err
 	}
 	f.uploaded = true
@@ -219,22 +221,6 @@ func (p *partition) writeLedgerFile(ctx context.Context, t *tailRange, f *rangeF
 	sum := sha256.Sum256(body)
 	f.ledger = &catalog.File{Key: key, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:]), Schema: def.Version}
 	return nil
-}
-
-// createFromSpool hands a finished file to the store, without copying it where the store can take it.
-func createFromSpool(ctx context.Context, st blob.Store, key, path string) error {
-	if fc, ok := st.(blob.FileCreator); ok {
-		err := fc.CreateFromFile(ctx, key, path)
-		if !errors.Is(err, blob.ErrExists) {
-			return err
-		}
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("spooled file: %w", err)
-	}
-	defer file.Close()
-	return blob.CreateSame(ctx, st, key, io.ReadSeeker(file))
 }
 
 // commitDone takes the range out of the tail; memory goes back unless a reader still holds it.

@@ -32,6 +32,9 @@ type Footer struct {
 	RowHash       Hash                     `json:"row_hash"`    // set by Encode
 }
 
+// json returns the form that stands in files.
+func (f Footer) json() ([]byte, error) { return json.Marshal(f) }
+
 // parseFooter reads the JSON form of a footer.
 func parseFooter(text []byte) (Footer, error) {
 	var f Footer

@@ -141,7 +141,7 @@ func encodingsOf(stats []format.PageEncodingStats) []format.Encoding {
 
 // fileMetaData returns the metadata of a file without row groups.
 func fileMetaData(s *Schema, foot Footer) (*format.FileMetaData, error) {
-	footJSON, err := json.Marshal(foot)
+	footJSON, err := foot.json()
 	if err != nil {
 		return nil, err
 	}

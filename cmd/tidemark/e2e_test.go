@@ -1,0 +1,303 @@
+//go:build e2e
+
+package main_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/duckdb/duckdb-go/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/pageviews"
+	"github.com/tidemarkdb/tidemark/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// site is a topic on a real Kafka with page views and their truth, and a table over it.
+type site struct {
+	t       *testing.T
+	brokers string
+	topic   string
+	sums    pageviews.Sums
+	flags   []string // of every command: --data, --store, --catalog
+	env     []string
+	data    string
+}
+
+// newSite makes the topic and applies the table, with another line for its staging where one is given.
+func newSite(t *testing.T, brokers string, partitions int32, flags []string, staging string) *site {
+	t.Helper()
+	s := &site{t: t, brokers: brokers, data: t.TempDir(), flags: flags}
+	s.topic = testkit.Topic(t, testkit.Client(t, []string{testkit.Kafka(t)}), partitions, nil)
+	def := filepath.Join(s.data, "pageviews.yaml")
+	yaml := pageviews.TableYAML("pageviews", s.topic)
+	if at := strings.Index(yaml, "staging:"); staging != "" {
+		yaml = yaml[:at] + "staging: " + staging + "\n"
+	}
+	if err := os.WriteFile(def, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.run("table", "apply", "-f", def)
+	return s
+}
+
+// produce sends page views of a seed to all partitions in turn, in batches, until n are sent or ctx ends.
+func (s *site) produce(ctx context.Context, n int, seed uint64, opts ...kgo.Opt) {
+	s.t.Helper()
+	opts = append([]kgo.Opt{
+		kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.ProducerLinger(5 * time.Millisecond),
+		kgo.ProducerBatchCompression(kgo.ZstdCompression()),
+	}, opts...)
+	cl := testkit.Client(s.t, []string{testkit.Kafka(s.t)}, opts...)
+	g, err := pageviews.New(pageviews.Options{Seed: seed, Bad: 0.001, Late: 0.01})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for sent := 0; sent < n && ctx.Err() == nil; {
+		batch := make([]*kgo.Record, 0, 2000)
+		for len(batch) < cap(batch) && sent < n {
+			var ev pageviews.Event
+			value := g.Append(nil, &ev)
+			if ev.Null() {
+				value = nil
+			}
+			s.sums.Add(&ev, len(value))
+			batch = append(batch, &kgo.Record{Topic: s.topic, Value: value})
+			sent++
+		}
+		testkit.Produce(s.t, cl, batch...)
+	}
+}
+
+func (s *site) args(args ...string) []string {
+	return append(append(args, "--data", s.data), s.flags...)
+}
+
+// run runs a command that must succeed and returns its standard output.
+func (s *site) run(args ...string) string {
+	s.t.Helper()
+	out, all, code := testkit.Run(s.t, testkit.Command{Args: s.args(args...), Env: s.env})
+	if code != 0 {
+		s.t.Fatalf("tidemark %s: exit code %d\n%s", strings.Join(args, " "), code, all)
+	}
+	return out
+}
+
+func (s *site) ingest() { s.run("ingest", "--brokers", s.brokers, "--until-end", "-o", "json") }
+
+// verify proves the tiling and compares with Kafka; its numbers must be the truth's.
+func (s *site) verify() {
+	s.t.Helper()
+	var report struct {
+		Events     int64
+		Files      int64
+		Exceptions map[string]int64
+		Problems   []any
+	}
+	out := s.run("verify", "--against-kafka", "--brokers", s.brokers, "-o", "json")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &report); err != nil {
+		if err = json.Unmarshal([]byte(out), &report); err != nil {
+			s.t.Fatalf("verify printed %q: %v", out, err)
+		}
+	}
+	if len(report.Problems) > 0 {
+		s.t.Errorf("verify found %v", report.Problems)
+	}
+	if report.Events != s.sums.Events || report.Exceptions["quarantined"] != s.sums.Bad {
+		s.t.Errorf("verify counts %d events and %d quarantined, sent %d and %d",
+			report.Events, report.Exceptions["quarantined"], s.sums.Events, s.sums.Bad)
+	}
+	s.t.Logf("verify: %d events in %d files", report.Events, report.Files)
+}
+
+// duckdb reads the staged files with an engine that knows nothing of tidemark, and compares with the truth.
+func (s *site) duckdb(root, format string) {
+	s.t.Helper()
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close()
+	from := fmt.Sprintf("read_parquet('%s/staged/*/*/*.parquet')", root)
+	if format == "ndjson" {
+		from = fmt.Sprintf("read_json('%s/staged/*/*/*.ndjson.zst', format='newline_delimited')", root)
+	}
+	var got pageviews.Sums
+	row := db.QueryRow("select count(*), sum(bytes), sum(latency_ms), count(*) filter (where is_bounce) from " + from)
+	if err := row.Scan(&got.Events, asInt{&got.Bytes}, asInt{&got.LatencyMs}, &got.Bounces); err != nil {
+		s.t.Fatal(err)
+	}
+	want := pageviews.Sums{Events: s.sums.Events, Bytes: s.sums.Bytes, LatencyMs: s.sums.LatencyMs, Bounces: s.sums.Bounces}
+	if d := cmp.Diff(want, got); d != "" {
+		s.t.Errorf("sums over the staged files (-sent +read):\n%s", d)
+	}
+	countries := map[string]int64{}
+	rows, err := db.Query("select country, count(*) from " + from + " group by 1")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var c string
+		var n int64
+		if err := rows.Scan(&c, &n); err != nil {
+			s.t.Fatal(err)
+		}
+		countries[c] = n
+	}
+	if d := cmp.Diff(s.sums.ByCountry, countries); d != "" {
+		s.t.Errorf("events by country (-sent +read):\n%s", d)
+	}
+}
+
+// asInt scans DuckDB's hugeint sums.
+type asInt struct{ to *int64 }
+
+func (a asInt) Scan(v any) error {
+	n, err := strconv.ParseInt(fmt.Sprint(v), 10, 64)
+	*a.to = n
+	return err
+}
+
+// download copies a store's staged files to a folder, for engines that read local files.
+func download(t *testing.T, url string) string {
+	t.Helper()
+	st, err := blob.OpenStore(t.Context(), url, blob.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	local, err := blob.NewDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for o, err := range st.List(t.Context(), "staged/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := st.Open(t.Context(), o.Key, 0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := local.Create(t.Context(), o.Key, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// Reads while events come in, is killed at random moments without a word, and has every event once in the end.
+func TestE2EKilledUnderLoad(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	s := newSite(t, testkit.Kafka(t), 4, nil, "{roll: {rows: 20000, age: 1s}}")
+	rounds := testkit.Rounds(5, 20)
+	ctx, stop := context.WithCancel(t.Context())
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		s.produce(ctx, testkit.Rounds(2_000_000, 20_000_000), seed)
+	}()
+	for range rounds {
+		p := testkit.Start(t, testkit.Command{Args: s.args("serve", "--brokers", s.brokers, "--http", "127.0.0.1:0")})
+		p.WaitLine(`http`)
+		life := time.NewTimer(time.Duration(300+random.IntN(2500)) * time.Millisecond)
+		<-life.C
+		p.Kill()
+	}
+	stop()
+	<-sent
+	s.ingest()
+	s.verify()
+	s.duckdb(filepath.Join(s.data, "store"), "parquet")
+}
+
+// The same path on every pair of store, catalog and format: all events once, readable by others.
+func TestE2EStoresAndCatalogs(t *testing.T) {
+	n := testkit.Rounds(200_000, 2_000_000)
+	t.Run("ndjson on disk", func(t *testing.T) {
+		s := newSite(t, testkit.Kafka(t), 4, nil, "{format: ndjson}")
+		s.produce(t.Context(), n, 1)
+		s.ingest()
+		s.verify()
+		s.duckdb(filepath.Join(s.data, "store"), "ndjson")
+	})
+	t.Run("parquet on S3 and PostgreSQL", func(t *testing.T) {
+		store := testkit.S3(t)
+		s := newSite(t, testkit.Kafka(t), 4, []string{"--store", store, "--catalog", testkit.Postgres(t)}, "")
+		s.produce(t.Context(), n, 2)
+		s.ingest()
+		s.verify()
+		s.duckdb(download(t, store), "parquet")
+	})
+}
+
+// Every codec and a transaction that is aborted, through the client that reads for ever.
+func TestE2ECodecsAndTransactions(t *testing.T) {
+	s := newSite(t, testkit.Kafka(t), 2, nil, "")
+	for i, codec := range []kgo.CompressionCodec{
+		kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression(),
+	} {
+		s.produce(t.Context(), 5000, uint64(10+i), kgo.ProducerBatchCompression(codec))
+	}
+	tx := testkit.Client(t, []string{testkit.Kafka(t)}, kgo.TransactionalID(testkit.Name("tx")))
+	for _, end := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit, kgo.TryAbort} {
+		if err := tx.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		g, err := pageviews.New(pageviews.Options{Seed: uint64(100)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 500 {
+			var ev pageviews.Event
+			value := g.Append(nil, &ev)
+			testkit.Produce(t, tx, &kgo.Record{Topic: s.topic, Value: value})
+			if end == kgo.TryCommit {
+				s.sums.Add(&ev, len(value))
+			}
+		}
+		if err := tx.EndTransaction(t.Context(), end); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.ingest()
+	s.verify()
+}
+
+// TLS and every SASL mechanism work; a wrong password says so at once.
+func TestE2ESecureKafka(t *testing.T) {
+	sec := testkit.KafkaSASL(t)
+	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
+		t.Run(mechanism, func(t *testing.T) {
+			s := newSite(t, sec.TLS, 2, []string{"--kafka-tls-ca", sec.CA, "--kafka-sasl-mechanism", mechanism, "--kafka-sasl-user", sec.User}, "")
+			s.env = []string{"TIDEMARK_KAFKA_SASL_PASSWORD=" + sec.Password}
+			s.produce(t.Context(), 2000, 3)
+			s.ingest()
+			s.verify()
+			s.env = []string{"TIDEMARK_KAFKA_SASL_PASSWORD=wrong"}
+			_, all, code := testkit.Run(t, testkit.Command{Args: s.args("ingest", "--brokers", s.brokers, "--until-end"), Env: s.env})
+			if code != 1 || !strings.Contains(all, "password") {
+				t.Errorf("with a wrong password: exit code %d, printed %q; want 1 and a word about the password", code, all)
+			}
+		})
+	}
+}
