@@ -19,6 +19,7 @@ type Catalog struct {
 	r         *sql.DB // reads; PostgreSQL: the same as w
 	forUpdate string  // locks the row of alias p until the transaction ends; SQLite has one writer and needs none
 	pageRows  int     // ledgerPage but in tests
+	pageBytes int     // ledgerPageBytes but in tests
 
 	// onStatement is nil but in tests: it is called before every statement and before the commit of a change.
 	onStatement func(query string) error
@@ -42,7 +43,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.pageRows = ledgerPage
+	c.pageRows, c.pageBytes = ledgerPage, ledgerPageBytes
 	if err := c.prepare(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}

@@ -161,7 +161,7 @@ func (t *tx) addRows(p *part, rows []Commit) error {
 func (t *tx) removeRows(p *part, old segmenter.PartitionRange) error {
 	at := old.Start
 	for at < old.End {
-		page, err := t.page(p.tableID, old, at, t.c.pageRows)
+		page, _, err := t.page(p.tableID, old, at, t.c.pageRows)
 		if err != nil {
 			return err
 		}

@@ -197,3 +197,28 @@ func TestFailedStatement(t *testing.T) {
 		wantDiff(t, "ranges", []string{"p0 [0,10)"}, ranges(entries(t, c, LedgerQuery{TableID: table})))
 	})
 }
+
+// A full disk leaves nothing of a commit, is ErrUnavailable, and is over when there is room again.
+func TestDiskFull(t *testing.T) {
+	c := openAt(t, sqliteDSN(t))
+	table, epoch := begun(t, c, 0)
+	before := stateOf(t, c, table)
+	limit := func(pages int) {
+		t.Helper()
+		if _, err := c.w.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(1) // SQLite takes the present size then
+	var bad []int64
+	for o := int64(0); o < 2000; o += 2 {
+		bad = append(bad, o)
+	}
+	m := staged(table, epoch, rng(0, 0, 2000), bad...)
+	if err := c.Commit(context.Background(), m); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("commit on a full disk: got %v, want ErrUnavailable", err)
+	}
+	wantDiff(t, "after a full disk", before, stateOf(t, c, table))
+	limit(1 << 20)
+	mustCommit(t, c, m)
+}

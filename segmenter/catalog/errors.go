@@ -77,8 +77,6 @@ func wrap(ctx context.Context, what string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrUnavailable):
-		return err
 	case ctx.Err() != nil && !refused(err):
 		return fmt.Errorf("catalog: %s: %w", what, context.Cause(ctx))
 	case unavailable(err):

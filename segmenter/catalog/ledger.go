@@ -33,8 +33,12 @@ type LedgerEntry struct {
 	Supplements []Supplement // ascending by requeue; each as far as it lies in this row
 }
 
-// ledgerPage is how many rows are in memory at once while a ledger is read.
-const ledgerPage = 500
+// How much of a ledger is in memory at once while it is read: rows, and bytes of their exceptions as JSON, of which one row
+// is always taken. A table with many bad records has long lists.
+const (
+	ledgerPage      = 500
+	ledgerPageBytes = 4 << 20
+)
 
 // line is one generation of a partition: its committed range.
 type line = segmenter.PartitionRange
@@ -90,7 +94,7 @@ func (t *tx) yieldLine(q LedgerQuery, l line, left *int, yield func(LedgerEntry,
 		if n == 0 {
 			return true, nil
 		}
-		page, err := t.page(q.TableID, l, from, n)
+		page, more, err := t.page(q.TableID, l, from, n)
 		if err != nil {
 			return false, err
 		}
@@ -103,10 +107,10 @@ func (t *tx) yieldLine(q LedgerQuery, l line, left *int, yield func(LedgerEntry,
 			}
 			*left--
 		}
-		if len(page) < n {
+		if !more {
 			return false, nil
 		}
-		from = page[n-1].Range.End
+		from = page[len(page)-1].Range.End
 	}
 }
 
@@ -126,15 +130,17 @@ func (t *tx) lines(tableID string, partition int32) (list []line, err error) {
 	return list, err
 }
 
-// page reads up to n rows of a line that have offsets at or above from. It starts at the row that holds from: the first
-// whose end is above it.
-func (t *tx) page(tableID string, l line, from int64, n int) ([]LedgerEntry, error) {
-	var list []LedgerEntry
-	supplemented := false
-	err := t.each(func(scan func(...any) error) error {
-		e, more, err := scanEntry(scan)
-		supplemented = supplemented || more
-		list = append(list, e)
+// page reads up to n rows of a line that have offsets at or above from, and whether there may be more. It starts at the row
+// that holds from: the first whose end is above it.
+func (t *tx) page(tableID string, l line, from int64, n int) (list []LedgerEntry, more bool, err error) {
+	supplemented, size := false, 0
+	err = t.each(func(scan func(...any) error) error {
+		r, err := scanEntry(scan)
+		supplemented = supplemented || r.supplemented
+		list = append(list, r.LedgerEntry)
+		if size += r.size; err == nil && size >= t.c.pageBytes {
+			return errStop
+		}
 		return err
 	}, `SELECT l.partition, l.generation, l.start_offset, l.end_offset, l.state, l.events, l.exceptions, l.min_time_us, l.max_time_us,
 		l.reason, l.epoch, `+fileColumns("s")+`, `+fileColumns("q")+`, `+fileColumns("f")+`,
@@ -146,10 +152,16 @@ func (t *tx) page(tableID string, l line, from int64, n int) ([]LedgerEntry, err
 		LEFT JOIN files f ON f.file_key = l.ledger_key
 		WHERE l.table_id = $1 AND l.partition = $2 AND l.generation = $3 AND l.end_offset > $4
 		ORDER BY l.end_offset LIMIT $5`, tableID, l.Partition, l.Generation, from, n)
-	if err != nil || !supplemented {
-		return list, err
+	full := errors.Is(err, errStop)
+	if err != nil && !full {
+		return nil, false, err
 	}
-	return list, t.addSupplements(tableID, list)
+	more = full || len(list) == n
+	if supplemented {
+		err = t.addSupplements(tableID, list)
+		return list, more, err
+	}
+	return list, more, nil
 }
 
 func fileColumns(a string) string {
@@ -176,25 +188,32 @@ func (f *nullFile) file() *File {
 	}
 }
 
-func scanEntry(scan func(...any) error) (e LedgerEntry, supplemented bool, err error) {
+// scanned is a ledger row as it comes from the database.
+type scanned struct {
+	LedgerEntry
+	supplemented bool
+	size         int // bytes of its exceptions
+}
+
+func scanEntry(scan func(...any) error) (s scanned, err error) {
 	var exceptions, state string
 	var staged, quarantine, ledger nullFile
-	r := &e.Range
+	r := &s.Range
 	dest := []any{
-		&r.Partition, &r.Generation, &r.Start, &r.End, &state, &e.Events, &exceptions, &e.MinTimeUs, &e.MaxTimeUs,
-		&e.Reason, &e.Epoch,
+		&r.Partition, &r.Generation, &r.Start, &r.End, &state, &s.Events, &exceptions, &s.MinTimeUs, &s.MaxTimeUs,
+		&s.Reason, &s.Epoch,
 	}
 	dest = append(append(append(dest, staged.dest()...), quarantine.dest()...), ledger.dest()...)
-	if err := scan(append(dest, &supplemented)...); err != nil {
-		return e, false, err
+	if err := scan(append(dest, &s.supplemented)...); err != nil {
+		return s, err
 	}
-	e.State = segmenter.RowState(state)
-	e.File, e.Quarantine, e.LedgerFile = staged.file(), quarantine.file(), ledger.file()
-	e.Exceptions, err = decodeExceptions(exceptions)
+	s.State, s.size = segmenter.RowState(state), len(exceptions)
+	s.File, s.Quarantine, s.LedgerFile = staged.file(), quarantine.file(), ledger.file()
+	s.Exceptions, err = decodeExceptions(exceptions)
 	if err != nil {
-		return e, false, fmt.Errorf("ledger row %s: %w", e.Range, err)
+		return s, fmt.Errorf("ledger row %s: %w", s.Range, err)
 	}
-	return e, supplemented, nil
+	return s, nil
 }
 
 func decodeExceptions(text string) (e segmenter.Exceptions, err error) {

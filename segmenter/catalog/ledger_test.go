@@ -94,6 +94,31 @@ func TestLedgerQuery(t *testing.T) {
 	})
 }
 
+// I10: rows with long lists come in small pages, and none is left out.
+func TestLedgerPageBytes(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		c := openAt(t, dsn)
+		c.pageBytes = 150 // three runs
+		statements := 0
+		table, epoch := begun(t, c, 0)
+		var want []string
+		for i := range int64(6) {
+			var bad []int64
+			for o := range i {
+				bad = append(bad, 100*i+10*o)
+			}
+			m := staged(table, epoch, rng(0, 100*i, 100*i+100), bad...)
+			mustCommit(t, c, m)
+			want = append(want, m.Row.Range.String())
+		}
+		c.onStatement = func(string) error { statements++; return nil }
+		wantDiff(t, "ranges", want, ranges(entries(t, c, LedgerQuery{TableID: table})))
+		if pages := statements - 2; pages != 4 { // 0+1+2 runs, 3, 4, 5 fills a page each; what follows is empty
+			t.Errorf("%d pages, want 4", pages)
+		}
+	})
+}
+
 // A loop that ends early, panics or is cancelled gives its connection back; one that calls the catalog goes on.
 func TestLedgerLoopEndsEarly(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {

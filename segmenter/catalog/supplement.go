@@ -69,7 +69,7 @@ func (c *Catalog) CommitSupplement(ctx context.Context, s Supplement) error {
 func (t *tx) requeue(s Supplement, runs segmenter.Exceptions) error {
 	l := s.Range
 	for len(runs) > 0 {
-		page, err := t.page(s.TableID, l, runs[0].Start, 1)
+		page, _, err := t.page(s.TableID, l, runs[0].Start, 1)
 		if err != nil {
 			return err
 		}
