@@ -127,7 +127,7 @@ func TestEventsAreWhatEncodingJSONReads(t *testing.T) {
 }
 
 func TestSharesAndSizes(t *testing.T) {
-	const n = 200_000
+	const n = 100_000
 	for _, c := range []struct {
 		wide     bool
 		min, max float64
@@ -181,7 +181,7 @@ func TestDimensionsDependOnEachOther(t *testing.T) {
 	}
 	var value []byte
 	cells := map[Event]bool{}
-	for range 300_000 {
+	for range 150_000 {
 		var ev Event
 		value = g.Append(value[:0], &ev)
 		note("sections of a page", ev.PageURL, ev.Section)
