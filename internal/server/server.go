@@ -14,6 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
+// writeTime is how long the peer may take to read an answer, or a line of a streamed one.
+const writeTime = time.Minute
+
 // Server answers /api/v1, /metrics, /healthz and /readyz.
 type Server struct {
 	opts Options
@@ -124,6 +127,7 @@ func (s *Server) answer(limit time.Duration, h handler) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
 		r = r.WithContext(ctx)
+		bound(w, time.Now().Add(limit))
 		r.Body = http.MaxBytesReader(w, r.Body, s.opts.MaxBody)
 		v, err := h(r)
 		if err != nil {
@@ -132,6 +136,13 @@ func (s *Server) answer(limit time.Duration, h handler) http.Handler {
 		}
 		s.write(w, r, http.StatusOK, v)
 	})
+}
+
+// bound ends a connection whose peer neither sends nor reads (R3). In process there is no connection to bound.
+func bound(w http.ResponseWriter, at time.Time) {
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(at)                 // ErrNotSupported in process
+	_ = rc.SetWriteDeadline(at.Add(writeTime)) // ErrNotSupported in process
 }
 
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, v any) {

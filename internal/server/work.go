@@ -131,6 +131,7 @@ func (s *Server) streamed(h func(r *http.Request, line func(VerifyLine)) (Verify
 		defer cancel()
 		enc, rc, started := json.NewEncoder(w), http.NewResponseController(w), false
 		line := func(l VerifyLine) {
+			_ = rc.SetWriteDeadline(time.Now().Add(writeTime)) // ErrNotSupported in process
 			if !started {
 				w.Header().Set("Content-Type", "application/x-ndjson")
 				started = true
