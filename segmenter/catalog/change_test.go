@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ func keys(t *testing.T, c *Catalog, table string) (list []string) {
 		}
 		list = append(list, strings.TrimPrefix(key, table+"/"))
 	}
+	slices.Sort(list)
 	return list
 }
 
@@ -77,7 +79,7 @@ func TestReplaceTakesItsPartOfASupplement(t *testing.T) {
 		}
 		staged2 := "staged/" + table + "/0/10-20.g0.e1"
 		bad2 := "quarantine/" + table + "/0/10-20.g0.e1"
-		replace(rng(0, 0, 10), "againp0 [0,10)", "supplement", bad2, staged2)
+		replace(rng(0, 0, 10), "againp0 [0,10)", bad2, staged2, "supplement")
 		list := entries(t, c, LedgerQuery{TableID: table})
 		if n := len(list[0].Supplements); n != 0 {
 			t.Errorf("the replaced row has %d supplements, want 0", n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,6 +45,7 @@ func stateOf(t *testing.T, c *Catalog, table string) (s state) {
 		}
 		s.Keys = append(s.Keys, key)
 	}
+	slices.Sort(s.Keys)
 	return s
 }
 

@@ -287,7 +287,7 @@ func (c *Catalog) Partitions(ctx context.Context, tableID string) (list []Partit
 	return list, err
 }
 
-// Referenced yields every key that the catalog names for a table, ascending, in one state of the catalog. A dropped table
+// Referenced yields every key that the catalog names for a table, in no order, in one state of the catalog. A dropped table
 // needs none of its files: it yields nothing. It holds a database connection until the loop ends.
 func (c *Catalog) Referenced(ctx context.Context, tableID string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
@@ -307,7 +307,7 @@ func (c *Catalog) Referenced(ctx context.Context, tableID string) iter.Seq2[stri
 				}
 				return nil
 			}, `SELECT f.file_key FROM files f JOIN tables t ON t.id = f.table_id
-				WHERE f.table_id = $1 AND t.dropped_us = 0 ORDER BY f.file_key`, tableID)
+				WHERE f.table_id = $1 AND t.dropped_us = 0`, tableID)
 		})
 		if err != nil && !stopped {
 			yield("", err)

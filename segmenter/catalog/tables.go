@@ -1,11 +1,14 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/tidemarkdb/tidemark/internal/cube"
 )
@@ -25,8 +28,10 @@ func (c *Catalog) Projects(ctx context.Context) (list []Project, err error) {
 			err := scan(&p.Name, &p.Owner)
 			list = append(list, p)
 			return err
-		}, `SELECT name, owner FROM projects ORDER BY name`)
+		}, `SELECT name, owner FROM projects`)
 	})
+	// Sorted here, since PostgreSQL would sort by its locale.
+	slices.SortFunc(list, func(a, b Project) int { return strings.Compare(a.Name, b.Name) })
 	return list, err
 }
 
@@ -200,8 +205,12 @@ func (c *Catalog) TableByID(ctx context.Context, id string, version int) (def *c
 
 // Tables lists the newest versions of the tables of one project, "" for all, by project and name.
 func (c *Catalog) Tables(ctx context.Context, project string) ([]*cube.Table, error) {
-	return c.tables(ctx, selectTable+` AND v.version = p.version
-		WHERE p.dropped_us = 0 AND ($1 = '' OR p.project = $1) ORDER BY p.project, p.name`, project)
+	list, err := c.tables(ctx, selectTable+` AND v.version = p.version
+		WHERE p.dropped_us = 0 AND ($1 = '' OR p.project = $1)`, project)
+	slices.SortFunc(list, func(a, b *cube.Table) int {
+		return cmp.Or(strings.Compare(a.Project, b.Project), strings.Compare(a.Name, b.Name))
+	})
+	return list, err
 }
 
 // TableVersions lists all versions of a table, oldest first. It finds dropped tables too.
@@ -219,7 +228,9 @@ func (c *Catalog) tables(ctx context.Context, query, arg string) (list []*cube.T
 		list = nil
 		return t.each(func(scan func(...any) error) error {
 			def, err := scanTable(scan)
-			list = append(list, def)
+			if err == nil {
+				list = append(list, def)
+			}
 			return err
 		}, query, arg)
 	})

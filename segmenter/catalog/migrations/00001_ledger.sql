@@ -92,7 +92,7 @@ CREATE TABLE files (
   records        BIGINT  NOT NULL,
   row_hash       TEXT    NOT NULL
 );
-CREATE INDEX files_table ON files (table_id, file_key);
+CREATE INDEX files_table ON files (table_id);
 
 -- Keyed by the end: the row that holds an offset is the first whose end is above it, and rows tile, so that order by end
 -- is order by start.
