@@ -288,7 +288,7 @@ func TestE2ESecureKafka(t *testing.T) {
 	sec := testkit.KafkaSASL(t)
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		t.Run(mechanism, func(t *testing.T) {
-			s := newSite(t, sec.TLS, 2, []string{"--kafka-tls-ca", sec.CA, "--kafka-sasl-mechanism", mechanism, "--kafka-sasl-user", sec.User}, "")
+			s := newSite(t, sec.TLS, 2, []string{"--kafka-tls-ca", sec.CA, "--kafka-sasl", mechanism, "--kafka-user", sec.User}, "")
 			s.env = []string{"TIDEMARK_KAFKA_SASL_PASSWORD=" + sec.Password}
 			s.produce(t.Context(), 2000, 3)
 			s.ingest()

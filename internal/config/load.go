@@ -81,7 +81,7 @@ func readEnv(table []Setting, env []string) (map[string]value, error) {
 	for _, kv := range env {
 		name, text, ok := strings.Cut(kv, "=")
 		switch {
-		case !ok || !strings.HasPrefix(name, EnvPrefix):
+		case !ok || text == "" || !strings.HasPrefix(name, EnvPrefix): // empty is what a shell leaves of an unset one
 		case strings.HasPrefix(name, testPrefix) || name == pythonVariable:
 		case slices.Contains(known, name):
 			out[name] = value{text, name}

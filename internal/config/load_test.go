@@ -32,7 +32,7 @@ ingest:
 `)
 	c, err := Load(Input{
 		File:  file,
-		Env:   []string{"TIDEMARK_DATA=/from/env", "TIDEMARK_KAFKA_DIAL_TIMEOUT=4s", "HOME=/x", "TIDEMARK_TEST_KAFKA=1", "TIDEMARK_PYTHON=py"},
+		Env:   []string{"TIDEMARK_DATA=/from/env", "TIDEMARK_KAFKA_DIAL_TIMEOUT=4s", "HOME=/x", "TIDEMARK_HTTP=", "TIDEMARK_UNKNOWN=", "TIDEMARK_TEST_KAFKA=1", "TIDEMARK_PYTHON=py"},
 		Flags: map[string]string{"data": "/from/flag"},
 	})
 	if err != nil {
@@ -47,6 +47,9 @@ ingest:
 	}
 	if diff := cmp.Diff([]int32{0, 2}, c.Ingest.Partitions); diff != "" {
 		t.Error(diff)
+	}
+	if c.HTTP != "127.0.0.1:7070" {
+		t.Errorf("an empty variable counts: http is %q", c.HTTP)
 	}
 	if c.CatalogDSN() != "/from/flag/catalog.db" || c.StoreURL() != "/from/flag/store" || c.ShutdownTimeout != 30*time.Second {
 		t.Errorf("defaults: catalog %s, store %s, shutdown %s", c.CatalogDSN(), c.StoreURL(), c.ShutdownTimeout)
