@@ -9,7 +9,7 @@ import (
 // Options bound what a Catalog takes and how long it waits. The zero value of a field means its default.
 type Options struct {
 	MaxConns       int           // open connections (SQLite: readers; there is always one writer); default 8
-	ConnectTimeout time.Duration // of one new connection; default 5s
+	ConnectTimeout time.Duration // of one new connection to PostgreSQL; default 5s
 	CallTimeout    time.Duration // of one call, waiting for a connection or lock included; default 15s
 	ScanTimeout    time.Duration // of one iteration over a ledger or over keys; default 10m
 	IdleTimeout    time.Duration // a connection unused for so long is closed; default 5m

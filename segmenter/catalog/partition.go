@@ -113,7 +113,8 @@ func (t *tx) save(p *part) error {
 		WHERE table_id = $1 AND partition = $2`,
 		p.tableID, p.partition, p.Epoch, p.owner, p.address, flag(p.Begun), p.Generation, p.generationEpoch,
 		p.TopicID, p.Start, p.End, fp.Offset, fp.TimestampMs, fp.Hash,
-		fp.LeaderEpoch, sql.NullInt64{Int64: p.MaxTimeUs, Valid: p.HasTime}, s.Rows, s.Events, s.Gaps, s.Quarantined, s.Skipped, s.Lost, s.Files, s.Bytes)
+		fp.LeaderEpoch, sql.NullInt64{Int64: p.MaxTimeUs, Valid: p.HasTime},
+		s.Rows, s.Events, s.Gaps, s.Quarantined, s.Skipped, s.Lost, s.Files, s.Bytes)
 	return err
 }
 
