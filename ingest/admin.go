@@ -100,6 +100,9 @@ func (a *admin) after(ctx context.Context, topic string, partition int32, at tim
 	return o.Offset, nil
 }
 
+// probeBytes is what a single read asks for; a broker sends one whole batch even where that is larger.
+const probeBytes = 64 << 10
+
 // read fetches once at an offset. It returns the records that came and the offset at which reading goes on, which lies
 // beyond the last record where batches were emptied by compaction.
 func (a *admin) read(ctx context.Context, topic string, partition int32, offset int64) (kgo.FetchPartition, int64, error) {
@@ -116,11 +119,11 @@ func (a *admin) read(ctx context.Context, topic string, partition int32, offset 
 		return fail(errors.Join(td.Err, errors.New("no such partition")))
 	}
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = 100, 1, 1<<20, 1
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = 100, 1, probeBytes, 1
 	rt := kmsg.NewFetchRequestTopic()
 	rt.Topic, rt.TopicID = topic, td.ID
 	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.CurrentLeaderEpoch, rp.PartitionMaxBytes = partition, offset, -1, 1<<20
+	rp.Partition, rp.FetchOffset, rp.CurrentLeaderEpoch, rp.PartitionMaxBytes = partition, offset, -1, probeBytes
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
 	resp, err := req.RequestWith(ctx, a.cl.Broker(int(pd.Leader)))

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,6 +35,8 @@ type Ingester struct {
 	stopping chan struct{} // closed when no more tasks are taken
 
 	background sync.WaitGroup // partitions' publishers
+	lastFetch  atomic.Int64   // when records came last, in nanoseconds since 1970
+	probeMu    sync.Mutex     // held by the one probe that runs
 
 	mu        sync.Mutex // guards all below
 	sources   map[topicPartition]*source

@@ -15,6 +15,14 @@ import (
 
 // assigned opens a partition for every table of its topic and returns the lowest offset that one of them needs.
 func (in *Ingester) assigned(ctx context.Context, tp topicPartition) (int64, bool, error) {
+	info, err := in.admin.topic(ctx, tp.topic)
+	if err != nil {
+		return 0, false, err
+	}
+	return in.openSource(ctx, tp, info)
+}
+
+func (in *Ingester) openSource(ctx context.Context, tp topicPartition, info *topicInfo) (int64, bool, error) {
 	in.mu.Lock()
 	var tables []*table
 	for _, t := range in.tables {
@@ -26,10 +34,6 @@ func (in *Ingester) assigned(ctx context.Context, tp topicPartition) (int64, boo
 	in.mu.Unlock()
 	if closing || len(tables) == 0 {
 		return 0, false, nil
-	}
-	info, err := in.admin.topic(ctx, tp.topic)
-	if err != nil {
-		return 0, false, err
 	}
 	s := &source{tp: tp, topicID: info.id}
 	for _, t := range tables {

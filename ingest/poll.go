@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -101,6 +102,7 @@ func (in *Ingester) dispatch(ft kgo.FetchTopicPartition) {
 	}
 	s.pos = recs[len(recs)-1].Offset + 1
 	in.met.fetched(tp, recs)
+	in.lastFetch.Store(time.Now().UnixNano())
 	var bytes int64
 	for _, r := range recs {
 		bytes += int64(len(r.Value)+len(r.Key)) + recordBytes

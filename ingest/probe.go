@@ -8,15 +8,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// probeAfter is how long a partition may show nothing below the broker's end before it is asked why.
-const probeAfter = time.Second
+// A partition that shows nothing below the broker's end is asked why: soon when nothing at all is coming in, late when
+// others are read and it may just wait for its turn.
+const (
+	probeAfter     = time.Second
+	probeAfterBusy = 15 * time.Second
+)
 
 // probe finds the end of a log that holds no more records below its last stable offset: aborted transactions or
 // compaction left batches empty, and the client shows nothing of them.
 func (in *Ingester) probe(p *partition, now time.Time) {
+	after := probeAfter
+	if now.UnixNano()-in.lastFetch.Load() < int64(probeAfter) {
+		after = probeAfterBusy
+	}
 	p.mu.Lock()
 	from := p.next
-	idle := p.next < p.end && now.Sub(p.moved) >= probeAfter && !p.paused && !p.probing
+	idle := p.next < p.end && now.Sub(p.moved) >= after && !p.paused && !p.probing
 	if idle && p.inbox.empty() {
 		p.probing = true
 	} else {
@@ -27,6 +35,8 @@ func (in *Ingester) probe(p *partition, now time.Time) {
 		return
 	}
 	in.later(func(ctx context.Context) {
+		in.probeMu.Lock() // one at a time: each may bring a whole batch
+		defer in.probeMu.Unlock()
 		defer func() {
 			p.mu.Lock()
 			p.probing, p.moved = false, time.Now()

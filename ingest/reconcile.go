@@ -237,7 +237,7 @@ func (in *Ingester) startTopic(ctx context.Context, topic string, info *topicInf
 		case again || !in.feed.owns(tp):
 		case len(in.o.Partitions) > 0 && !slices.Contains(in.o.Partitions, id):
 		default:
-			offset, ok, err := in.assigned(ctx, tp)
+			offset, ok, err := in.openSource(ctx, tp, info)
 			if err != nil && ctx.Err() == nil {
 				in.met.retries.Inc()
 				in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "partition not opened",
