@@ -5,8 +5,7 @@ package decode
 func (d *Decoder) skip(i, depth int) int {
 	b := d.b
 	var kinds [MaxDepth/64 + 1]uint64 // bit set: object
-	top := depth                      // the innermost open container; at depth: none of ours
-	object := false
+	top, object := depth, false       // the innermost open container; at depth: none of ours
 value:
 	if i >= len(b) {
 		return -1
@@ -35,12 +34,8 @@ value:
 			goto key
 		}
 		goto value
-	case 't':
-		i = literal(b, i, "true")
-	case 'f':
-		i = literal(b, i, "false")
-	case 'n':
-		i = literal(b, i, "null")
+	case 't', 'f', 'n':
+		i = word(b, i)
 	default:
 		i = number(b, i)
 	}
@@ -76,6 +71,17 @@ key:
 		goto value
 	}
 	return -1
+}
+
+// word returns the index behind the true, false or null at b[i], or -1.
+func word(b []byte, i int) int {
+	switch b[i] {
+	case 't':
+		return literal(b, i, "true")
+	case 'f':
+		return literal(b, i, "false")
+	}
+	return literal(b, i, "null")
 }
 
 // skipKey returns the index of the value behind the key at b[i], or -1.
