@@ -21,6 +21,8 @@ type lineParser struct {
 	wanted []bool
 	b      []byte // what is left of the line
 	text   []byte // the last string, without escapes
+
+	skipped Column // takes the values of columns that are not wanted
 }
 
 // parse appends the row of a line.
@@ -46,12 +48,12 @@ func (p *lineParser) parse(c *Chunk, line []byte) error {
 				return p.unexpected(f.Name)
 			}
 		}
-		var skipped Column
-		col := &skipped
-		if p.wanted[i] {
-			col = &c.Columns[i]
+		col := &c.Columns[i]
+		if !p.wanted[i] {
+			p.skipped.Kind = f.Kind
+			p.skipped.truncate(0)
+			col = &p.skipped
 		}
-		col.Kind = f.Kind
 		if err := p.value(f, col, coded); err != nil {
 			return fmt.Errorf("column %s: %w", f.Name, err)
 		}
