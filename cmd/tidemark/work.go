@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/server"
+	"github.com/tidemarkdb/tidemark/internal/verify"
 )
 
 // work is the server's Work, done by ingest and verify with what the node has open.
@@ -60,6 +60,24 @@ func (w work) GC(ctx context.Context) (*server.GCResult, error) {
 	return out, nil
 }
 
-func (w work) Verify(context.Context, server.VerifyRequest, func(server.VerifyProgress)) (*server.VerifyReport, error) {
-	return nil, errors.New("verify is not part of this build")
+func (w work) Verify(ctx context.Context, r server.VerifyRequest, progress func(server.VerifyProgress)) (*server.VerifyReport, error) {
+	o := verify.Options{
+		Catalog: w.n.catalog, Store: w.n.store, Kafka: w.n.kafka, AgainstKafka: r.AgainstKafka, Project: r.Project, Table: r.Table,
+	}
+	if progress != nil {
+		o.Progress = func(p verify.Progress) {
+			progress(server.VerifyProgress{Table: p.Table, Files: p.Files, Events: p.Events, Total: p.TotalFiles})
+		}
+	}
+	res, err := verify.Run(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	out := &server.VerifyReport{
+		OK: res.OK, Events: res.Events, Files: res.Files, Ranges: res.Ranges, Exceptions: res.Exceptions, Problems: []string{},
+	}
+	for _, p := range res.Problems {
+		out.Problems = append(out.Problems, p.String())
+	}
+	return out, nil
 }

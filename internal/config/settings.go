@@ -94,7 +94,7 @@ func ingestSettings() []Setting {
 	return []Setting{
 		row("ingest.memory", "memory", "SIZE", "192MiB", "decoded events held in memory; over it files are rolled, then fetching pauses").
 			size(func(c *Config) *int64 { return &c.Ingest.Memory }),
-		row("ingest.spool", "spool", "SIZE", "4GiB", "files on local disk that wait for their upload; at it fetching pauses").
+		row("ingest.spool", "spool", "SIZE", "2GiB", "files on local disk that wait for their upload; at it fetching pauses").
 			size(func(c *Config) *int64 { return &c.Ingest.Spool }),
 		row("ingest.max_uncommitted_ranges", "max-uncommitted-ranges", "N", "2", "ranges of a partition that may be rolled but not committed").
 			count(func(c *Config) *int { return &c.Ingest.MaxUncommittedRanges }),
