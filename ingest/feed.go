@@ -19,8 +19,8 @@ type topicPartition struct {
 
 // assigner is told which partitions this process owns. Both methods may take as long as StopTimeout.
 type assigner interface {
-	// assigned opens a partition and returns the offset to read from; ok=false leaves it unread.
-	assigned(ctx context.Context, tp topicPartition) (offset int64, ok bool, err error)
+	// assigned opens a partition and returns the offset to read from; ok=false leaves it unread for now.
+	assigned(ctx context.Context, tp topicPartition) (offset int64, ok bool)
 	// revoked gives partitions up: what is in hand is committed or discarded.
 	revoked(tps []topicPartition)
 }
@@ -54,7 +54,8 @@ func newFeed(o Options, a assigner) (*feed, error) {
 			kgo.Balancers(kgo.CooperativeStickyBalancer()),
 			kgo.DisableAutoCommit(), // N1: the catalog is the truth
 			kgo.AdjustFetchOffsetsFn(func(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-				return f.adjust(ctx, offsets, a)
+				f.adjust(ctx, offsets, a)
+				return offsets, nil
 			}),
 			kgo.BlockRebalanceOnPoll(), // no fetch of an earlier assignment is in hand when a partition comes back
 			kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) { f.revoke(flatten(lost), a) }),
@@ -69,25 +70,22 @@ func newFeed(o Options, a assigner) (*feed, error) {
 	return f, nil
 }
 
-// adjust puts the catalog's offsets in the place of the group's (N1).
-func (f *feed) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offset, a assigner) (map[string]map[int32]kgo.Offset, error) {
+// adjust puts the catalog's offsets in the place of the group's (N1). A partition that cannot be opened now is paused;
+// it is tried again for as long as the group leaves it to us.
+func (f *feed) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offset, a assigner) {
 	for topic, ps := range offsets {
 		for p := range ps {
-			at, ok, err := a.assigned(ctx, topicPartition{topic, p})
-			if err != nil {
-				return nil, err
-			}
-			f.mu.Lock()
-			f.owned[topicPartition{topic, p}] = true
-			f.mu.Unlock()
+			tp := topicPartition{topic, p}
+			at, ok := a.assigned(ctx, tp)
 			if !ok {
-				f.pause(topicPartition{topic, p})
-				at = 0
+				f.pause(tp)
 			}
 			ps[p] = kgo.NewOffset().At(at)
+			f.mu.Lock()
+			f.owned[tp] = true
+			f.mu.Unlock()
 		}
 	}
-	return offsets, nil
 }
 
 func (f *feed) revoke(tps []topicPartition, a assigner) {

@@ -40,6 +40,7 @@ type Ingester struct {
 
 	mu        sync.Mutex // guards all below
 	sources   map[topicPartition]*source
+	opening   map[topicPartition]bool
 	reopening map[topicPartition]bool
 	tables    map[string]*table // by table id, those that are read
 	topics    map[string]*topicState
@@ -83,7 +84,7 @@ func New(o Options) (*Ingester, error) {
 		uploadSlots: make(chan struct{}, o.MaxUploads),
 		wakeup:      make(chan struct{}, 1), commands: make(chan func(), 64),
 		tasks: make(chan func(context.Context), 1024), stopping: make(chan struct{}),
-		sources: map[topicPartition]*source{}, reopening: map[topicPartition]bool{}, tables: map[string]*table{}, topics: map[string]*topicState{},
+		sources: map[topicPartition]*source{}, opening: map[topicPartition]bool{}, reopening: map[topicPartition]bool{}, tables: map[string]*table{}, topics: map[string]*topicState{},
 		stopped: map[string]string{}, spoolCh: make(chan struct{}), started: time.Now(),
 	}
 	var err error

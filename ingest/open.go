@@ -13,8 +13,27 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
-// assigned opens a partition for every table of its topic and returns the lowest offset that one of them needs.
-func (in *Ingester) assigned(ctx context.Context, tp topicPartition) (int64, bool, error) {
+// assigned opens a partition that the group gave us.
+func (in *Ingester) assigned(ctx context.Context, tp topicPartition) (int64, bool) {
+	offset, ok, err := in.open(ctx, tp)
+	if err != nil {
+		in.notOpened(ctx, tp, err)
+	}
+	return offset, ok
+}
+
+// notOpened tells of a failure that is tried again.
+func (in *Ingester) notOpened(ctx context.Context, tp topicPartition, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	in.met.retries.Inc()
+	in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "partition not opened",
+		slog.String("topic", tp.topic), slog.Int("partition", int(tp.partition)), slog.Any("err", err))
+}
+
+// open looks at the topic and opens a partition of it.
+func (in *Ingester) open(ctx context.Context, tp topicPartition) (int64, bool, error) {
 	info, err := in.admin.topic(ctx, tp.topic)
 	if err != nil {
 		return 0, false, err
@@ -22,6 +41,8 @@ func (in *Ingester) assigned(ctx context.Context, tp topicPartition) (int64, boo
 	return in.openSource(ctx, tp, info)
 }
 
+// openSource opens a partition for every table of its topic and returns the lowest offset that one of them needs. It
+// does nothing where the partition is open already, or being opened.
 func (in *Ingester) openSource(ctx context.Context, tp topicPartition, info *topicInfo) (int64, bool, error) {
 	in.mu.Lock()
 	var tables []*table
@@ -30,11 +51,19 @@ func (in *Ingester) openSource(ctx context.Context, tp topicPartition, info *top
 			tables = append(tables, t)
 		}
 	}
-	closing := in.closing
+	busy := in.closing || in.sources[tp] != nil || in.opening[tp] || len(tables) == 0
+	if !busy {
+		in.opening[tp] = true
+	}
 	in.mu.Unlock()
-	if closing || len(tables) == 0 {
+	if busy {
 		return 0, false, nil
 	}
+	defer func() {
+		in.mu.Lock()
+		delete(in.opening, tp)
+		in.mu.Unlock()
+	}()
 	s := &source{tp: tp, topicID: info.id}
 	for _, t := range tables {
 		p, err := in.openPartition(ctx, t, tp, info)

@@ -142,11 +142,19 @@ func (p *partition) process(b batch, scratch *stage.Chunk) *stage.Chunk {
 	}
 	wg.Wait()
 	for _, r := range results {
-		if kept := p.add(r, t); !kept {
-			r.chunk.Reset()
-			scratch = r.chunk
+		for {
+			if kept := p.add(r, t); !kept {
+				r.chunk.Reset()
+				scratch = r.chunk
+			}
+			p.maybeRoll()
+			if len(r.rest) == 0 {
+				break
+			}
+			d := t.decoder()
+			r = decodeRun(d, r.next, r.rest, t.chunk(len(r.rest)))
+			t.giveBack(d)
 		}
-		p.maybeRoll()
 	}
 	p.in.pressure()
 	return scratch

@@ -238,10 +238,8 @@ func (in *Ingester) startTopic(ctx context.Context, topic string, info *topicInf
 		case len(in.o.Partitions) > 0 && !slices.Contains(in.o.Partitions, id):
 		default:
 			offset, ok, err := in.openSource(ctx, tp, info)
-			if err != nil && ctx.Err() == nil {
-				in.met.retries.Inc()
-				in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "partition not opened",
-					slog.String("topic", topic), slog.Int("partition", int(id)), slog.Any("err", err))
+			if err != nil {
+				in.notOpened(ctx, tp, err)
 			}
 			if ok {
 				opened[tp] = offset

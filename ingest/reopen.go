@@ -92,9 +92,7 @@ func (in *Ingester) openAgain(ctx context.Context, tp topicPartition) {
 		if err == nil {
 			return
 		}
-		in.met.retries.Inc()
-		in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "partition not opened",
-			slog.String("topic", tp.topic), slog.Int("partition", int(tp.partition)), slog.Any("err", err))
+		in.notOpened(ctx, tp, err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
@@ -107,7 +105,7 @@ func (in *Ingester) openAndRead(ctx context.Context, tp topicPartition) error {
 	if !in.feed.owns(tp) {
 		return nil // a group member that is not given the partition again; or it will be, and opens it then
 	}
-	offset, ok, err := in.assigned(ctx, tp)
+	offset, ok, err := in.open(ctx, tp)
 	if err != nil || !ok {
 		return err
 	}

@@ -23,14 +23,24 @@ type decodedRun struct {
 	bytes      int64 // of their values
 	next       int64 // the offset after the last record
 	last       *kgo.Record
+	rest       []*kgo.Record // did not fit into the chunk: the next run
 }
 
-// decodeRun turns records, ascending and all at or behind from, into out.chunk, which must be empty. The records may be
-// reused by their owner afterwards: what is kept of unreadable ones is copied.
+// decodeRun turns records, ascending and all at or behind from, into out.chunk, which must be empty. It stops where the
+// chunk is full, which only very large records make it before runRows. The records may be reused by their owner afterwards: what is kept of unreadable ones is copied.
 func decodeRun(d *decode.Decoder, from int64, recs []*kgo.Record, chunk *stage.Chunk) decodedRun {
 	out := decodedRun{chunk: chunk, next: from}
 	var headers []stage.Header
-	for _, r := range recs {
+	for i, r := range recs {
+		for _, h := range r.Headers {
+			headers = append(headers, stage.Header{Key: h.Key, Value: h.Value})
+		}
+		rec := decode.Record{Offset: r.Offset, TimestampMs: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value, Headers: headers}
+		headers = headers[:0]
+		if !decode.Room(chunk, rec) {
+			out.rest = recs[i:]
+			break
+		}
 		out.exceptions = out.exceptions.Add(segmenter.Gap, out.next, r.Offset)
 		out.next = r.Offset + 1
 		if r.Attrs.IsControl() {
@@ -40,11 +50,6 @@ func decodeRun(d *decode.Decoder, from int64, recs []*kgo.Record, chunk *stage.C
 		out.last = r
 		out.records++
 		out.bytes += int64(len(r.Value))
-		headers = headers[:0]
-		for _, h := range r.Headers {
-			headers = append(headers, stage.Header{Key: h.Key, Value: h.Value})
-		}
-		rec := decode.Record{Offset: r.Offset, TimestampMs: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value, Headers: headers}
 		if bad := d.Append(chunk, rec); bad != nil {
 			out.exceptions = out.exceptions.Add(segmenter.Quarantined, r.Offset, r.Offset+1)
 			q := quarantined(rec, bad)

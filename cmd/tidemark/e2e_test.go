@@ -17,6 +17,7 @@ import (
 
 	_ "github.com/duckdb/duckdb-go/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -300,4 +301,84 @@ func TestE2ESecureKafka(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A record of a megabyte is an event like another; one beyond the table's limit is quarantined; neither stops reading.
+// Compacted offsets are gaps.
+func TestE2ELargeRecordsAndCompaction(t *testing.T) {
+	s := newSite(t, testkit.Kafka(t), 1, nil, "")
+	cl := testkit.Client(t, []string{testkit.Kafka(t)}, kgo.ProducerBatchMaxBytes(64<<20), kgo.ProducerBatchCompression(kgo.ZstdCompression()))
+	adm := kadm.NewClient(cl)
+	for key, value := range map[string]string{"max.message.bytes": "67108864", "cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.001"} {
+		resp, err := adm.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: key, Value: &value}}, s.topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range resp {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		}
+	}
+	view := func(key string, size int) {
+		t.Helper()
+		var ev pageviews.Event
+		g, err := pageviews.New(pageviews.Options{Seed: uint64(size)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		value := g.Append(nil, &ev)
+		pad := `,"pad":"` + strings.Repeat("x", size) + `"}`
+		value = append(value[:len(value)-1], pad...)
+		testkit.Produce(t, cl, &kgo.Record{Topic: s.topic, Key: []byte(key), Value: value})
+		if size > 16<<20 {
+			s.sums.Bad++
+			return
+		}
+		s.sums.Add(&ev, len(value))
+	}
+	view("small", 10)
+	view("mega", 1<<20)
+	view("huge", 20<<20)
+	view("last", 10)
+	s.ingest()
+	s.verify()
+	for i := range 20 { // keys written again and again: most are compacted away
+		view("again", 100+i)
+	}
+	before := s.sums
+	testkit.Until(t, "compaction", func(ctx context.Context) error {
+		view("again", 200)
+		return compacted(ctx, t, s.topic)
+	})
+	s.sums = before
+	s.ingest()
+	out := s.run("table", "show", "pageviews", "-o", "json")
+	if !strings.Contains(out, "gap") {
+		t.Logf("table show: %s", out)
+	}
+	s.run("verify", "--against-kafka", "--brokers", s.brokers)
+}
+
+// compacted returns nil once records of the topic are missing between its first and last offset.
+func compacted(ctx context.Context, t *testing.T, topic string) error {
+	cl := testkit.Client(t, []string{testkit.Kafka(t)}, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
+	defer cl.Close()
+	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, topic)
+	if err != nil {
+		return err
+	}
+	end, _ := ends.Lookup(topic, 0)
+	n, last := int64(0), int64(-1)
+	for last < end.Offset-1 {
+		fetches := cl.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return err
+		}
+		fetches.EachRecord(func(r *kgo.Record) { n++; last = r.Offset })
+	}
+	if n == end.Offset {
+		return fmt.Errorf("all %d records are still there", n)
+	}
+	return nil
 }
