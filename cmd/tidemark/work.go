@@ -60,24 +60,17 @@ func (w work) GC(ctx context.Context) (*server.GCResult, error) {
 	return out, nil
 }
 
-func (w work) Verify(ctx context.Context, r server.VerifyRequest, progress func(server.VerifyProgress)) (*server.VerifyReport, error) {
+func (w work) Verify(ctx context.Context, r server.VerifyRequest, progress func(server.VerifyProgress)) (*verify.Report, error) {
 	o := verify.Options{
 		Catalog: w.n.catalog, Store: w.n.store, Kafka: w.n.kafka, AgainstKafka: r.AgainstKafka, Project: r.Project, Table: r.Table,
 	}
 	if progress != nil {
 		o.Progress = func(p verify.Progress) {
-			progress(server.VerifyProgress{Table: p.Table, Files: p.Files, Events: p.Events, Total: p.TotalFiles})
+			progress(server.VerifyProgress{
+				Table: p.Table, Kafka: p.Kafka, Files: p.Files, TotalFiles: p.TotalFiles, Events: p.Events, Records: p.Records,
+				BytesPerSec: p.BytesPerSec, ETASeconds: p.ETA.Seconds(),
+			})
 		}
 	}
-	res, err := verify.Run(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	out := &server.VerifyReport{
-		OK: res.OK, Events: res.Events, Files: res.Files, Ranges: res.Ranges, Exceptions: res.Exceptions, Problems: []string{},
-	}
-	for _, p := range res.Problems {
-		out.Problems = append(out.Problems, p.String())
-	}
-	return out, nil
+	return verify.Run(ctx, o)
 }

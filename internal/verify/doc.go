@@ -1,0 +1,16 @@
+// Package verify proves that every offset that was read has exactly one name: it is an event in one file, a gap,
+// quarantined, skipped or lost. It reads the catalog, every file the catalog names and, if asked, Kafka itself, and
+// believes none of them: what a footer says is measured, what the catalog says is held against both. It changes nothing.
+// What a ledger must look like is decided by package segmenter, what files look like by ingest/stage.
+//
+//   - V1: a report without problems means: the ledger of every partition and generation tiles from its first offset to
+//     its committed end (S1 to S4), the catalog's counters agree with it, every named file is there with its size and
+//     SHA-256, and its rows are its range less its exceptions, offset by offset, with the row hash that was committed.
+//   - V2: against Kafka: every offset that the broker still has decodes to the same event, the same refusal or the same gap.
+//     What it no longer has is counted as not checkable, never as equal and never as a problem.
+//   - V3: a problem names table, range or file, what is wrong and what to do. One cause in one file is one problem.
+//   - V4: an error means that the proof was not finished (storage, catalog or brokers do not answer); a report is always
+//     whole.
+//   - V5: memory is bounded by workers, not by files: each holds one file of up to 32 MiB, or else one row group of it. The
+//     rows of one table's ledger are held at once.
+package verify

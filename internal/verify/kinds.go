@@ -1,0 +1,54 @@
+package verify
+
+import "github.com/tidemarkdb/tidemark/segmenter"
+
+// Kind names what is wrong. Beside these, the kinds of segmenter's problems name what is wrong with a ledger.
+type Kind string
+
+// The kinds of problems.
+const (
+	LedgerUnreadable Kind = "ledger_unreadable" // a row of the catalog that cannot be read at all
+	Generations      Kind = "generations"       // the catalog's list of generations contradicts itself
+	Counters         Kind = "counters"          // the catalog's counters are not the sums of its ledger
+	Definition       Kind = "definition"        // a definition's version is missing or does not compile
+	FileUnnamed      Kind = "file_unnamed"      // a row without a file that it must have, or with wrong numbers of it
+	FileMissing      Kind = "file_missing"
+	FileChanged      Kind = "file_changed"    // size or SHA-256 are not what was committed
+	FileUnreadable   Kind = "file_unreadable" // as committed, but not a file of ours
+	FooterMismatch   Kind = "footer_mismatch" // the file says another thing of itself than the ledger
+	RowsMismatch     Kind = "rows_mismatch"   // the rows are not the range less its exceptions, or have other times
+	HashMismatch     Kind = "hash_mismatch"   // the rows have another hash than was committed
+	SecondReader     Kind = "second_reader"   // another Parquet implementation reads other values
+	KafkaValue       Kind = "kafka_value"     // Kafka's record decodes to another event
+	KafkaMissing     Kind = "kafka_missing"   // Kafka has no record where the ledger has one
+	KafkaExtra       Kind = "kafka_extra"     // Kafka has a record where the ledger has a gap
+	KafkaUnreadable  Kind = "kafka_unreadable"
+	KafkaReadable    Kind = "kafka_readable" // a quarantined record can be read by the definition that refused it
+	KafkaReason      Kind = "kafka_reason"   // a quarantined record is refused for another reason
+)
+
+const (
+	doLedger  = "the catalog was changed by hand or by a fault: restore it from a backup, or rebuild it from the files"
+	doRestore = "bring this object back from a backup or another copy of the store; else its offsets must be read again while Kafka has them"
+	doBug     = "keep the file and the catalog as they are and report it: a file that was written like this is a fault of the program"
+	doKafka   = "see whether the topic was made again or written over by a copy; if its offsets are right, have the range read again"
+)
+
+// advice says what to do about a problem.
+func advice(k Kind) string {
+	switch k {
+	case FileMissing, FileChanged:
+		return doRestore
+	case FileUnreadable, RowsMismatch, HashMismatch, SecondReader:
+		return doBug
+	case FooterMismatch:
+		return "either the catalog's row was changed by hand (restore the catalog from a backup), or the file was written wrong (report it)"
+	case KafkaValue, KafkaMissing, KafkaExtra, KafkaUnreadable, KafkaReason:
+		return doKafka
+	case KafkaReadable:
+		return "run: tidemark quarantine requeue, which turns it into an event"
+	case Kind(segmenter.Hole):
+		return "restore the catalog from a backup, or have these offsets read again while Kafka has them"
+	}
+	return doLedger
+}

@@ -1,0 +1,125 @@
+package verify
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/ingest/stage"
+	"github.com/tidemarkdb/tidemark/segmenter"
+)
+
+// Report is the result of a proof. Numbers of events are counted in the files, not taken from the catalog.
+type Report struct {
+	OK         bool             `json:"ok"` // there is no problem
+	Events     int64            `json:"events"`
+	Files      int64            `json:"files"` // staged and supplement files that were read
+	Bytes      int64            `json:"bytes"` // of those
+	Ranges     int64            `json:"ranges"`
+	Exceptions map[string]int64 `json:"exceptions"` // offsets by name: gap, quarantined, skipped, lost
+	Kafka      *KafkaReport     `json:"against_kafka,omitempty"`
+	Tables     []TableReport    `json:"tables"`
+	Problems   []Problem        `json:"problems"`
+	TookMs     int64            `json:"took_ms"`
+}
+
+// TableReport is the part of one table.
+type TableReport struct {
+	Project     string           `json:"project"`
+	Table       string           `json:"table"`
+	TableID     string           `json:"table_id"`
+	Events      int64            `json:"events"`
+	Files       int64            `json:"files"`
+	Bytes       int64            `json:"bytes"`
+	Ranges      int64            `json:"ranges"`
+	Exceptions  map[string]int64 `json:"exceptions"` // gap, quarantined
+	Skipped     int64            `json:"skipped"`
+	Lost        int64            `json:"lost"`
+	Generations int64            `json:"generations"` // of all partitions together
+	Hash        stage.Hash       `json:"hash"`        // order-free, of all events
+	SecondRead  int64            `json:"second_read"` // files that another Parquet implementation read too
+	Kafka       *KafkaReport     `json:"against_kafka,omitempty"`
+}
+
+// KafkaReport says how much of a table Kafka could confirm.
+type KafkaReport struct {
+	Records      int64    `json:"records"`       // read again, control records left out
+	NotCheckable int64    `json:"not_checkable"` // offsets that Kafka no longer has
+	Notes        []string `json:"notes"`         // which those are, and why
+}
+
+// Problem is one thing that is wrong.
+type Problem struct {
+	Kind      Kind                      `json:"kind"`
+	Table     string                    `json:"table"`     // project/table
+	Partition int32                     `json:"partition"` // -1: the table as a whole
+	Range     *segmenter.PartitionRange `json:"range,omitempty"`
+	File      string                    `json:"file,omitempty"` // key in the store
+	Message   string                    `json:"message"`
+	Do        string                    `json:"do"` // what to do about it
+}
+
+// String says all of it in one line.
+func (p Problem) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "table %s", p.Table)
+	switch {
+	case p.Range != nil:
+		fmt.Fprintf(&b, " %s", p.Range)
+	case p.Partition >= 0:
+		fmt.Fprintf(&b, " p%d", p.Partition)
+	}
+	if p.File != "" {
+		fmt.Fprintf(&b, " file %s", p.File)
+	}
+	fmt.Fprintf(&b, ": %s: %s; %s", p.Kind, p.Message, p.Do)
+	return b.String()
+}
+
+func (t *TableReport) name() string { return t.Project + "/" + t.Table }
+
+// finish sums the tables up. Problems come in the order of tables, partitions and offsets, whoever found them first.
+func (r *Report) finish(took time.Duration) {
+	r.Exceptions = map[string]int64{"gap": 0, "quarantined": 0, "skipped": 0, "lost": 0}
+	for _, t := range r.Tables {
+		r.Events, r.Files, r.Bytes, r.Ranges = r.Events+t.Events, r.Files+t.Files, r.Bytes+t.Bytes, r.Ranges+t.Ranges
+		for kind, n := range t.Exceptions {
+			r.Exceptions[kind] += n
+		}
+		r.Exceptions["skipped"] += t.Skipped
+		r.Exceptions["lost"] += t.Lost
+		if t.Kafka == nil {
+			continue
+		}
+		if r.Kafka == nil {
+			r.Kafka = &KafkaReport{Notes: []string{}}
+		}
+		r.Kafka.Records += t.Kafka.Records
+		r.Kafka.NotCheckable += t.Kafka.NotCheckable
+		for _, note := range t.Kafka.Notes {
+			r.Kafka.Notes = append(r.Kafka.Notes, t.name()+" "+note)
+		}
+	}
+	slices.SortStableFunc(r.Problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Partition, b.Partition), compareRanges(a.Range, b.Range),
+			cmp.Compare(a.File, b.File), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Message, b.Message))
+	})
+	r.OK = len(r.Problems) == 0
+	r.TookMs = took.Milliseconds()
+}
+
+func compareRanges(a, b *segmenter.PartitionRange) int {
+	if a == nil || b == nil {
+		return cmp.Compare(boolInt(a != nil), boolInt(b != nil))
+	}
+	return cmp.Or(cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End))
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,197 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/xitongsys/parquet-go/reader"
+	"github.com/xitongsys/parquet-go/source"
+	"github.com/zeebo/xxh3"
+
+	"github.com/tidemarkdb/tidemark/ingest/stage"
+	"github.com/tidemarkdb/tidemark/internal/blob"
+)
+
+// columnSum is what two readers of a column must agree on.
+type columnSum struct {
+	name   string
+	values int64  // that are not null
+	sum    uint64 // wrapping, of integers, bits of floats, and hashes of bytes
+}
+
+// secondReader has xitongsys/parquet-go read the first row group of a sample of files, and compares the number of rows
+// and, column by column, counts and sums. It reports whether the file was in the sample.
+func (t *tableRun) secondReader(ctx context.Context, rd *stage.Reader, st blob.Store, s subject) (bool, error) {
+	if n := t.seen.Add(1) - 1; t.o.SecondReader < 0 || n%t.every != 0 || n/t.every >= int64(t.o.SecondReader) {
+		return false, nil
+	}
+	c, err := rd.Read(ctx, 0, nil)
+	if err != nil {
+		return false, t.broken(ctx, s.rng, s.file.Key, err)
+	}
+	want := sumsOf(rd.Schema(), c)
+	got, rows, err := foreignSums(&storedFile{ctx: ctx, st: st, key: s.file.Key, size: s.file.Size}, int64(c.Rows()))
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case err != nil:
+		t.found(SecondReader, s.rng, s.file.Key, "xitongsys/parquet-go cannot read it: %v", err)
+	case rows != rd.Footer().Events:
+		t.found(SecondReader, s.rng, s.file.Key, "xitongsys/parquet-go reads %d rows, its footer says %d", rows, rd.Footer().Events)
+	case len(got) != len(want):
+		t.found(SecondReader, s.rng, s.file.Key, "xitongsys/parquet-go reads %d columns, want %d", len(got), len(want))
+	default:
+		for i, w := range want {
+			if g := got[i]; g != w {
+				t.found(SecondReader, s.rng, s.file.Key,
+					"column %s: xitongsys/parquet-go reads %d values of column %s with sum %d, we read %d with sum %d", w.name, g.values, g.name, g.sum, w.values, w.sum)
+				break
+			}
+		}
+	}
+	return true, nil
+}
+
+// sumsOf sums our own reading.
+func sumsOf(s *stage.Schema, c *stage.Chunk) []columnSum {
+	n := int64(c.Rows())
+	out := []columnSum{{stage.OffsetColumn, n, 0}, {stage.TimestampColumn, n, 0}}
+	for i := range c.Rows() {
+		out[0].sum += uint64(c.Offsets[i])
+		out[1].sum += uint64(c.Timestamps[i])
+	}
+	for f := range s.Fields {
+		col := &c.Columns[f]
+		x := columnSum{name: s.Fields[f].Name}
+		for i := range c.Rows() {
+			if col.IsNull(i) {
+				continue
+			}
+			x.values++
+			switch col.Kind {
+			case stage.Float64:
+				x.sum += math.Float64bits(col.Float(i))
+			case stage.Bytes, stage.Decimal128:
+				x.sum += xxh3.Hash(col.Bytes(i))
+			default:
+				x.sum += uint64(col.Int(i))
+			}
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// foreignSums sums the first n rows as the other implementation reads them. It panics on what it does not know, which
+// is caught here: a file that only we can read is what this check is to find.
+func foreignSums(f source.ParquetFile, n int64) (out []columnSum, rows int64, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("it panics: %v", p)
+		}
+	}()
+	r, err := reader.NewParquetColumnReader(f, 1)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer r.ReadStop()
+	for i := range int64(len(r.SchemaHandler.ValueColumns)) {
+		x := columnSum{name: r.SchemaHandler.GetExName(int(i) + 1)}
+		vals, _, _, err := r.ReadColumnByIndex(i, n)
+		if err != nil {
+			return nil, 0, fmt.Errorf("column %s: %w", x.name, err)
+		}
+		if int64(len(vals)) != n {
+			return nil, 0, fmt.Errorf("column %s: %d of %d rows", x.name, len(vals), n)
+		}
+		for _, v := range vals {
+			if v == nil {
+				continue
+			}
+			x.values++
+			switch v := v.(type) {
+			case bool:
+				x.sum += uint64(boolInt(v))
+			case int32:
+				x.sum += uint64(int64(v))
+			case int64:
+				x.sum += uint64(v)
+			case float64:
+				x.sum += math.Float64bits(v)
+			case string:
+				x.sum += xxh3.HashString(v)
+			default:
+				return nil, 0, fmt.Errorf("column %s: a value of type %T", x.name, v)
+			}
+		}
+		out = append(out, x)
+	}
+	return out, r.GetNumRows(), nil
+}
+
+// storedFile is an object as the other implementation wants it.
+type storedFile struct {
+	ctx  context.Context // for the time of one check only
+	st   blob.Store
+	key  string
+	size int64
+	at   int64
+	body io.ReadCloser
+}
+
+// Open returns a reader of the same object, at its start.
+func (f *storedFile) Open(string) (source.ParquetFile, error) {
+	return &storedFile{ctx: f.ctx, st: f.st, key: f.key, size: f.size}, nil
+}
+
+// Create fails: nothing is written.
+func (f *storedFile) Create(string) (source.ParquetFile, error) { return nil, errHeld }
+
+// Write fails: nothing is written.
+func (f *storedFile) Write([]byte) (int, error) { return 0, errHeld }
+
+// Seek implements io.Seeker.
+func (f *storedFile) Seek(off int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		off += f.at
+	case io.SeekEnd:
+		off += f.size
+	}
+	if off < 0 {
+		return 0, fmt.Errorf("seek to %d", off)
+	}
+	if off != f.at {
+		if err := f.Close(); err != nil {
+			return 0, err
+		}
+	}
+	f.at = off
+	return off, nil
+}
+
+// Read implements io.Reader.
+func (f *storedFile) Read(p []byte) (int, error) {
+	if f.body == nil {
+		body, err := f.st.Open(f.ctx, f.key, f.at, -1)
+		if err != nil {
+			return 0, err
+		}
+		f.body = body
+	}
+	n, err := f.body.Read(p)
+	f.at += int64(n)
+	return n, err
+}
+
+// Close implements io.Closer.
+func (f *storedFile) Close() error {
+	if f.body == nil {
+		return nil
+	}
+	err := f.body.Close()
+	f.body = nil
+	return err
+}
