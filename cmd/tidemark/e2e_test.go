@@ -25,8 +25,6 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/testkit"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
-
 // site is a topic on a real Kafka with page views and their truth, and a table over it.
 type site struct {
 	t       *testing.T

@@ -14,6 +14,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/demo"
 	"github.com/tidemarkdb/tidemark/internal/pageviews"
 	"github.com/tidemarkdb/tidemark/internal/server"
+	"github.com/tidemarkdb/tidemark/internal/verify"
 )
 
 // cli runs one command line in this process.
@@ -111,6 +112,11 @@ func TestIngestUntilEnd(t *testing.T) {
 		}
 	}
 	checkQuarantine(t, data, total.Bad)
+	var report verify.Report
+	good(t, &report, with("verify", "--against-kafka")...)
+	if !report.OK || report.Events != total.Events || report.Kafka == nil || report.Kafka.Records != total.Records {
+		t.Errorf("verify: %+v, want %d events of %d records", report, total.Events, total.Records)
+	}
 }
 
 // checkQuarantine wants as many records in pages as were bad, and the first of them whole.

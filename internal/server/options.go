@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/verify"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
@@ -41,7 +42,7 @@ type Work interface {
 	// Requeue tries quarantined records again with the table's newest definition.
 	Requeue(ctx context.Context, r RequeueRequest) (*RequeueResult, error)
 	// Verify proves the tiling; progress may be nil and is called from one goroutine.
-	Verify(ctx context.Context, r VerifyRequest, progress func(VerifyProgress)) (*VerifyReport, error)
+	Verify(ctx context.Context, r VerifyRequest, progress func(VerifyProgress)) (*verify.Report, error)
 	// GC lists objects that the catalog does not name.
 	GC(ctx context.Context) (*GCResult, error)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/blob/faultblob"
+	"github.com/tidemarkdb/tidemark/internal/verify"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
@@ -146,7 +147,7 @@ func TestVerifyStreamsAndEndsWithItsReport(t *testing.T) {
 	w := newWorld(t)
 	w.apply()
 	w.work.progress = []VerifyProgress{{Table: "default/clicks", Files: 1}, {Table: "default/clicks", Files: 2}}
-	w.work.report = &VerifyReport{OK: true, Files: 2, Exceptions: map[string]int64{}, Problems: []string{}}
+	w.work.report = &verify.Report{OK: true, Files: 2}
 	code, text := w.call(http.MethodPost, "/api/v1/verify?table=clicks&against_kafka", "")
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	if code != http.StatusOK || len(lines) != 3 {

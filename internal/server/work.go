@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"github.com/tidemarkdb/tidemark/internal/verify"
 )
 
 // Sample is a proposed definition.
@@ -42,27 +44,21 @@ type VerifyRequest struct {
 
 // VerifyProgress is how far a proof has come.
 type VerifyProgress struct {
-	Table  string `json:"table"`
-	Files  int64  `json:"files"`
-	Events int64  `json:"events"`
-	Total  int64  `json:"total_files,omitempty"` // 0: unknown
-}
-
-// VerifyReport is the result of a proof. OK is true when there is no problem.
-type VerifyReport struct {
-	OK         bool             `json:"ok"`
-	Events     int64            `json:"events"`
-	Files      int64            `json:"files"`
-	Ranges     int64            `json:"ranges"`
-	Exceptions map[string]int64 `json:"exceptions"` // offsets by kind: gap, quarantined, skipped, lost
-	Problems   []string         `json:"problems"`
+	Table       string  `json:"table"`
+	Kafka       bool    `json:"kafka"` // the files are done, the topic is being read
+	Files       int64   `json:"files"`
+	TotalFiles  int64   `json:"total_files"`
+	Events      int64   `json:"events"`
+	Records     int64   `json:"records"` // read from Kafka
+	BytesPerSec float64 `json:"bytes_per_second"`
+	ETASeconds  float64 `json:"eta_seconds,omitempty"` // of the files
 }
 
 // VerifyLine is one line of the stream that answers POST /api/v1/verify: exactly one field is set. The last line of a
 // whole answer is a report or an error (R3).
 type VerifyLine struct {
 	Progress *VerifyProgress `json:"progress,omitempty"`
-	Report   *VerifyReport   `json:"report,omitempty"`
+	Report   *verify.Report  `json:"report,omitempty"`
 	Error    *Error          `json:"error,omitempty"`
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/verify"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -164,7 +165,7 @@ type fakeWork struct {
 	requeue  RequeueRequest
 	verified VerifyRequest
 	progress []VerifyProgress
-	report   *VerifyReport
+	report   *verify.Report
 	err      error
 	until    <-chan struct{} // nil: answer at once
 	panics   bool
@@ -182,7 +183,7 @@ func (f *fakeWork) Requeue(_ context.Context, r RequeueRequest) (*RequeueResult,
 	return &RequeueResult{DryRun: r.DryRun, Requeued: 1, Files: []string{}, ByReason: map[string]int64{}}, f.err
 }
 
-func (f *fakeWork) Verify(ctx context.Context, r VerifyRequest, progress func(VerifyProgress)) (*VerifyReport, error) {
+func (f *fakeWork) Verify(ctx context.Context, r VerifyRequest, progress func(VerifyProgress)) (*verify.Report, error) {
 	f.verified = r
 	for _, p := range f.progress {
 		progress(p)
