@@ -4,7 +4,8 @@
 //
 //   - K1: a test that needs a server skips without the server's variable and names the variable.
 //   - K2: names of topics, databases, buckets and prefixes are new in every test, so tests may run side by side and again.
-//   - K3: what a helper makes, the end of the test removes: topics, databases, processes, folders.
+//   - K3: what a helper makes, the end of the test removes: topics, databases, processes, folders. The built program stays
+//     in .bin, the prefix on S3 with its server.
 //   - K4: waiting has a condition and a limit; the limit is long enough for a busy machine, and a failure says what was
 //     waited for and what was seen last.
 package testkit

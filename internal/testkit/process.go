@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,23 +22,12 @@ import (
 // program is the built binary of this test process; tests share it because linking takes seconds.
 var program struct {
 	once sync.Once
-	dir  string
 	path string
 	err  error
 }
 
-// Main runs the tests of a package that uses Binary and removes the binary afterwards: func TestMain(m *testing.M)
-// { testkit.Main(m) }.
-func Main(m *testing.M) {
-	code := m.Run()
-	if program.dir != "" {
-		_ = os.RemoveAll(program.dir) // a folder of the system's temporary one; nothing hangs on it
-	}
-	os.Exit(code)
-}
-
 // Binary returns the path of the tidemark program built from this checkout, or what TIDEMARK_TEST_BINARY names. It is
-// built once in a test process.
+// built once in a test process, into the folder .bin of the checkout, where the next build replaces it.
 func Binary(t testing.TB) string {
 	t.Helper()
 	if p := os.Getenv("TIDEMARK_TEST_BINARY"); p != "" {
@@ -55,16 +45,15 @@ func build() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if program.dir, err = os.MkdirTemp("", "tidemark-binary-"); err != nil {
-		return "", err
-	}
-	path := filepath.Join(program.dir, "tidemark")
-	cmd := exec.Command("go", "build", "-o", path, "./cmd/tidemark")
+	path := filepath.Join(module, ".bin", "tidemark-test")
+	// Built aside: a process that runs the last one keeps it, and nobody sees half of one.
+	fresh := path + "-" + strconv.Itoa(os.Getpid())
+	cmd := exec.Command("go", "build", "-o", fresh, "./cmd/tidemark")
 	cmd.Dir = module
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build ./cmd/tidemark: %w\n%s", err, out)
 	}
-	return path, nil
+	return path, os.Rename(fresh, path)
 }
 
 // Command is a call of the program.
