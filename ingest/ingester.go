@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemarkdb/tidemark/ingest/stage"
 )
 
 // Ingester reads tables' topics and stages their events. Make one with New, then call Run once.
@@ -25,6 +27,7 @@ type Ingester struct {
 
 	decodeSlots chan struct{} // one per core, shared by all partitions
 	encodeSlots chan struct{}
+	buffers     *stage.Buffers // of encoders, as many as encode at once
 	uploadSlots chan struct{}
 
 	wakeup   chan struct{} // capacity 1: look at tables, rolls and ends now
@@ -81,6 +84,7 @@ func New(o Options) (*Ingester, error) {
 		o: o, budget: newBudget(o.MemoryBudget),
 		decodeSlots: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		encodeSlots: make(chan struct{}, o.MaxEncoders),
+		buffers:     new(stage.Buffers),
 		uploadSlots: make(chan struct{}, o.MaxUploads),
 		wakeup:      make(chan struct{}, 1), commands: make(chan func(), 64),
 		tasks: make(chan func(context.Context), 1024), stopping: make(chan struct{}),

@@ -143,7 +143,7 @@ func (p *partition) spool(ctx context.Context, t *tailRange, row segmenter.Ledge
 	if err := file.Chmod(0o644); err != nil { // a local store takes the file as it is, for others to read
 		return errors.Join(fmt.Errorf("spool: %w", err), file.Close())
 	}
-	enc, err := stage.Encode(file, t.schema, def.Staging.Format, p.footer(t, row, epoch), t.chunks, stage.EncodeOptions{})
+	enc, err := stage.Encode(file, t.schema, def.Staging.Format, p.footer(t, row, epoch), t.chunks, stage.EncodeOptions{Buffers: p.in.buffers})
 	if err = errors.Join(err, file.Close()); err != nil {
 		_ = os.Remove(f.spool)
 		f.spool = ""
