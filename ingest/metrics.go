@@ -70,7 +70,8 @@ func newMetrics(reg prometheus.Registerer, in *Ingester) (*metrics, error) {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.records, m.bytes, m.events, m.bad, m.files, m.fileBytes, m.rolls, m.retries, m.fetchErrors, m.lost, m.generations,
-		m.pauses, m.encodeSeconds, m.uploadSeconds, m.commitSeconds, gauges{m},
+		m.pauses, m.encodeSeconds, m.uploadSeconds, m.commitSeconds,
+		gauges{m},
 	} {
 		errs = append(errs, reg.Register(c))
 	}

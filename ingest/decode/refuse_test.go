@@ -136,8 +136,13 @@ func TestDepthLimit(t *testing.T) {
 // D5: the way to a value.
 func TestWrongWay(t *testing.T) {
 	for _, x := range []struct{ path, in, detail string }{
-		{"page.url", `"page":"x"`, `"x", a string`}, {"page.url", `"page":[{"url":"x"}]`, "an array"}, {"page.url", `"page":5`, "a number"},
-		{"page.url", `"page":false`, "a boolean"}, {"tags[0]", `"tags":{"0":"x"}`, "an object"}, {"tags[0]", `"tags":"x"`, "a string"}, {"a[0].b", `"a":[["b"]]`, "an array"},
+		{"page.url", `"page":"x"`, `"x", a string`},
+		{"page.url", `"page":[{"url":"x"}]`, "an array"},
+		{"page.url", `"page":5`, "a number"},
+		{"page.url", `"page":false`, "a boolean"},
+		{"tags[0]", `"tags":{"0":"x"}`, "an object"},
+		{"tags[0]", `"tags":"x"`, "a string"},
+		{"a[0].b", `"a":[["b"]]`, "an array"},
 	} {
 		_, bad := decodeBoth(t, one(cube.Type{Kind: cube.String}, x.path), `{`+x.in+`,`+now+`}`)
 		if bad == nil || bad.Reason != WrongType || bad.Column != "v" || !strings.Contains(bad.Detail, x.detail) || !strings.HasPrefix(bad.Detail, x.path) {
@@ -236,8 +241,12 @@ func TestSizes(t *testing.T) {
 		r    Record
 		want Reason
 	}{
-		{Record{}, Tombstone}, {Record{Value: []byte{}}, Empty}, {Record{Value: event(1 << 20)}, ""}, {Record{Value: event(1<<20 + 1)}, TooLarge},
-		{Record{Value: event(20 << 20)}, TooLarge}, {Record{Value: event(100), Key: event(1<<20 + 1)}, TooLarge},
+		{Record{}, Tombstone},
+		{Record{Value: []byte{}}, Empty},
+		{Record{Value: event(1 << 20)}, ""},
+		{Record{Value: event(1<<20 + 1)}, TooLarge},
+		{Record{Value: event(20 << 20)}, TooLarge},
+		{Record{Value: event(100), Key: event(1<<20 + 1)}, TooLarge},
 		{Record{Value: event(100), Headers: []stage.Header{{Key: "a", Value: event(1 << 20)}}}, TooLarge},
 	} {
 		x.r.TimestampMs = -1

@@ -63,7 +63,8 @@ func TestSystemColumns(t *testing.T) {
 	raw := string(event)
 	want := [][]any{
 		{nil, raw, "k\xff", `[{"key":"a\u000a\"","value":"é\\"},{"key":"b","value":"/w==","encoding":"base64"},{"key":"c","value":null},{"key":"d` + "\uFFFD" + `","value":""}]`},
-		{nil, raw, "", nil}, {nil, raw, nil, nil},
+		{nil, raw, "", nil},
+		{nil, raw, nil, nil},
 	}
 	for i, w := range want {
 		var got []any

@@ -22,9 +22,20 @@ func pageViews(rows int) (*Schema, []*Chunk, Footer) {
 		name string
 		kind cube.Kind
 	}{
-		{"ts", cube.Timestamp}, {"event_id", cube.String}, {"url", cube.String}, {"section", cube.String}, {"title", cube.String},
-		{"user", cube.String}, {"country", cube.String}, {"os", cube.String}, {"referrer", cube.String}, {"campaign", cube.String},
-		{"latency_ms", cube.Int64}, {"bytes", cube.Int64}, {"score", cube.Float64}, {"bounce", cube.Bool},
+		{"ts", cube.Timestamp},
+		{"event_id", cube.String},
+		{"url", cube.String},
+		{"section", cube.String},
+		{"title", cube.String},
+		{"user", cube.String},
+		{"country", cube.String},
+		{"os", cube.String},
+		{"referrer", cube.String},
+		{"campaign", cube.String},
+		{"latency_ms", cube.Int64},
+		{"bytes", cube.Int64},
+		{"score", cube.Float64},
+		{"bounce", cube.Bool},
 	} {
 		tab.Columns = append(tab.Columns, cube.Column{Name: c.name, Type: cube.Type{Kind: c.kind}})
 	}

@@ -28,11 +28,19 @@ func fixture() (*Schema, *Chunk, Footer) {
 		name string
 		typ  cube.Type
 	}{
-		{"ts", cube.Type{Kind: cube.Timestamp}}, {"id", cube.Type{Kind: cube.String}}, {"country", cube.Type{Kind: cube.String}},
-		{"ok", cube.Type{Kind: cube.Bool}}, {"n", cube.Type{Kind: cube.Int64}}, {"score", cube.Type{Kind: cube.Float64}},
-		{"price", cube.Type{Kind: cube.Decimal, Precision: 12, Scale: 2}}, {"huge", cube.Type{Kind: cube.Decimal, Precision: 38, Scale: 10}},
-		{"day", cube.Type{Kind: cube.Date}}, {"seen", cube.Type{Kind: cube.Timestamp}}, {"doc", cube.Type{Kind: cube.JSON}},
-		{"nothing", cube.Type{Kind: cube.String}}, {"empty", cube.Type{Kind: cube.Int64}},
+		{"ts", cube.Type{Kind: cube.Timestamp}},
+		{"id", cube.Type{Kind: cube.String}},
+		{"country", cube.Type{Kind: cube.String}},
+		{"ok", cube.Type{Kind: cube.Bool}},
+		{"n", cube.Type{Kind: cube.Int64}},
+		{"score", cube.Type{Kind: cube.Float64}},
+		{"price", cube.Type{Kind: cube.Decimal, Precision: 12, Scale: 2}},
+		{"huge", cube.Type{Kind: cube.Decimal, Precision: 38, Scale: 10}},
+		{"day", cube.Type{Kind: cube.Date}},
+		{"seen", cube.Type{Kind: cube.Timestamp}},
+		{"doc", cube.Type{Kind: cube.JSON}},
+		{"nothing", cube.Type{Kind: cube.String}},
+		{"empty", cube.Type{Kind: cube.Int64}},
 	} {
 		tab.Columns = append(tab.Columns, cube.Column{Name: c.name, Type: c.typ})
 	}

@@ -2,10 +2,9 @@ package stage
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"testing"
-
-	"crypto/sha256"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tidemarkdb/tidemark/internal/blob"
