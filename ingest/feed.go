@@ -19,7 +19,7 @@ type topicPartition struct {
 
 // assigner is told which partitions this process owns. Both methods may take as long as StopTimeout.
 type assigner interface {
-	// assigned opens a partition and returns the offset to read from; ok=false leaves it unread for now.
+	// assigned opens a partition and returns the offset to read from; ok=false leaves it unread until a pass opens it.
 	assigned(ctx context.Context, tp topicPartition) (offset int64, ok bool)
 	// revoked gives partitions up: what is in hand is committed or discarded.
 	revoked(tps []topicPartition)

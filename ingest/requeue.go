@@ -91,7 +91,7 @@ func requeueRow(ctx context.Context, o RequeueOptions, t *table, e catalog.Ledge
 	if len(offsets) == 0 || o.DryRun {
 		return nil
 	}
-	key, err := writeSupplement(ctx, o, t, e, chunks, offsets)
+	key, err := writeSupplement(ctx, o, t, readable{e.Range, chunks, offsets})
 	if err != nil {
 		return err
 	}
@@ -112,14 +112,21 @@ func stillQuarantined(ex segmenter.Exceptions, offset int64) bool {
 	return false
 }
 
+// readable is what could be read of one ledger row's quarantined records.
+type readable struct {
+	row     segmenter.PartitionRange
+	chunks  []*stage.Chunk
+	offsets []int64
+}
+
 // writeSupplement writes and commits the file of one ledger row's requeued records.
-func writeSupplement(ctx context.Context, o RequeueOptions, t *table, e catalog.LedgerEntry, chunks []*stage.Chunk, offsets []int64) (string, error) {
-	def := t.def
+func writeSupplement(ctx context.Context, o RequeueOptions, t *table, r readable) (string, error) {
+	def, chunks, offsets := t.def, r.chunks, r.offsets
 	number, err := o.Catalog.NextRequeue(ctx, def.ID)
 	if err != nil {
 		return "", err
 	}
-	rng := e.Range
+	rng := r.row
 	rng.Start, rng.End = offsets[0], offsets[len(offsets)-1]+1
 	tr := tailRange{chunks: chunks}
 	foot := stage.Footer{

@@ -95,9 +95,9 @@ func mutate(r *rand.Rand, e []byte) []byte {
 		k := r.IntN(len(e))
 		return append(append(e[:k:k], words[r.IntN(len(words))]...), e[k:]...)
 	default: // replace a value by a word: often still JSON
-		k := bytes.IndexByte(e[r.IntN(len(e)):], ':') + 1
 		st := r.IntN(len(e))
-		if k = bytes.IndexByte(e[st:], ':'); k < 0 {
+		k := bytes.IndexByte(e[st:], ':')
+		if k < 0 {
 			return e
 		}
 		k += st + 1

@@ -41,7 +41,7 @@ func openPlain(ctx context.Context, address string, o S3Options) (Store, error) 
 		}
 		return NewS3(ctx, o)
 	}
-	return nil, fmt.Errorf("store %q: %s:// is not supported: give a directory or s3://bucket/prefix?endpoint=...", address, scheme)
+	return nil, fmt.Errorf("store %q: %s:// is not supported: give a directory or s3://bucket/prefix?endpoint=URL", address, scheme)
 }
 
 // parseS3 fills o with what the address says, and joins every complaint.

@@ -137,7 +137,7 @@ func (s *stubS3) serve(w http.ResponseWriter, r *http.Request, op string, body [
 		s.uploads[id] = map[int][]byte{}
 		fmt.Fprintf(w, "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>", id)
 	case "part", "complete", "abort":
-		s.serveUpload(w, r, op, id, key, body)
+		s.serveUpload(w, r, stubUpload{op, id, key}, body)
 	case "delete":
 		delete(s.objects, key)
 		w.WriteHeader(http.StatusNoContent)
@@ -152,7 +152,11 @@ func (s *stubS3) serve(w http.ResponseWriter, r *http.Request, op string, body [
 	}
 }
 
-func (s *stubS3) serveUpload(w http.ResponseWriter, r *http.Request, op, id, key string, body []byte) {
+// stubUpload is a request that concerns a multipart upload.
+type stubUpload struct{ op, id, key string }
+
+func (s *stubS3) serveUpload(w http.ResponseWriter, r *http.Request, u stubUpload, body []byte) {
+	op, id, key := u.op, u.id, u.key
 	upload, ok := s.uploads[id]
 	if !ok {
 		stubError(w, http.StatusNotFound, "NoSuchUpload")

@@ -24,10 +24,10 @@ func isPostgres(dsn string) bool {
 func (o Options) validateDSN(dsn string) error {
 	switch {
 	case dsn == "":
-		return errors.New("open catalog: no path given: want the path of a SQLite file or postgres://...")
+		return errors.New("open catalog: no path given: want the path of a SQLite file or postgres://HOST/DATABASE")
 	case !isPostgres(dsn) && strings.Contains(dsn, "://"):
 		scheme, _, _ := strings.Cut(dsn, "://") // the rest may hold a password
-		return fmt.Errorf("open catalog: unknown kind %q: want the path of a SQLite file or postgres://...", scheme)
+		return fmt.Errorf("open catalog: unknown kind %q: want the path of a SQLite file or postgres://HOST/DATABASE", scheme)
 	}
 	return nil
 }
