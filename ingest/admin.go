@@ -41,8 +41,8 @@ type topicInfo struct {
 	lastStable map[int32]int64
 }
 
-// errNoTopic says that a topic does not exist (yet).
-var errNoTopic = errors.New("topic does not exist")
+// ErrNoTopic says that a topic does not exist (yet).
+var ErrNoTopic = errors.New("topic does not exist")
 
 func (a *admin) topic(ctx context.Context, topic string) (*topicInfo, error) {
 	md, err := a.adm.Metadata(ctx, topic)
@@ -52,7 +52,7 @@ func (a *admin) topic(ctx context.Context, topic string) (*topicInfo, error) {
 	td := md.Topics[topic]
 	switch {
 	case errors.Is(td.Err, kerr.UnknownTopicOrPartition):
-		return nil, errNoTopic
+		return nil, ErrNoTopic
 	case td.Err != nil:
 		return nil, fmt.Errorf("metadata of topic %s: %w", topic, explain(td.Err))
 	}

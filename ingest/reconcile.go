@@ -206,7 +206,7 @@ func (in *Ingester) checkTopic(ctx context.Context, topic string, now time.Time)
 		if changed {
 			in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "topic cannot be read", slog.String("topic", topic), slog.Any("err", err))
 		}
-		if errors.Is(err, errNoTopic) && in.o.FailOnMissingTopic {
+		if errors.Is(err, ErrNoTopic) && in.o.FailOnMissingTopic {
 			in.fail(fmt.Errorf("topic %s: %w: create it, or correct the table's topic", topic, err))
 		}
 		return

@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime/debug"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -19,6 +20,9 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
+
+// storePatience is how long one call of the store is repeated. Ingest tries again by itself and shows why meanwhile.
+const storePatience = 15 * time.Second
 
 // node is what a process that holds a data folder works with.
 type node struct {
@@ -61,7 +65,7 @@ func (n *node) openParts(ctx context.Context) (err error) {
 	if n.catalog, err = catalog.Open(ctx, n.cfg.CatalogDSN(), catalog.Options{}); err != nil {
 		return err
 	}
-	if n.store, err = blob.OpenStore(ctx, n.cfg.StoreURL(), blob.Options{}); err != nil {
+	if n.store, err = blob.OpenStore(ctx, n.cfg.StoreURL(), blob.Options{Retry: blob.RetryOptions{MaxElapsed: storePatience}}); err != nil {
 		return err
 	}
 	if err := blob.Claim(ctx, n.store, n.catalog.ID()); err != nil {
@@ -109,16 +113,29 @@ func (n *node) read(o ingest.Options) error {
 	o.MaxUncommittedRanges, o.MaxUploads = c.MaxUncommittedRanges, c.MaxUploads
 	o.StopTimeout = n.cfg.ShutdownTimeout
 	o.Logger, o.Registry = n.log, n.registry
-	host, err := os.Hostname()
+	owner, err := n.data.NodeID()
 	if err != nil {
-		host = "unknown"
+		return err
 	}
-	o.Owner = fmt.Sprintf("%s-%d", host, os.Getpid())
+	o.Owner = owner
+	if o.Group == "" && !o.UntilEnd && len(o.Partitions) == 0 && n.cfg.Catalog != "" {
+		// Others may work on a catalog that is a server: Kafka shares the partitions out, else each takes them all.
+		o.Group = "tidemark-" + n.catalog.ID()
+	}
+	limitMemory(c.Memory)
 	ing, err := ingest.New(o)
 	if err != nil {
 		return err
 	}
 	return n.serve(ing)
+}
+
+// limitMemory has the collector work harder before the process grows far over the budget for events: beside them stand
+// fetched batches, encoders and the program itself. GOMEMLIMIT, where it is set, goes first.
+func limitMemory(budget int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(budget + budget/2 + 32<<20)
+	}
 }
 
 // close gives everything back; the folder last.

@@ -104,7 +104,8 @@ func valueCases() []valueCase {
 	str, i64, f64 := cube.Type{Kind: cube.String}, cube.Type{Kind: cube.Int64}, cube.Type{Kind: cube.Float64}
 	date := cube.Type{Kind: cube.Date}
 	return []valueCase{
-		{str, `"a"`, "a"}, {str, `""`, ""},
+		{str, `"a"`, "a"},
+		{str, `""`, ""},
 		{str, `"\u00e9\n\"\\\/\b\f\r\t"`, "é\n\"\\/\b\f\r\t"},
 		{str, `"\ud83d\ude00"`, "😀"},
 		{str, `"\ud800x"`, "\uFFFDx"},
@@ -112,8 +113,10 @@ func valueCases() []valueCase {
 		{str, `"\u0000"`, "\x00"},
 		{str, `"日本語のとても長い文字列"`, "日本語のとても長い文字列"},
 		{str, `null`, nil},
-		{cube.Type{Kind: cube.Bool}, `true`, true}, {cube.Type{Kind: cube.Bool}, `false`, false},
-		{i64, `0`, int64(0)}, {i64, `-0`, int64(0)},
+		{cube.Type{Kind: cube.Bool}, `true`, true},
+		{cube.Type{Kind: cube.Bool}, `false`, false},
+		{i64, `0`, int64(0)},
+		{i64, `-0`, int64(0)},
 		{i64, `9223372036854775807`, int64(math.MaxInt64)},
 		{i64, `-9223372036854775808`, int64(math.MinInt64)},
 		{i64, `999999999999999999`, int64(999999999999999999)},

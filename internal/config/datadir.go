@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -71,6 +72,28 @@ func (d *DataDir) init() error {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	return nil
+}
+
+// NodeID returns the name of whoever runs on this folder: made once, and the same after every restart, so that a consumer
+// group takes a restarted process for the one that it knows.
+func (d *DataDir) NodeID() (string, error) {
+	path := filepath.Join(d.path, "node")
+	b, err := os.ReadFile(path)
+	if id := strings.TrimSpace(string(b)); err == nil && id != "" {
+		return id, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "tidemark"
+	}
+	id := host + "-" + strings.ToLower(rand.Text()[:8])
+	if err := os.WriteFile(path, []byte(id+"\n"), 0o644); err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	return id, nil
 }
 
 func readPID(f *os.File) int {

@@ -70,3 +70,29 @@ func TestOpenDataNamesTheFolder(t *testing.T) {
 		t.Errorf("got %v, want an error that names %s", err, file)
 	}
 }
+
+// A restarted process has the name it had before; another folder has another.
+func TestNodeIDStays(t *testing.T) {
+	dir := t.TempDir()
+	id := func(dir string) string {
+		d, err := OpenData(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := d.NodeID()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	first := id(dir)
+	if again := id(dir); again != first || first == "" {
+		t.Errorf("got %q after %q", again, first)
+	}
+	if other := id(t.TempDir()); other == first {
+		t.Errorf("two folders are both %q", other)
+	}
+}

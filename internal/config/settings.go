@@ -100,7 +100,7 @@ func ingestSettings() []Setting {
 			count(func(c *Config) *int { return &c.Ingest.MaxUncommittedRanges }),
 		row("ingest.max_uploads", "max-uploads", "N", "4", "files written to the store at once").
 			count(func(c *Config) *int { return &c.Ingest.MaxUploads }),
-		row("ingest.group", "group", "NAME", "", "consumer group that hands out the partitions (default: this process reads them all)").
+		row("ingest.group", "group", "NAME", "", "consumer group that hands out the partitions (default: one per catalog where --catalog is given, else this process reads them all)").
 			text(func(c *Config) *string { return &c.Ingest.Group }),
 		row("ingest.partitions", "partitions", "LIST", "", "read these partitions only, as in 0,2,5 (default: all)").
 			parsed(setPartitions, func(c *Config) string { return joinPartitions(c.Ingest.Partitions) }),

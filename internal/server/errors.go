@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -74,6 +75,8 @@ func asError(err error) *Error {
 	case errors.Is(err, catalog.ErrNotFound):
 		e.Status, e.Code = http.StatusNotFound, "not_found"
 		e.Message = strings.TrimPrefix(e.Message, "catalog: ")
+	case errors.Is(err, ingest.ErrNoTopic):
+		e.Status, e.Code = http.StatusNotFound, "not_found"
 	case errors.As(err, &conflict):
 		e.Status, e.Code, e.Message = http.StatusConflict, "conflict", conflict.Error()
 	case errors.As(err, &stale):
