@@ -65,9 +65,11 @@ func (t *tableRun) stagedFile(ctx context.Context, e *catalog.LedgerEntry) error
 	if foot.Epoch > e.Epoch { // a re-read commits its rows under an epoch it raised itself
 		m.number("epoch", foot.Epoch, e.Epoch)
 	}
-	m.number("events", foot.Events, e.Range.Len()-before.Total())
+	if want := e.Range.Len() - before.Total(); foot.Events != want {
+		m.add("it has %d events for %d offsets less exceptions", foot.Events, want)
+	}
 	if !slices.Equal(foot.Exceptions, before) {
-		m.add("exceptions are %s, the ledger's are %s", showExceptions(foot.Exceptions), showExceptions(before))
+		m.add("%s", otherExceptions(foot.Exceptions, before))
 	}
 	lo, hi := foot.MinTimeUs, foot.MaxTimeUs
 	has := foot.Events > 0
@@ -259,24 +261,19 @@ func (m *mismatches) report(t *tableRun, k Kind, r segmenter.PartitionRange, key
 	t.found(k, r, key, "%s", text)
 }
 
-// maxShown is how many runs of a list are shown.
-const maxShown = 8
-
-func showExceptions(e segmenter.Exceptions) string {
-	if len(e) == 0 {
-		return "none"
-	}
-	text := ""
-	for i, x := range e {
-		if i == maxShown {
-			return fmt.Sprintf("%s and %d more", text, len(e)-i)
+// otherExceptions shows the first run of two lists that is not the same.
+func otherExceptions(got, want segmenter.Exceptions) string {
+	at := func(e segmenter.Exceptions, i int) string {
+		if i >= len(e) {
+			return "none"
 		}
-		if i > 0 {
-			text += ", "
-		}
-		text += fmt.Sprintf("%s [%d,%d)", x.Kind, x.Start, x.End)
+		return fmt.Sprintf("%s [%d,%d)", e[i].Kind, e[i].Start, e[i].End)
 	}
-	return text
+	i := 0
+	for i < len(got) && i < len(want) && got[i] == want[i] {
+		i++
+	}
+	return fmt.Sprintf("exception %d of %d is %s, the ledger's is %s of %d", i+1, len(got), at(got, i), at(want, i), len(want))
 }
 
 // isParquet reports whether the second reader can read a file.
