@@ -14,6 +14,9 @@ func TestCleanFolderHasNoProblems(t *testing.T) {
 			s := fullSite(t, format)
 			r := s.verify()
 			s.clean(r)
+			if large := s.verify(func(o *verify.Options) { o.HoldBytes = 1 }); large.OK != r.OK || large.Tables[0].Hash != r.Tables[0].Hash {
+				t.Errorf("read twice: %+v, held: %+v", large, r)
+			}
 			// Read: p0 100 + 2 + 20, p1 50 + 20. One in ten is no JSON; one in ten has a wrong n, which requeue and version 2 read.
 			if r.Events != 173 || r.Exceptions["quarantined"] != 19 {
 				t.Errorf("%d events and %d quarantined, want 173 and 19", r.Events, r.Exceptions["quarantined"])

@@ -11,6 +11,6 @@
 //   - V3: a problem names table, range or file, what is wrong and what to do. One cause in one file is one problem.
 //   - V4: an error means that the proof was not finished (storage, catalog or brokers do not answer); a report is always
 //     whole.
-//   - V5: memory is bounded by workers, not by files: each holds one file of up to 32 MiB, or else one row group of it. The
-//     rows of one table's ledger are held at once.
+//   - V5: memory is bounded by workers, not by files: each holds one file of up to HoldBytes, or else one row group of it,
+//     and against Kafka two fetches. The rows of one table's ledger are held at once.
 package verify

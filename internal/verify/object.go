@@ -15,11 +15,7 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
-// maxHeld is the size up to which a file is read once and held while it is checked (V5). Larger ones are read twice:
-// for their SHA-256, and then row group by row group.
-const maxHeld = 32 << 20
-
-// object reads a whole object, holds it against size and SHA-256 of its commit, and returns a store to read it from.
+// object reads a whole object once (V5), holds it against size and SHA-256 of its commit, and returns a store to read it from.
 // ok is false where a problem was found and reading on makes no sense.
 func (t *tableRun) object(ctx context.Context, r segmenter.PartitionRange, f *catalog.File) (st blob.Store, ok bool, err error) {
 	body, err := t.o.Store.Open(ctx, f.Key, 0, -1)
@@ -30,7 +26,7 @@ func (t *tableRun) object(ctx context.Context, r segmenter.PartitionRange, f *ca
 	sum := sha256.New()
 	var buf *bytes.Buffer
 	to := io.Writer(sum)
-	if f.Size <= maxHeld {
+	if f.Size <= t.o.HoldBytes {
 		buf = bytes.NewBuffer(make([]byte, 0, max(f.Size, 0)+64)) // room for decoders that read in words
 		to = io.MultiWriter(sum, buf)
 	}

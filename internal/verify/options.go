@@ -20,6 +20,7 @@ type Options struct {
 	Project      string           // default: all; with a Table: "default"
 	Table        string           // default: all
 	Workers      int              // files or partitions read at once; default: the number of cores
+	HoldBytes    int64            // files up to this size are read once and held meanwhile, larger ones are read twice; default 32 MiB
 	SecondReader int              // Parquet files of a table that another implementation reads too; default 2, below 0: none
 
 	Progress      func(Progress) // called by one goroutine; may be nil
@@ -43,6 +44,9 @@ type Progress struct {
 func (o Options) withDefaults() Options {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.HoldBytes == 0 {
+		o.HoldBytes = 32 << 20
 	}
 	if o.SecondReader == 0 {
 		o.SecondReader = 2
@@ -70,7 +74,7 @@ func (o Options) validate() error {
 	if o.AgainstKafka && len(o.Kafka) == 0 {
 		errs = append(errs, errors.New("verify: no brokers given to compare with: give --brokers, or leave --against-kafka out"))
 	}
-	if o.Workers < 0 || o.ProgressEvery < 0 {
+	if o.Workers < 0 || o.HoldBytes < 0 || o.ProgressEvery < 0 {
 		errs = append(errs, errors.New("verify: a limit is below 0"))
 	}
 	return errors.Join(errs...)
