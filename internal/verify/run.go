@@ -22,7 +22,8 @@ type run struct {
 	o      Options
 	start  time.Time
 	totals catalog.TableStats // of all tables, for progress
-	second atomic.Int64       // files of the present table that the second reader has had
+
+	secondMu sync.Mutex // held while the second reader reads: one file at a time
 
 	files, bytes, events, records atomic.Int64
 	table                         atomic.Pointer[string]
