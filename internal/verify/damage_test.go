@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,6 +150,10 @@ func TestEditedCatalogIsFound(t *testing.T) {
 			c.sql(tt.sql)
 			r := c.verify()
 			p := c.finds(r, tt.want)
+			inSupplement := func(p verify.Problem) bool { return p.Kind == tt.want && strings.Contains(p.File, "/supplement-") }
+			if strings.Contains(tt.name, "of a supplement") && !slices.ContainsFunc(r.Problems, inSupplement) {
+				t.Errorf("no problem names the supplement: %v", r.Problems)
+			}
 			if p.Range == nil && p.Partition < 0 {
 				t.Errorf("the problem names no place: %s", p)
 			}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 
+	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -56,9 +57,12 @@ func (t *tableRun) object(ctx context.Context, r segmenter.PartitionRange, f *ca
 // what says more about an object that is not what was committed: whose it is, or where it is damaged.
 func (t *tableRun) what(ctx context.Context, f *catalog.File) string {
 	says, err := describe(ctx, t.o.Store, f.Key)
+	var format *stage.FormatError
 	switch {
+	case errors.As(err, &format):
+		return fmt.Sprintf(" (%v)", format.Err)
 	case err != nil:
-		return fmt.Sprintf(" (%v)", errors.Unwrap(err))
+		return fmt.Sprintf(" (%v)", err)
 	case says != f.Key:
 		return " (by its own metadata it is " + says + ")"
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
-// describe returns the key that an object should have by its own metadata.
+// describe returns the key that an object should have by its own metadata; a file whose rows cannot be read is an error.
 func describe(ctx context.Context, st blob.Store, key string) (string, error) {
 	info, err := stage.ParseKey(key)
 	if err != nil {
@@ -31,6 +31,11 @@ func describe(ctx context.Context, st blob.Store, key string) (string, error) {
 		return "", err
 	}
 	defer rd.Close()
+	for g := range rd.Groups() { // to say where it is damaged
+		if _, err := rd.Read(ctx, g, nil); err != nil {
+			return "", err
+		}
+	}
 	if foot := rd.Footer(); foot.Requeue > 0 {
 		return stage.SupplementKey(foot.TableID, foot.Range, foot.Requeue, info.Format), nil
 	}
