@@ -65,6 +65,7 @@ type partition struct {
 	paused     bool
 	state      State
 	reason     string
+	failedAt   time.Time
 	highestUs  int64 // highest event time seen; the watermark is this less the lateness
 	seen       bool  // highestUs is set
 	window     badWindow
@@ -275,11 +276,23 @@ func (p *partition) forceSealLocked(reason string) {
 func (p *partition) fail(state State, reason string) {
 	p.mu.Lock()
 	changed := p.state != state || p.reason != reason
-	p.state, p.reason = state, reason
+	p.state, p.reason, p.failedAt = state, reason, time.Now()
 	p.mu.Unlock()
 	if changed && reason != "" {
 		p.in.o.Logger.LogAttrs(context.Background(), slog.LevelWarn, "partition does not move",
 			slog.String("topic", p.tp.topic), slog.Int("partition", int(p.tp.partition)), slog.String("kind", string(state)), slog.String("err", reason))
+	}
+}
+
+// failureFades is how long after its last failure a partition counts as healthy again, though nothing new came in.
+// Whatever still fails is tried far more often.
+const failureFades = 10 * time.Second
+
+// seenLocked notes where the log ends now, as a broker that answers has said.
+func (p *partition) seenLocked(end int64, now time.Time) {
+	p.end = max(end, p.next)
+	if p.state == Failing && len(p.sealed) == 0 && now.Sub(p.failedAt) > failureFades {
+		p.state, p.reason = Reading, ""
 	}
 }
 

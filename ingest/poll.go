@@ -139,5 +139,38 @@ func (in *Ingester) fetchError(topic string, partition int32, err error) {
 		for _, p := range s.parts {
 			p.fail(Failing, err.Error())
 		}
+		in.holdBack(s)
 	}
+}
+
+// errorPause is how long a partition rests after a fetch that failed: the client by itself would ask again at once.
+const errorPause = time.Second
+
+// holdBack has the partition rest for errorPause. It returns at once.
+func (in *Ingester) holdBack(s *source) {
+	in.feed.pause(s.tp)
+	in.later(func(ctx context.Context) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(errorPause):
+			in.resumeUnlessFull(s)
+		}
+	})
+}
+
+// resumeUnlessFull ends a rest, unless the partition was opened anew or waits for commits by now.
+func (in *Ingester) resumeUnlessFull(s *source) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.sources[s.tp] != s {
+		return
+	}
+	for _, p := range s.parts {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.paused {
+			return
+		}
+	}
+	in.feed.resume(s.tp)
 }

@@ -231,7 +231,7 @@ func (in *Ingester) startTopic(ctx context.Context, topic string, info *topicInf
 		case s != nil:
 			for _, p := range s.parts {
 				p.mu.Lock()
-				p.end = max(end, p.next)
+				p.seenLocked(end, time.Now())
 				p.mu.Unlock()
 			}
 		case again || !in.feed.owns(tp):
