@@ -247,7 +247,7 @@ func TestSimFaultsStopWhileStoreHangs(t *testing.T) {
 	})
 }
 
-// The broker is away and back with nothing new to read: the state is that of a healthy partition again.
+// A broker that is away is told as such, and when it is back with nothing new to read, all is well again.
 func TestSimFaultsBrokerBackWithoutNews(t *testing.T) {
 	simulate(t, 2, worldTable, func(w *world) {
 		in, stop := w.start()
@@ -256,6 +256,11 @@ func TestSimFaultsBrokerBackWithoutNews(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		w.net.cut()
 		time.Sleep(5 * time.Minute)
+		for _, s := range in.Sources() {
+			if s.State != ingest.Failing || !strings.Contains(s.Reason, "connection refused") {
+				w.t.Errorf("partition %d while the broker is away: state %q, reason %q; want failing and why", s.Partition, s.State, s.Reason)
+			}
+		}
 		w.net.heal()
 		time.Sleep(2 * time.Minute)
 		if got := states(in); got != string(ingest.AtEnd) {

@@ -206,6 +206,9 @@ func (in *Ingester) checkTopic(ctx context.Context, topic string, now time.Time)
 		if changed {
 			in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "topic cannot be read", slog.String("topic", topic), slog.Any("err", err))
 		}
+		if ctx.Err() == nil {
+			in.unanswered(topic, err)
+		}
 		if errors.Is(err, ErrNoTopic) && in.o.FailOnMissingTopic {
 			in.fail(fmt.Errorf("topic %s: %w: create it, or correct the table's topic", topic, err))
 		}
@@ -216,6 +219,15 @@ func (in *Ingester) checkTopic(ctx context.Context, topic string, now time.Time)
 		return
 	}
 	in.startTopic(ctx, topic, info)
+}
+
+// unanswered has the partitions of a topic tell that the brokers do not: the client that fetches keeps it to itself.
+func (in *Ingester) unanswered(topic string, err error) {
+	for _, p := range in.partitions() {
+		if p.tp.topic == topic {
+			p.fail(Failing, err.Error())
+		}
+	}
 }
 
 // startTopic starts partitions that are not read yet and notes the ends of the others.
