@@ -76,14 +76,16 @@ func (f *feed) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offs
 	for topic, ps := range offsets {
 		for p := range ps {
 			tp := topicPartition{topic, p}
-			at, ok := a.assigned(ctx, tp)
-			if !ok {
-				f.pause(tp)
-			}
-			ps[p] = kgo.NewOffset().At(at)
 			f.mu.Lock()
 			f.owned[tp] = true
 			f.mu.Unlock()
+			at, ok := a.assigned(ctx, tp)
+			if ok {
+				f.resume(tp) // a pause outlives a revocation
+			} else {
+				f.pause(tp)
+			}
+			ps[p] = kgo.NewOffset().At(at)
 		}
 	}
 }

@@ -39,7 +39,7 @@ type Ingester struct {
 
 	background sync.WaitGroup // partitions' publishers
 	lastFetch  atomic.Int64   // when records came last, in nanoseconds since 1970
-	probeMu    sync.Mutex     // held by the one probe that runs
+	probeSlot  chan struct{}  // capacity 1: one probe runs
 
 	mu        sync.Mutex // guards all below
 	sources   map[topicPartition]*source
@@ -47,7 +47,7 @@ type Ingester struct {
 	reopening map[topicPartition]bool
 	tables    map[string]*table // by table id, those that are read
 	topics    map[string]*topicState
-	stopped   map[string]string // by table id: why a table is not read
+	stopped   map[string]Source // by table id: tables that are not read, and why
 	spoolUse  int64
 	spoolCh   chan struct{} // closed and replaced when spooled bytes fall
 	started   time.Time
@@ -56,6 +56,7 @@ type Ingester struct {
 	fatal     error
 
 	rollsOpen  bool // the reconcile loop's own: requests that are not done
+	rollUpTo   map[rollKey]int64
 	courtesyAt time.Time
 }
 
@@ -65,6 +66,7 @@ type source struct {
 	topicID string
 	pos     int64 // the next offset expected of the feed; the poll loop's own once reading
 	parts   []*partition
+	reading bool // the client was told to read at pos
 }
 
 // topicState is what was last seen of a topic.
@@ -85,11 +87,12 @@ func New(o Options) (*Ingester, error) {
 		decodeSlots: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		encodeSlots: make(chan struct{}, o.MaxEncoders),
 		buffers:     new(stage.Buffers),
+		probeSlot:   make(chan struct{}, 1),
 		uploadSlots: make(chan struct{}, o.MaxUploads),
 		wakeup:      make(chan struct{}, 1), commands: make(chan func(), 64),
 		tasks: make(chan func(context.Context), 1024), stopping: make(chan struct{}),
 		sources: map[topicPartition]*source{}, opening: map[topicPartition]bool{}, reopening: map[topicPartition]bool{}, tables: map[string]*table{}, topics: map[string]*topicState{},
-		stopped: map[string]string{}, spoolCh: make(chan struct{}), started: time.Now(),
+		stopped: map[string]Source{}, spoolCh: make(chan struct{}), started: time.Now(),
 	}
 	var err error
 	if in.met, err = newMetrics(o.Registry, in); err != nil {
@@ -191,6 +194,7 @@ func (p *partition) finish(ctx context.Context) {
 	p.stopWork()
 	p.in.budget.queue(-p.inbox.drop())
 	p.mu.Lock()
+	p.paused = false // its last commits must not resume what the caller paused
 	p.forceSealLocked("release")
 	p.mu.Unlock()
 wait:

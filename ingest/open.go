@@ -19,7 +19,26 @@ func (in *Ingester) assigned(ctx context.Context, tp topicPartition) (int64, boo
 	if err != nil {
 		in.notOpened(ctx, tp, err)
 	}
+	if ok {
+		in.reads(map[topicPartition]int64{tp: offset})
+	}
 	return offset, ok
+}
+
+// reads notes that the client was told where to read: until then dispatch takes nothing for a source (N3).
+func (in *Ingester) reads(from map[topicPartition]int64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for tp, offset := range from {
+		if s := in.sources[tp]; s != nil && s.pos == offset {
+			s.reading = true
+		}
+	}
+}
+
+// startReading has the poll loop read from the given offsets.
+func (in *Ingester) startReading(ctx context.Context, from map[topicPartition]int64) {
+	in.command(ctx, func() { in.feed.read(from); in.reads(from) })
 }
 
 // notOpened tells of a failure that is tried again.
@@ -79,10 +98,15 @@ func (in *Ingester) openSource(ctx context.Context, tp topicPartition, info *top
 		return 0, false, nil
 	}
 	s.pos = lowest(s.parts)
+	pos := s.pos
 	in.mu.Lock()
 	in.sources[tp] = s
 	in.mu.Unlock()
-	return s.pos, true, nil
+	if !in.feed.owns(tp) { // revoked meanwhile: that found no source to release
+		in.revoked([]topicPartition{tp})
+		return 0, false, nil
+	}
+	return pos, true, nil
 }
 
 // revoked commits what is in hand of partitions that another member gets.
@@ -119,6 +143,15 @@ func (in *Ingester) openPartition(ctx context.Context, t *table, tp topicPartiti
 	st, err := in.o.Catalog.Assign(ctx, claim)
 	if err != nil {
 		return nil, fmt.Errorf("claim partition %d of table %s: %w", tp.partition, t.def.Name, err)
+	}
+	if end, ok := info.lastStable[tp.partition]; !ok || st.Begun && end < st.End {
+		// Older than the claim: the owner before may have committed since. Nobody can any more.
+		if info, err = in.admin.topic(ctx, tp.topic); err != nil {
+			return nil, err
+		}
+		if _, ok := info.lastStable[tp.partition]; !ok {
+			return nil, fmt.Errorf("topic %s has no partition %d", tp.topic, tp.partition)
+		}
 	}
 	p := &partition{
 		in: in, tp: tp, table: t, epoch: st.Epoch, generation: st.Generation, first: st.Start, next: st.End, committed: st.End,

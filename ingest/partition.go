@@ -256,6 +256,9 @@ func (p *partition) resumeLocked() {
 func (p *partition) switchTable(t *table) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.table == t {
+		return
+	}
 	p.forceSealLocked("schema")
 	p.table = t
 }

@@ -91,8 +91,9 @@ func (in *Ingester) dispatch(ft kgo.FetchTopicPartition) {
 	tp := topicPartition{ft.Topic, ft.Partition}
 	in.mu.Lock()
 	s := in.sources[tp]
+	reading := s != nil && s.reading
 	in.mu.Unlock()
-	if s == nil {
+	if !reading {
 		return // given up: the next owner reads from the catalog's end
 	}
 	recs := ft.Records

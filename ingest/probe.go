@@ -35,14 +35,16 @@ func (in *Ingester) probe(p *partition, now time.Time) {
 		return
 	}
 	in.later(func(ctx context.Context) {
-		in.probeMu.Lock() // one at a time: each may bring a whole batch
-		defer in.probeMu.Unlock()
 		defer func() {
 			p.mu.Lock()
 			p.probing, p.moved = false, time.Now()
 			p.mu.Unlock()
 			in.poke()
 		}()
+		if acquire(ctx, in.probeSlot) != nil { // one at a time: each may bring a whole batch
+			return
+		}
+		defer func() { <-in.probeSlot }()
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
 		fp, next, err := in.admin.read(ctx, p.tp.topic, p.tp.partition, from)

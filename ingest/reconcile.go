@@ -79,7 +79,7 @@ func (in *Ingester) loadTables(ctx context.Context) error {
 		return err
 	}
 	keep := map[string]*table{}
-	stopped := map[string]string{}
+	stopped := map[string]Source{}
 	for _, def := range defs {
 		if in.o.Table != "" && def.Name != in.o.Table {
 			continue
@@ -89,7 +89,7 @@ func (in *Ingester) loadTables(ctx context.Context) error {
 			return err
 		}
 		if st.Stopped {
-			stopped[def.ID] = st.Reason
+			stopped[def.ID] = Source{Project: def.Project, Table: def.Name, Topic: def.Topic, Partition: -1, State: Stopped, Reason: st.Reason}
 			if in.o.UntilEnd {
 				in.fail(fmt.Errorf("table %s: %w: %s", def.Name, errStopped, st.Reason))
 			}
@@ -259,7 +259,7 @@ func (in *Ingester) startTopic(ctx context.Context, topic string, info *topicInf
 		}
 	}
 	if len(opened) > 0 {
-		in.command(ctx, func() { in.feed.read(opened) })
+		in.startReading(ctx, opened)
 	}
 }
 
@@ -270,12 +270,19 @@ func (in *Ingester) rollRequests(ctx context.Context) error {
 		return err
 	}
 	in.rollsOpen = len(reqs) > 0
+	upTo := map[rollKey]int64{}
 	for _, r := range reqs {
 		for _, p := range in.partitions() {
 			if p.tableID() != r.TableID || r.Partition >= 0 && r.Partition != p.tp.partition {
 				continue
 			}
-			if !p.rolled(r.UpTo) {
+			key := rollKey{r.ID, p.tp.partition}
+			end, known := in.rollUpTo[key]
+			if !known {
+				end = p.rollEnd(r.UpTo)
+			}
+			if !p.rolled(end) {
+				upTo[key] = end
 				continue
 			}
 			if err := in.o.Catalog.FinishRoll(ctx, r.ID, p.tp.partition); err != nil {
@@ -283,7 +290,24 @@ func (in *Ingester) rollRequests(ctx context.Context) error {
 			}
 		}
 	}
+	in.rollUpTo = upTo
 	return nil
+}
+
+// rollKey names a partition's part of a roll request.
+type rollKey struct {
+	id        int64
+	partition int32
+}
+
+// rollEnd fixes what "all that was read" means when a request is first seen.
+func (p *partition) rollEnd(upTo int64) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if upTo == 0 {
+		return p.next
+	}
+	return upTo
 }
 
 // rolled reports whether offsets below upTo (0: all that was read) are committed, and seals the open range if it is
@@ -291,10 +315,10 @@ func (in *Ingester) rollRequests(ctx context.Context) error {
 func (p *partition) rolled(upTo int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if upTo == 0 && p.open == nil && len(p.sealed) == 0 || upTo > 0 && p.committed >= upTo {
+	if p.committed >= upTo {
 		return true
 	}
-	if p.open != nil && (upTo == 0 || p.open.end >= upTo) {
+	if p.open != nil && p.open.start < upTo && p.open.end >= upTo {
 		p.sealLocked("request")
 	}
 	return false
@@ -368,7 +392,11 @@ func (in *Ingester) finished() (bool, error) {
 	}
 	for _, topic := range in.wantedTopics() {
 		in.mu.Lock()
-		info := in.topics[topic].info
+		st := in.topics[topic]
+		var info *topicInfo
+		if st != nil {
+			info = st.info
+		}
 		in.mu.Unlock()
 		if info == nil {
 			return false, nil
@@ -393,11 +421,11 @@ func (s *source) atEnd() bool {
 	done := true
 	for _, p := range s.parts {
 		p.mu.Lock()
-		if p.next < p.target {
+		if p.committed < p.target {
 			done = false
-		} else if p.open != nil || len(p.sealed) > 0 {
-			p.sealLocked("end")
-			done = false
+			if p.next >= p.target && len(p.sealed) == 0 {
+				p.sealLocked("end")
+			}
 		}
 		p.mu.Unlock()
 	}

@@ -109,7 +109,7 @@ func (in *Ingester) openAndRead(ctx context.Context, tp topicPartition) error {
 	if err != nil || !ok {
 		return err
 	}
-	in.command(ctx, func() { in.feed.read(map[topicPartition]int64{tp: offset}) })
+	in.startReading(ctx, map[topicPartition]int64{tp: offset})
 	return nil
 }
 

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -45,6 +46,7 @@ func (in *Ingester) Sources() []Source {
 		}
 		out = append(out, s)
 	}
+	out = slices.AppendSeq(out, maps.Values(in.stopped))
 	in.mu.Unlock()
 	slices.SortFunc(out, func(a, b Source) int {
 		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.Table, b.Table), cmp.Compare(a.Partition, b.Partition))
