@@ -269,6 +269,25 @@ func TestSimFaultsBrokerBackWithoutNews(t *testing.T) {
 	})
 }
 
+// A table that a policy stopped is among the sources, with the reason and what to do.
+func TestSimFaultsStoppedTableSaysWhy(t *testing.T) {
+	simulate(t, 1, worldTable+"quarantine: {max_share: 10%, window: 100}\n", func(w *world) {
+		in, stop := w.start()
+		defer stop()
+		w.produce(0, 120, 4)
+		time.Sleep(20 * time.Second)
+		s := w.sourceOf(in, "events")
+		if s.State != ingest.Stopped || !strings.Contains(s.Reason, "tidemark table resume events") {
+			w.t.Errorf("state %q, reason %q; want stopped and how to go on", s.State, s.Reason)
+		}
+		w.must(w.cat.SetTableState(w.t.Context(), w.def.ID, catalog.TableState{}))
+		time.Sleep(30 * time.Second)
+		if s = w.sourceOf(in, "events"); s.State == ingest.Stopped || s.Partition != 0 {
+			w.t.Errorf("resumed, and still %+v", s)
+		}
+	})
+}
+
 // Every kind of bad input is quarantined with its reason, and what stands beside it is read.
 func TestSimFaultsBadRecords(t *testing.T) {
 	simulate(t, 1, worldTable, func(w *world) {
