@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -208,6 +210,9 @@ func (in *Ingester) checkTopic(ctx context.Context, topic string, now time.Time)
 		}
 		if ctx.Err() == nil {
 			in.unanswered(topic, err)
+		}
+		if errors.Is(err, kerr.SaslAuthenticationFailed) && in.o.UntilEnd {
+			in.fail(err) // asking again with the same password only locks accounts
 		}
 		if errors.Is(err, ErrNoTopic) && in.o.FailOnMissingTopic {
 			in.fail(fmt.Errorf("topic %s: %w: create it, or correct the table's topic", topic, err))

@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -16,7 +17,7 @@ import (
 	"time"
 
 	_ "github.com/duckdb/duckdb-go/v2"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -36,15 +37,23 @@ type site struct {
 	data    string
 }
 
-// newSite makes the topic and applies the table, with another line for its staging where one is given.
-func newSite(t *testing.T, brokers string, partitions int32, flags []string, staging string) *site {
+// place says where a site is. The zero value of a field means its default.
+type place struct {
+	brokers    string   // default: the real Kafka without TLS
+	partitions int32    // default 4
+	flags, env []string // of every command
+	staging    string   // the line of that name in the definition
+}
+
+// newSite makes the topic and applies the table.
+func newSite(t *testing.T, at place) *site {
 	t.Helper()
-	s := &site{t: t, brokers: brokers, data: t.TempDir(), flags: flags}
-	s.topic = testkit.Topic(t, testkit.Client(t, []string{testkit.Kafka(t)}), partitions, nil)
+	s := &site{t: t, brokers: cmp.Or(at.brokers, testkit.Kafka(t)), data: t.TempDir(), flags: at.flags, env: at.env}
+	s.topic = testkit.Topic(t, testkit.Client(t, []string{testkit.Kafka(t)}), cmp.Or(at.partitions, 4), nil)
 	def := filepath.Join(s.data, "pageviews.yaml")
 	yaml := pageviews.TableYAML("pageviews", s.topic)
-	if at := strings.Index(yaml, "staging:"); staging != "" {
-		yaml = yaml[:at] + "staging: " + staging + "\n"
+	if i := strings.Index(yaml, "staging:"); at.staging != "" {
+		yaml = yaml[:i] + "staging: " + at.staging + "\n"
 	}
 	if err := os.WriteFile(def, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
@@ -141,7 +150,7 @@ func (s *site) duckdb(root, format string) {
 		s.t.Fatal(err)
 	}
 	want := pageviews.Sums{Events: s.sums.Events, Bytes: s.sums.Bytes, LatencyMs: s.sums.LatencyMs, Bounces: s.sums.Bounces}
-	if d := cmp.Diff(want, got); d != "" {
+	if d := gocmp.Diff(want, got); d != "" {
 		s.t.Errorf("sums over the staged files (-sent +read):\n%s", d)
 	}
 	countries := map[string]int64{}
@@ -158,7 +167,7 @@ func (s *site) duckdb(root, format string) {
 		}
 		countries[c] = n
 	}
-	if d := cmp.Diff(s.sums.ByCountry, countries); d != "" {
+	if d := gocmp.Diff(s.sums.ByCountry, countries); d != "" {
 		s.t.Errorf("events by country (-sent +read):\n%s", d)
 	}
 }
@@ -207,7 +216,7 @@ func TestE2EKilledUnderLoad(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	s := newSite(t, testkit.Kafka(t), 4, nil, "{roll: {rows: 20000, age: 1s}}")
+	s := newSite(t, place{staging: "{roll: {rows: 20000, age: 1s}}"})
 	rounds := testkit.Rounds(5, 20)
 	ctx, stop := context.WithCancel(t.Context())
 	sent := make(chan struct{})
@@ -233,7 +242,7 @@ func TestE2EKilledUnderLoad(t *testing.T) {
 func TestE2EStoresAndCatalogs(t *testing.T) {
 	n := testkit.Rounds(200_000, 2_000_000)
 	t.Run("ndjson on disk", func(t *testing.T) {
-		s := newSite(t, testkit.Kafka(t), 4, nil, "{format: ndjson}")
+		s := newSite(t, place{staging: "{format: ndjson}"})
 		s.produce(t.Context(), n, 1)
 		s.ingest()
 		s.verify()
@@ -241,7 +250,7 @@ func TestE2EStoresAndCatalogs(t *testing.T) {
 	})
 	t.Run("parquet on S3 and PostgreSQL", func(t *testing.T) {
 		store := testkit.S3(t)
-		s := newSite(t, testkit.Kafka(t), 4, []string{"--store", store, "--catalog", testkit.Postgres(t)}, "")
+		s := newSite(t, place{flags: []string{"--store", store, "--catalog", testkit.Postgres(t)}})
 		s.produce(t.Context(), n, 2)
 		s.ingest()
 		s.verify()
@@ -251,7 +260,7 @@ func TestE2EStoresAndCatalogs(t *testing.T) {
 
 // Every codec and a transaction that is aborted, through the client that reads for ever.
 func TestE2ECodecsAndTransactions(t *testing.T) {
-	s := newSite(t, testkit.Kafka(t), 2, nil, "")
+	s := newSite(t, place{partitions: 2})
 	for i, codec := range []kgo.CompressionCodec{
 		kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression(),
 	} {
@@ -287,8 +296,10 @@ func TestE2ESecureKafka(t *testing.T) {
 	sec := testkit.KafkaSASL(t)
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		t.Run(mechanism, func(t *testing.T) {
-			s := newSite(t, sec.TLS, 2, []string{"--kafka-tls-ca", sec.CA, "--kafka-sasl", mechanism, "--kafka-user", sec.User}, "")
-			s.env = []string{"TIDEMARK_KAFKA_SASL_PASSWORD=" + sec.Password}
+			s := newSite(t, place{
+				brokers: sec.TLS, partitions: 2, flags: []string{"--kafka-tls-ca", sec.CA, "--kafka-sasl", mechanism, "--kafka-user", sec.User},
+				env: []string{"TIDEMARK_KAFKA_SASL_PASSWORD=" + sec.Password},
+			})
 			s.produce(t.Context(), 2000, 3)
 			s.ingest()
 			s.verify()
@@ -304,7 +315,7 @@ func TestE2ESecureKafka(t *testing.T) {
 // A record of a megabyte is an event like another; one beyond the table's limit is quarantined; neither stops reading.
 // Compacted offsets are gaps.
 func TestE2ELargeRecordsAndCompaction(t *testing.T) {
-	s := newSite(t, testkit.Kafka(t), 1, nil, "")
+	s := newSite(t, place{partitions: 1})
 	cl := testkit.Client(t, []string{testkit.Kafka(t)}, kgo.ProducerBatchMaxBytes(64<<20), kgo.ProducerBatchCompression(kgo.ZstdCompression()))
 	adm := kadm.NewClient(cl)
 	for key, value := range map[string]string{"max.message.bytes": "67108864", "cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.001"} {
