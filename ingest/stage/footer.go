@@ -51,5 +51,8 @@ func parseFooter(text []byte) (Footer, error) {
 	if f.Events < 0 {
 		return Footer{}, fmt.Errorf("footer: %d events", f.Events)
 	}
+	if len(f.Exceptions) == 0 {
+		f.Exceptions = nil // "[]" and no field are the same
+	}
 	return f, nil
 }

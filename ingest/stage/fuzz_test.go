@@ -54,6 +54,7 @@ func FuzzFooter(f *testing.F) {
 		}
 	}
 	f.Add([]byte(`{"format_version":1,"row_hash":"00"}`))
+	f.Add([]byte(`{"format_version":1,"exceptions":[]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		foot, err := parseFooter(text)
 		if err != nil {
