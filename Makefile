@@ -5,6 +5,9 @@ STATICCHECK_VERSION := v0.7.0
 # How long new inputs are fuzzed, over all targets together.
 FUZZ_SECONDS ?= 240
 GOTESTFLAGS  ?=
+
+# The program is compiled by its profile, cmd/tidemark/default.pgo; tests need not be, which would compile all twice.
+unprofiled := -pgo=off # the same in deploy/local/gotest.sh
 SHELL        := bash
 .SHELLFLAGS  := -eu -o pipefail -c
 
@@ -49,13 +52,13 @@ build unit sim fuzz golden lint fmt: %: stage-%
 
 stage-build:
 	go build -trimpath -o tidemark ./cmd/tidemark
-	go build ./...
+	go build $(unprofiled) ./...
 
 stage-unit:
-	go test $(GOTESTFLAGS) ./...
+	go test $(unprofiled) $(GOTESTFLAGS) ./...
 
 stage-race:
-	go test -race -timeout 25m $(GOTESTFLAGS) ./...
+	go test -race $(unprofiled) -timeout 25m $(GOTESTFLAGS) ./...
 
 stage-sim:
 	@deploy/local/gotest.sh sim $(GOTESTFLAGS)
