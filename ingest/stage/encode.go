@@ -122,21 +122,11 @@ func checkRows(s *Schema, foot *Footer, chunks []*Chunk) error {
 
 // timesOf returns the least and the greatest event time; 0, 0 without one.
 func timesOf(s *Schema, chunks []*Chunk) (lo, hi int64) {
-	none := true
-	for _, c := range chunks {
-		col := &c.Columns[s.EventTime]
-		for i := range c.Rows() {
-			if len(col.Nulls) > 0 && col.IsNull(i) {
-				continue
-			}
-			v := col.Int(i)
-			if none {
-				lo, hi, none = v, v, false
-			}
-			lo, hi = min(lo, v), max(hi, v)
-		}
+	spans := make([]span, len(chunks))
+	for i, c := range chunks {
+		spans[i] = span{chunk: c, to: c.Rows()}
 	}
-	return lo, hi
+	return spanTimes(s, spans)
 }
 
 // countingWriter counts and hashes what passes.

@@ -81,7 +81,7 @@ func spanTimes(s *Schema, spans []span) (lo, hi int64) {
 			if col.IsNull(r) {
 				continue
 			}
-			v := col.Int(r)
+			v := s.TimeUs(col.Int(r))
 			if none {
 				lo, hi, none = v, v, false
 			}

@@ -41,7 +41,7 @@ func openParquet(ctx context.Context, src *source, r *Reader) error {
 	}
 	var rows int64
 	for i := range meta.RowGroups {
-		g, err := groupOf(&meta.RowGroups[i], r.schema.EventTime)
+		g, err := groupOf(&meta.RowGroups[i], r.schema)
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func checkLeaves(s *Schema, meta *format.FileMetaData) error {
 }
 
 // groupOf takes a group's bounds from the statistics.
-func groupOf(rg *format.RowGroup, eventTime int) (g Group, err error) {
+func groupOf(rg *format.RowGroup, s *Schema) (g Group, err error) {
 	if rg.NumRows < 1 || rg.NumRows > rowGroupRows {
 		return g, corrupt("a row group of %d rows, want 1 to %d", rg.NumRows, rowGroupRows)
 	}
@@ -134,9 +134,14 @@ func groupOf(rg *format.RowGroup, eventTime int) (g Group, err error) {
 	}
 	g.FirstOffset = int64(binary.LittleEndian.Uint64(off.MinValue))
 	g.LastOffset = int64(binary.LittleEndian.Uint64(off.MaxValue))
-	if t := &rg.Columns[eventTime+2].MetaData.Statistics; len(t.MinValue) == 8 && len(t.MaxValue) == 8 {
-		g.MinTimeUs = int64(binary.LittleEndian.Uint64(t.MinValue))
-		g.MaxTimeUs = int64(binary.LittleEndian.Uint64(t.MaxValue))
+	t := &rg.Columns[s.EventTime+2].MetaData.Statistics
+	switch {
+	case len(t.MinValue) == 8 && len(t.MaxValue) == 8:
+		g.MinTimeUs = s.TimeUs(int64(binary.LittleEndian.Uint64(t.MinValue)))
+		g.MaxTimeUs = s.TimeUs(int64(binary.LittleEndian.Uint64(t.MaxValue)))
+	case len(t.MinValue) == 4 && len(t.MaxValue) == 4: // dates
+		g.MinTimeUs = s.TimeUs(int64(int32(binary.LittleEndian.Uint32(t.MinValue))))
+		g.MaxTimeUs = s.TimeUs(int64(int32(binary.LittleEndian.Uint32(t.MaxValue))))
 	}
 	return g, nil
 }

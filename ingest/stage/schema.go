@@ -152,8 +152,20 @@ func (s *Schema) validate() error {
 			return fmt.Errorf("field %s: a %s does not lie in memory as kind %d", f.Name, f.Type.Kind, f.Kind)
 		}
 	}
-	if s.EventTime < 0 || s.EventTime >= len(s.Fields) || s.Fields[s.EventTime].Type.Kind != cube.Timestamp {
-		return fmt.Errorf("event time: field %d is no timestamp", s.EventTime)
+	if s.EventTime < 0 || s.EventTime >= len(s.Fields) || !isTime(s.Fields[s.EventTime].Type.Kind) {
+		return fmt.Errorf("event time: field %d is neither a timestamp nor a date", s.EventTime)
 	}
 	return nil
+}
+
+func isTime(k cube.Kind) bool { return k == cube.Timestamp || k == cube.Date }
+
+const usPerDay = 24 * 3600 * 1e6
+
+// TimeUs turns a value of the event time's column, which may be a date, into microseconds since 1970.
+func (s *Schema) TimeUs(v int64) int64 {
+	if s.Fields[s.EventTime].Type.Kind == cube.Date {
+		return v * usPerDay
+	}
+	return v
 }

@@ -29,14 +29,14 @@ type tally struct {
 	nulls    int64 // rows without an event time
 }
 
-func (y *tally) add(c *stage.Chunk, eventTime int) {
-	col := &c.Columns[eventTime]
+func (y *tally) add(c *stage.Chunk, s *stage.Schema) {
+	col := &c.Columns[s.EventTime]
 	for i := range c.Rows() {
 		if col.IsNull(i) {
 			y.nulls++
 			continue
 		}
-		v := col.Int(i)
+		v := s.TimeUs(col.Int(i))
 		if y.rows == 0 && i == 0 {
 			y.min, y.max = v, v
 		}
@@ -63,9 +63,9 @@ func (t *tableRun) checkRows(ctx context.Context, rd *stage.Reader, st blob.Stor
 			t.found(RowsMismatch, s.rng, s.file.Key, "row group %d: %s", g, why)
 			return nil
 		}
-		all.add(c, rd.Schema().EventTime)
+		all.add(c, rd.Schema())
 		t.events.Add(int64(c.Rows()))
-		if all.nulls == 0 && !sameTimes(c, rd.Schema().EventTime) {
+		if all.nulls == 0 && !sameTimes(c, rd.Schema()) {
 			t.found(RowsMismatch, s.rng, s.file.Key, "row group %d: its event times are not those of its statistics, by which readers skip it", g)
 			return nil
 		}
@@ -126,13 +126,13 @@ func (t *tableRun) checkTally(all *tally, foot stage.Footer, s subject) bool {
 }
 
 // sameTimes reports whether the bounds of a group are those of its rows.
-func sameTimes(c *stage.Chunk, eventTime int) bool {
-	col := &c.Columns[eventTime]
+func sameTimes(c *stage.Chunk, s *stage.Schema) bool {
+	col := &c.Columns[s.EventTime]
 	lo, hi := col.Int(0), col.Int(0)
 	for i := range c.Rows() {
 		lo, hi = min(lo, col.Int(i)), max(hi, col.Int(i))
 	}
-	return lo == c.MinTimeUs && hi == c.MaxTimeUs
+	return s.TimeUs(lo) == c.MinTimeUs && s.TimeUs(hi) == c.MaxTimeUs
 }
 
 // walk follows offsets from at on: between two of them lie exceptions only, and none of them is one (F1, S4). It returns

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/blob/faultblob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/testkit"
 	"github.com/tidemarkdb/tidemark/internal/verify"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -203,4 +205,34 @@ func TestVerifyWhileIngestCommits(t *testing.T) {
 			t.Error("nothing was committed")
 		}
 	})
+}
+
+// The event time may be a date: files then hold days, and all that is said of times is in microseconds.
+func TestDatesAsEventTime(t *testing.T) {
+	for _, format := range []string{"parquet", "ndjson"} {
+		t.Run(format, func(t *testing.T) {
+			s := newSite(t, 1, format)
+			s.apply(strings.Replace(tableYAML(format, "n"), "{name: ts, type: timestamp(ms)}", "{name: ts, type: date}", 1))
+			for i, day := range []string{"2023-11-01", "2023-11-03", "2023-11-02"} {
+				r := s.record(0)
+				r.Value = fmt.Appendf(nil, `{"ts":%q,"id":"d%d","n":1}`, day, i)
+				testkit.Produce(t, s.prod, r)
+			}
+			s.ingest()
+			r := s.verify()
+			s.clean(r)
+			if r.Events != 3 {
+				t.Errorf("%d events, want 3: %+v", r.Events, r)
+			}
+			s.with(func(cat *catalog.Catalog, _ blob.Store) {
+				for e, err := range cat.Ledger(t.Context(), catalog.LedgerQuery{TableID: s.def.ID, Partition: -1}) {
+					must(t, err)
+					lo, hi := time.UnixMicro(e.MinTimeUs).UTC().Format(time.DateOnly), time.UnixMicro(e.MaxTimeUs).UTC().Format(time.DateOnly)
+					if lo != "2023-11-01" || hi != "2023-11-03" {
+						t.Errorf("event times %s to %s, want 2023-11-01 to 2023-11-03", lo, hi)
+					}
+				}
+			})
+		})
+	}
 }
