@@ -103,9 +103,14 @@ func (a *admin) after(ctx context.Context, topic string, partition int32, at tim
 // probeBytes is what a single read asks for; a broker sends one whole batch even where that is larger.
 const probeBytes = 64 << 10
 
+// errOtherTopic says that a topic has another id than expected: it was deleted and made again.
+var errOtherTopic = errors.New("the topic was deleted and made again")
+
 // read fetches once at an offset. It returns the records that came and the offset at which reading goes on, which lies
-// beyond the last record where batches were emptied by compaction.
-func (a *admin) read(ctx context.Context, topic string, partition int32, offset int64) (kgo.FetchPartition, int64, error) {
+// beyond the last record where batches were emptied by compaction. A topic with another id than the given one is
+// errOtherTopic; "" takes any.
+func (a *admin) read(ctx context.Context, tp topicPartition, topicID string, offset int64) (kgo.FetchPartition, int64, error) {
+	topic, partition := tp.topic, tp.partition
 	fail := func(err error) (kgo.FetchPartition, int64, error) {
 		return kgo.FetchPartition{}, offset, fmt.Errorf("read topic %s partition %d at %d: %w", topic, partition, offset, explain(err))
 	}
@@ -117,6 +122,9 @@ func (a *admin) read(ctx context.Context, topic string, partition int32, offset 
 	pd, ok := td.Partitions[partition]
 	if td.Err != nil || !ok {
 		return fail(errors.Join(td.Err, errors.New("no such partition")))
+	}
+	if topicID != "" && td.ID != (kadm.TopicID{}) && td.ID.String() != topicID {
+		return fail(errOtherTopic)
 	}
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = 100, 1, probeBytes, 1

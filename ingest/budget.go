@@ -52,6 +52,15 @@ func (b *budget) pressed() bool {
 	return b.used > b.limit/2
 }
 
+// full reports whether nothing more is fetched.
+func (b *budget) full() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fullLocked()
+}
+
+func (b *budget) fullLocked() bool { return b.used+b.queued > b.limit }
+
 func (b *budget) load() (used, queued int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,7 +72,7 @@ func (b *budget) load() (used, queued int64) {
 func (b *budget) gate(ctx context.Context) (pause time.Duration, err error) {
 	for {
 		b.mu.Lock()
-		full := b.used+b.queued > b.limit
+		full := b.fullLocked()
 		busy := b.queued > b.queueLimit
 		changed := b.changed
 		b.mu.Unlock()

@@ -34,11 +34,12 @@ type feed struct {
 
 	mu     sync.Mutex // guards all below
 	topics map[string]bool
-	owned  map[topicPartition]bool // with a group: what it gave us
+	owned  map[topicPartition]bool         // with a group: what it gave us
+	holds  map[topicPartition]map[any]bool // who wants a partition not to be fetched; it is while the inner map is empty
 }
 
 func newFeed(o Options, a assigner) (*feed, error) {
-	f := &feed{group: o.Group, owner: o.Owner, topics: map[string]bool{}, owned: map[topicPartition]bool{}}
+	f := &feed{group: o.Group, owner: o.Owner, topics: map[string]bool{}, owned: map[topicPartition]bool{}, holds: map[topicPartition]map[any]bool{}}
 	opts := append(append([]kgo.Opt{}, o.Kafka...),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // progress goes by position, not by the last event seen
@@ -81,9 +82,9 @@ func (f *feed) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offs
 			f.mu.Unlock()
 			at, ok := a.assigned(ctx, tp)
 			if ok {
-				f.resume(tp) // a pause outlives a revocation
+				f.start(tp) // a pause outlives a revocation
 			} else {
-				f.pause(tp)
+				f.hold(tp, f)
 			}
 			ps[p] = kgo.NewOffset().At(at)
 		}
@@ -135,7 +136,7 @@ func (f *feed) read(from map[topicPartition]int64) {
 		f.cl.AddConsumePartitions(add)
 	}
 	for tp := range from {
-		f.resume(tp)
+		f.start(tp)
 	}
 }
 
@@ -155,11 +156,39 @@ func (f *feed) forget(topic string) {
 	f.mu.Unlock()
 }
 
-func (f *feed) pause(tp topicPartition) {
+// hold has the client fetch nothing of a partition until every one who holds it has let go: several tables may read it,
+// and each may have to wait for its own reasons.
+func (f *feed) hold(tp topicPartition, who any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.holds[tp] == nil {
+		f.holds[tp] = map[any]bool{}
+	}
+	f.holds[tp][who] = true
 	f.cl.PauseFetchPartitions(map[string][]int32{tp.topic: {tp.partition}})
 }
 
-func (f *feed) resume(tp topicPartition) {
+func (f *feed) letGo(tp topicPartition, who any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.holds[tp][who] {
+		return
+	}
+	delete(f.holds[tp], who)
+	if len(f.holds[tp]) == 0 {
+		f.startLocked(tp)
+	}
+}
+
+// start ends all holds: they were those of readers before.
+func (f *feed) start(tp topicPartition) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.startLocked(tp)
+}
+
+func (f *feed) startLocked(tp topicPartition) {
+	delete(f.holds, tp)
 	f.cl.ResumeFetchPartitions(map[string][]int32{tp.topic: {tp.partition}})
 }
 

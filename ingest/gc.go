@@ -2,7 +2,9 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +25,8 @@ type GCResult struct {
 	Scanned int64         `json:"scanned"`
 	Orphans []blob.Object `json:"orphans"`
 	Bytes   int64         `json:"orphan_bytes"`
-	Young   int64         `json:"young"` // unreferenced, but younger than MinAge
+	Young   int64         `json:"young"`          // unreferenced, but younger than MinAge
+	Unknown []string      `json:"unknown_tables"` // folders of tables that this catalog never had: nothing in them is an orphan
 }
 
 // gcPrefixes are the folders whose objects exist only by a commit.
@@ -39,7 +42,7 @@ func GC(ctx context.Context, o GCOptions) (*GCResult, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-	res := &GCResult{Orphans: []blob.Object{}}
+	res := &GCResult{Orphans: []blob.Object{}, Unknown: []string{}}
 	for _, prefix := range gcPrefixes {
 		// The listing comes first: what is committed after it cannot be mistaken for an orphan.
 		byTable := map[string][]blob.Object{}
@@ -63,6 +66,12 @@ func GC(ctx context.Context, o GCOptions) (*GCResult, error) {
 func (res *GCResult) sift(ctx context.Context, o GCOptions, table string, objects []blob.Object) error {
 	named := map[string]bool{}
 	for key, err := range o.Catalog.Referenced(ctx, table) {
+		if errors.Is(err, catalog.ErrNotFound) {
+			if !slices.Contains(res.Unknown, table) {
+				res.Unknown = append(res.Unknown, table)
+			}
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("objects of table %s: %w", table, err)
 		}

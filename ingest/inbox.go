@@ -8,18 +8,24 @@ import (
 // inbox hands fetched batches to a partition's worker. It has no limit of its own: the budget's queue limit holds for
 // all inboxes together, so that one slow partition does not block the others.
 type inbox struct {
-	mu    sync.Mutex // guards items
-	items []batch
-	ready chan struct{} // capacity 1
+	mu     sync.Mutex // guards items and closed
+	items  []batch
+	closed bool
+	ready  chan struct{} // capacity 1
 }
 
 func newInbox() inbox { return inbox{ready: make(chan struct{}, 1)} }
 
-func (b *inbox) push(x batch) {
+// push reports whether the batch was taken: a closed inbox takes none.
+func (b *inbox) push(x batch) bool {
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
 	b.items = append(b.items, x)
-	b.mu.Unlock()
 	wake(b.ready)
+	return true
 }
 
 func (b *inbox) empty() bool {
@@ -47,10 +53,11 @@ func (b *inbox) pop(ctx context.Context) (batch, bool) {
 	}
 }
 
-// drop empties the inbox and returns the bytes that were queued.
-func (b *inbox) drop() int64 {
+// close empties the inbox for good and returns the bytes that were queued.
+func (b *inbox) close() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.closed = true
 	var n int64
 	for _, x := range b.items {
 		n += x.bytes

@@ -45,9 +45,11 @@ type Ingester struct {
 	sources   map[topicPartition]*source
 	opening   map[topicPartition]bool
 	reopening map[topicPartition]bool
-	tables    map[string]*table // by table id, those that are read
+	unread    map[topicPartition]unread // why a partition that is ours is not read
+	tables    map[string]*table         // by table id, those that are read
 	topics    map[string]*topicState
 	stopped   map[string]Source // by table id: tables that are not read, and why
+	pins      map[*Pin]bool
 	spoolUse  int64
 	spoolCh   chan struct{} // closed and replaced when spooled bytes fall
 	started   time.Time
@@ -67,6 +69,12 @@ type source struct {
 	pos     int64 // the next offset expected of the feed; the poll loop's own once reading
 	parts   []*partition
 	reading bool // the client was told to read at pos
+}
+
+// unread says what a partition is doing that is ours and is not read.
+type unread struct {
+	state  State
+	reason string
 }
 
 // topicState is what was last seen of a topic.
@@ -91,8 +99,8 @@ func New(o Options) (*Ingester, error) {
 		uploadSlots: make(chan struct{}, o.MaxUploads),
 		wakeup:      make(chan struct{}, 1), commands: make(chan func(), 64),
 		tasks: make(chan func(context.Context), 1024), stopping: make(chan struct{}),
-		sources: map[topicPartition]*source{}, opening: map[topicPartition]bool{}, reopening: map[topicPartition]bool{}, tables: map[string]*table{}, topics: map[string]*topicState{},
-		stopped: map[string]Source{}, spoolCh: make(chan struct{}), started: time.Now(),
+		sources: map[topicPartition]*source{}, opening: map[topicPartition]bool{}, reopening: map[topicPartition]bool{}, unread: map[topicPartition]unread{}, tables: map[string]*table{}, topics: map[string]*topicState{},
+		stopped: map[string]Source{}, pins: map[*Pin]bool{}, spoolCh: make(chan struct{}), started: time.Now(),
 	}
 	var err error
 	if in.met, err = newMetrics(o.Registry, in); err != nil {
@@ -192,9 +200,8 @@ func (in *Ingester) release(ctx context.Context, tps []topicPartition) {
 // finish ends the partition's goroutines after committing what is in hand, or when ctx ends.
 func (p *partition) finish(ctx context.Context) {
 	p.stopWork()
-	p.in.budget.queue(-p.inbox.drop())
+	p.in.budget.queue(-p.inbox.close())
 	p.mu.Lock()
-	p.paused = false // its last commits must not resume what the caller paused
 	p.forceSealLocked("release")
 	p.mu.Unlock()
 wait:
@@ -210,6 +217,23 @@ wait:
 	p.cancel()
 	<-p.gone
 	p.discard()
+	p.signOff()
+}
+
+// signOffTimeout is how long a partition that was given up tries to say so: nothing depends on it.
+const signOffTimeout = 2 * time.Second
+
+// signOff takes our name off the partition, so that nobody asks us for its tail.
+func (p *partition) signOff() {
+	p.mu.Lock()
+	table, epoch := p.table.def.ID, p.epoch
+	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), signOffTimeout)
+	defer cancel()
+	if err := p.in.o.Catalog.Release(ctx, table, p.tp.partition, epoch); err != nil {
+		p.in.o.Logger.LogAttrs(ctx, slog.LevelDebug, "partition not released", slog.String("topic", p.tp.topic),
+			slog.Int("partition", int(p.tp.partition)), slog.Any("err", err))
+	}
 }
 
 // discard forgets what was not committed; it is read again by whoever comes next.

@@ -14,7 +14,7 @@ type metrics struct {
 	records, bytes, events, bad    *prometheus.CounterVec
 	files, fileBytes, rolls        *prometheus.CounterVec
 	retries, fetchErrors           prometheus.Counter
-	lost, generations              prometheus.Counter
+	lost, generations, pinsLost    prometheus.Counter
 	pauses                         prometheus.Histogram
 	encodeSeconds, uploadSeconds   prometheus.Histogram
 	commitSeconds                  prometheus.Histogram
@@ -53,6 +53,7 @@ func newMetrics(reg prometheus.Registerer, in *Ingester) (*metrics, error) {
 		fetchErrors:   one("fetch_errors_total", "Errors the brokers reported for fetches."),
 		lost:          one("lost_offsets_total", "Offsets that retention removed before they were read."),
 		generations:   one("generations_total", "Topics found to be made again or truncated."),
+		pinsLost:      one("pins_lost_total", "Readers of the tail that held it for longer than the limit."),
 		pauses:        seconds("fetch_pause_seconds", "How long fetching waited for memory, per wait."),
 		encodeSeconds: seconds("encode_duration_seconds", "Time to encode one staged file."),
 		uploadSeconds: seconds("upload_duration_seconds", "Time to bring one staged file to the store."),
@@ -69,7 +70,7 @@ func newMetrics(reg prometheus.Registerer, in *Ingester) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.records, m.bytes, m.events, m.bad, m.files, m.fileBytes, m.rolls, m.retries, m.fetchErrors, m.lost, m.generations,
+		m.records, m.bytes, m.events, m.bad, m.files, m.fileBytes, m.rolls, m.retries, m.fetchErrors, m.lost, m.generations, m.pinsLost,
 		m.pauses, m.encodeSeconds, m.uploadSeconds, m.commitSeconds,
 		gauges{m},
 	} {
@@ -79,12 +80,15 @@ func newMetrics(reg prometheus.Registerer, in *Ingester) (*metrics, error) {
 }
 
 func (m *metrics) fetched(tp topicPartition, recs []*kgo.Record) {
-	var bytes int
+	var n, bytes int
 	for _, r := range recs {
-		bytes += len(r.Value)
+		if !r.Attrs.IsControl() {
+			n++
+			bytes += len(r.Value)
+		}
 	}
 	part := strconv.Itoa(int(tp.partition))
-	m.records.WithLabelValues(tp.topic, part).Add(float64(len(recs)))
+	m.records.WithLabelValues(tp.topic, part).Add(float64(n))
 	m.bytes.WithLabelValues(tp.topic, part).Add(float64(bytes))
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +48,9 @@ func (in *Ingester) notOpened(ctx context.Context, tp topicPartition, err error)
 	if ctx.Err() != nil {
 		return
 	}
+	in.mu.Lock()
+	in.unread[tp] = unread{Failing, err.Error()}
+	in.mu.Unlock()
 	in.met.retries.Inc()
 	in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "partition not opened",
 		slog.String("topic", tp.topic), slog.Int("partition", int(tp.partition)), slog.Any("err", err))
@@ -64,12 +69,7 @@ func (in *Ingester) open(ctx context.Context, tp topicPartition) (int64, bool, e
 // does nothing where the partition is open already, or being opened.
 func (in *Ingester) openSource(ctx context.Context, tp topicPartition, info *topicInfo) (int64, bool, error) {
 	in.mu.Lock()
-	var tables []*table
-	for _, t := range in.tables {
-		if t.def.Topic == tp.topic {
-			tables = append(tables, t)
-		}
-	}
+	tables := in.readersLocked(tp.topic)
 	busy := in.closing || in.sources[tp] != nil || in.opening[tp] || len(tables) == 0
 	if !busy {
 		in.opening[tp] = true
@@ -99,9 +99,11 @@ func (in *Ingester) openSource(ctx context.Context, tp topicPartition, info *top
 	}
 	s.pos = lowest(s.parts)
 	pos := s.pos
-	in.mu.Lock()
-	in.sources[tp] = s
-	in.mu.Unlock()
+	if !in.register(s, tables) {
+		in.abandon(s)
+		in.lookAgain(tp.topic)
+		return 0, false, nil
+	}
 	if !in.feed.owns(tp) { // revoked meanwhile: that found no source to release
 		in.revoked([]topicPartition{tp})
 		return 0, false, nil
@@ -109,8 +111,47 @@ func (in *Ingester) openSource(ctx context.Context, tp topicPartition, info *top
 	return pos, true, nil
 }
 
+// readersLocked returns the tables that read a topic, by their ids' order.
+func (in *Ingester) readersLocked(topic string) []*table {
+	var tables []*table
+	for _, t := range in.tables {
+		if t.def.Topic == topic {
+			tables = append(tables, t)
+		}
+	}
+	slices.SortFunc(tables, func(a, b *table) int { return strings.Compare(a.def.ID, b.def.ID) })
+	return tables
+}
+
+// register makes a source one that is read, unless the tables of its topic have changed while it was opened.
+func (in *Ingester) register(s *source, tables []*table) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !slices.Equal(tables, in.readersLocked(s.tp.topic)) {
+		return false
+	}
+	in.sources[s.tp] = s
+	delete(in.unread, s.tp)
+	return true
+}
+
+// lookAgain has the next pass ask about a topic, whenever that was done last.
+func (in *Ingester) lookAgain(topic string) {
+	in.mu.Lock()
+	if st := in.topics[topic]; st != nil {
+		st.checked = time.Time{}
+	}
+	in.mu.Unlock()
+	in.poke()
+}
+
 // revoked commits what is in hand of partitions that another member gets.
 func (in *Ingester) revoked(tps []topicPartition) {
+	in.mu.Lock()
+	for _, tp := range tps {
+		delete(in.unread, tp)
+	}
+	in.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), in.o.StopTimeout)
 	defer cancel()
 	in.release(ctx, tps)
@@ -245,7 +286,7 @@ func (in *Ingester) otherLog(ctx context.Context, p *partition, st catalog.Parti
 	if f == nil || f.Offset < logStart || f.Offset >= logEnd {
 		return "", nil
 	}
-	fp, _, err := in.admin.read(ctx, p.tp.topic, p.tp.partition, f.Offset)
+	fp, _, err := in.admin.read(ctx, p.tp, info.id, f.Offset)
 	if err != nil {
 		return "", err
 	}

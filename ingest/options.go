@@ -38,6 +38,7 @@ type Options struct {
 	SpoolBytes           int64         // most bytes of spooled files; over it encoding waits; default 2 GiB
 	FetchBytes           int32         // most compressed bytes of one fetch; default 4 MiB
 	Interval             time.Duration // how often tables, roll requests and log ends are looked at; default 1s
+	PinTimeout           time.Duration // how long a reader may hold the tail; default 60s
 	StopTimeout          time.Duration // how long a stop or a revoke may take to commit what is in hand; default 20s
 
 	Logger   *slog.Logger          // default: discard
@@ -69,6 +70,9 @@ func (o Options) withDefaults() Options {
 	if o.Interval == 0 {
 		o.Interval = time.Second
 	}
+	if o.PinTimeout == 0 {
+		o.PinTimeout = time.Minute
+	}
 	if o.StopTimeout == 0 {
 		o.StopTimeout = 20 * time.Second
 	}
@@ -94,6 +98,7 @@ func (o Options) validate() error {
 	need(o.SpoolDir != "", "ingest: no spool folder given")
 	need(o.MemoryBudget >= 8<<20, "ingest: memory budget is below 8 MiB")
 	need(o.MaxUncommittedRanges > 0 && o.MaxUploads > 0 && o.MaxEncoders > 0, "ingest: a limit is below 1")
+	need(o.SpoolBytes > 0 && o.FetchBytes > 0, "ingest: a limit of bytes is below 1")
 	need(o.Group == "" || len(o.Partitions) == 0, "ingest: pinned partitions and a consumer group exclude each other")
 	return errors.Join(errs...)
 }

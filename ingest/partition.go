@@ -21,6 +21,7 @@ const (
 	Reading         State = "reading"
 	Paused          State = "paused"  // too much is sealed and not committed: the store or the catalog is slow
 	AtEnd           State = "at_end"  // nothing to read
+	Opening         State = "opening" // its place in the log is looked up, or it is opened again; see the reason
 	Stopped         State = "stopped" // by a policy or a person; see the reason
 	Failing         State = "failing" // retried; see the reason
 	TakenOver       State = "taken_over"
@@ -58,6 +59,8 @@ type partition struct {
 	target     int64 // UntilEnd: where reading is done
 	moved      time.Time
 	probing    bool
+	stuckAt    int64 // the broker has a record here that the client does not bring
+	stuckSince time.Time
 	open       *tailRange
 	sealed     []*tailRange // in order, not committed
 	pinned     []*tailRange // committed, still held by readers
@@ -241,14 +244,14 @@ func (p *partition) sealLocked(reason string) {
 func (p *partition) pauseLocked() {
 	if !p.paused {
 		p.paused = true
-		p.in.feed.pause(p.tp)
+		p.in.feed.hold(p.tp, p)
 	}
 }
 
 func (p *partition) resumeLocked() {
 	if p.paused {
 		p.paused = false
-		p.in.feed.resume(p.tp)
+		p.in.feed.letGo(p.tp, p)
 	}
 }
 

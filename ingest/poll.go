@@ -110,7 +110,9 @@ func (in *Ingester) dispatch(ft kgo.FetchTopicPartition) {
 	}
 	for _, p := range s.parts {
 		in.budget.queue(bytes)
-		p.inbox.push(batch{records: recs, bytes: bytes})
+		if !p.inbox.push(batch{records: recs, bytes: bytes}) {
+			in.budget.queue(-bytes) // given up since
+		}
 	}
 }
 
@@ -149,29 +151,12 @@ const errorPause = time.Second
 
 // holdBack has the partition rest for errorPause. It returns at once.
 func (in *Ingester) holdBack(s *source) {
-	in.feed.pause(s.tp)
+	in.feed.hold(s.tp, s)
 	in.later(func(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(errorPause):
-			in.resumeUnlessFull(s)
+			in.feed.letGo(s.tp, s)
 		}
 	})
-}
-
-// resumeUnlessFull ends a rest, unless the partition was opened anew or waits for commits by now.
-func (in *Ingester) resumeUnlessFull(s *source) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.sources[s.tp] != s {
-		return
-	}
-	for _, p := range s.parts {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.paused {
-			return
-		}
-	}
-	in.feed.resume(s.tp)
 }

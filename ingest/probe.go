@@ -47,8 +47,10 @@ func (in *Ingester) probe(p *partition, now time.Time) {
 		defer func() { <-in.probeSlot }()
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
-		fp, next, err := in.admin.read(ctx, p.tp.topic, p.tp.partition, from)
+		fp, next, err := in.admin.read(ctx, p.tp, in.topicID(p.tp), from)
 		switch {
+		case errors.Is(err, errOtherTopic):
+			in.reopenTopic(p.tp.topic, err.Error())
 		case errors.Is(err, kerr.OffsetOutOfRange):
 			in.reopen(p.tp, err.Error())
 		case err != nil:
@@ -57,6 +59,34 @@ func (in *Ingester) probe(p *partition, now time.Time) {
 			p.inbox.push(batch{next: next})
 		case len(fp.Records) > 0 && fp.Records[0].Offset > from:
 			p.inbox.push(batch{next: fp.Records[0].Offset})
+		case len(fp.Records) > 0 && p.stuck(from, time.Now()):
+			in.reopen(p.tp, "the client brings nothing of what the broker has")
 		}
 	})
+}
+
+// stuckAfter is how long the broker may have a record that the client does not bring.
+const stuckAfter = time.Minute
+
+// stuck notes that the broker has a record at an offset, and reports whether that is so for too long. A process that
+// waits for memory brings nothing either, and is not stuck.
+func (p *partition) stuck(at int64, now time.Time) bool {
+	waits := p.in.budget.full()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if waits || p.paused || p.next != at || p.stuckAt != at || p.stuckSince.IsZero() {
+		p.stuckAt, p.stuckSince = at, now
+		return false
+	}
+	return now.Sub(p.stuckSince) >= stuckAfter
+}
+
+// topicID returns the id that the topic had when the partition was opened, or nothing.
+func (in *Ingester) topicID(tp topicPartition) string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if s := in.sources[tp]; s != nil {
+		return s.topicID
+	}
+	return ""
 }

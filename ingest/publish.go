@@ -56,7 +56,7 @@ func (p *partition) publishRange(ctx context.Context, t *tailRange) bool {
 		case err == nil:
 			p.commitDone(t, files.spooled)
 			return true
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, errors.Is(err, catalog.ErrNotFound): // given up, or the table was dropped
 			return false
 		case errors.As(err, &stale), errors.As(err, &apart):
 			p.in.lostPartition(p, err)

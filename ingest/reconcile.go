@@ -70,6 +70,8 @@ func (in *Ingester) pass(ctx context.Context, revision int64, now time.Time) (in
 		p.rollIfOlder(now)
 		in.probe(p, now)
 	}
+	in.pressure() // of partitions that have gone quiet, too
+	in.expirePins(now)
 	in.courtesy(ctx, now)
 	return rev, nil
 }
@@ -101,8 +103,12 @@ func (in *Ingester) loadTables(ctx context.Context) error {
 		t := in.tables[def.ID]
 		in.mu.Unlock()
 		if t == nil || !t.same(def) {
-			if t, err = compile(def); err != nil {
-				return fmt.Errorf("table %s: %w", def.Name, err)
+			if t, err = compile(def); err != nil { // the others go on
+				stopped[def.ID] = Source{Project: def.Project, Table: def.Name, Topic: def.Topic, Partition: -1, State: Stopped, Reason: err.Error()}
+				if in.o.UntilEnd {
+					in.fail(fmt.Errorf("table %s: %w", def.Name, err))
+				}
+				continue
 			}
 		}
 		keep[def.ID] = t
@@ -111,15 +117,15 @@ func (in *Ingester) loadTables(ctx context.Context) error {
 	in.tables, in.stopped = keep, stopped
 	in.loaded = true
 	in.mu.Unlock()
-	in.applyTables(ctx, keep)
+	in.applyTables(keep)
 	return nil
 }
 
 // applyTables brings the open sources in line: newer definitions are switched to; a source that reads a table that is
 // gone, or lacks one, is opened again.
-func (in *Ingester) applyTables(ctx context.Context, tables map[string]*table) {
+func (in *Ingester) applyTables(tables map[string]*table) {
 	in.mu.Lock()
-	var reopen, drop []topicPartition
+	var reopen []topicPartition
 	for tp, s := range in.sources {
 		want := 0
 		for _, t := range tables {
@@ -136,24 +142,13 @@ func (in *Ingester) applyTables(ctx context.Context, tables map[string]*table) {
 			}
 			p.switchTable(t)
 		}
-		switch {
-		case want == 0:
-			drop = append(drop, tp)
-		case !same:
+		if !same {
 			reopen = append(reopen, tp)
 		}
 	}
 	in.mu.Unlock()
 	for _, tp := range reopen {
 		in.reopen(tp, "the tables of the topic changed")
-	}
-	if len(drop) > 0 {
-		for _, tp := range drop {
-			in.feed.pause(tp)
-		}
-		stopCtx, cancel := context.WithTimeout(ctx, in.o.StopTimeout)
-		defer cancel()
-		in.release(stopCtx, drop)
 	}
 }
 

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,20 +26,47 @@ func (in *Ingester) reopenTopic(topic, why string) {
 	delete(in.topics, topic)
 	in.mu.Unlock()
 	in.reopenAll(tps, why, func(ctx context.Context) {
-		in.command(ctx, func() { in.feed.forget(topic) })
+		in.command(ctx, func() { in.feed.forget(topic); in.remind(topic) })
 	})
+}
+
+// remind has a client that forgot a topic read what was opened anew meanwhile. A group member is given it again.
+func (in *Ingester) remind(topic string) {
+	if in.o.Group != "" {
+		return
+	}
+	from := map[topicPartition]int64{}
+	in.mu.Lock()
+	for tp, s := range in.sources {
+		if tp.topic == topic && s.reading {
+			from[tp] = s.pos
+		}
+	}
+	in.mu.Unlock()
+	if len(from) > 0 {
+		in.feed.read(from)
+	}
 }
 
 // lostPartition gives up a partition that another process has claimed (N2).
 func (in *Ingester) lostPartition(p *partition, err error) {
+	in.mu.Lock()
+	s := in.sources[p.tp]
+	current := s != nil && slices.Contains(s.parts, p)
+	in.mu.Unlock()
+	if !current {
+		return // it was given up before: whoever reads now is not concerned
+	}
 	in.o.Logger.LogAttrs(context.Background(), slog.LevelWarn, "partition taken over",
 		slog.String("topic", p.tp.topic), slog.Int("partition", int(p.tp.partition)), slog.Any("err", err))
 	if in.o.UntilEnd {
 		in.fail(err)
 		return
 	}
-	p.fail(TakenOver, err.Error())
 	in.reopenAll([]topicPartition{p.tp}, err.Error(), func(ctx context.Context) {
+		in.mu.Lock()
+		in.unread[p.tp] = unread{TakenOver, err.Error()}
+		in.mu.Unlock()
 		select { // do not fight for it
 		case <-ctx.Done():
 		case <-time.After(takeoverPause):
@@ -56,6 +84,7 @@ func (in *Ingester) reopenAll(tps []topicPartition, why string, between func(con
 	for _, tp := range tps {
 		if in.sources[tp] != nil && !in.reopening[tp] && !in.closing {
 			in.reopening[tp] = true
+			in.unread[tp] = unread{Opening, why}
 			mine = append(mine, tp)
 		}
 	}
@@ -67,7 +96,7 @@ func (in *Ingester) reopenAll(tps []topicPartition, why string, between func(con
 		slog.Int("partition", int(mine[0].partition)), slog.String("err", why))
 	in.later(func(ctx context.Context) {
 		for _, tp := range mine {
-			in.feed.pause(tp)
+			in.feed.hold(tp, in)
 		}
 		stopCtx, stop := context.WithTimeout(ctx, in.o.StopTimeout)
 		in.release(stopCtx, mine)

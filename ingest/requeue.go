@@ -76,10 +76,10 @@ func requeueRow(ctx context.Context, o RequeueOptions, t *table, e catalog.Ledge
 		if o.Reason != "" && q.Reason != o.Reason || !stillQuarantined(e.Exceptions, q.Offset) {
 			continue
 		}
-		if len(chunks) == 0 || chunks[len(chunks)-1].Rows() == stage.ChunkRows {
+		rec := decode.Record{Offset: q.Offset, TimestampMs: q.TimestampMs, Key: q.Key, Value: q.Value, Headers: q.Headers}
+		if n := len(chunks); n == 0 || chunks[n-1].Rows() == stage.ChunkRows || !decode.Room(chunks[n-1], rec) {
 			chunks = append(chunks, stage.NewChunk(t.schema))
 		}
-		rec := decode.Record{Offset: q.Offset, TimestampMs: q.TimestampMs, Key: q.Key, Value: q.Value, Headers: q.Headers}
 		if bad := d.Append(chunks[len(chunks)-1], rec); bad != nil {
 			res.StillBad++
 			res.ByReason[string(bad.Reason)]++

@@ -26,7 +26,8 @@ type Source struct {
 	Events     int64     `json:"events"` // decoded since the process started
 }
 
-// Sources returns all partitions that are read, and a line for each table that is not, by table and partition.
+// Sources returns all partitions that this process reads or is about to, and a line for each table that is not read, by
+// table and partition.
 func (in *Ingester) Sources() []Source {
 	var out []Source
 	seen := map[string]bool{}
@@ -36,6 +37,12 @@ func (in *Ingester) Sources() []Source {
 		out = append(out, s)
 	}
 	in.mu.Lock()
+	for tp, u := range in.unread {
+		for _, t := range in.readersLocked(tp.topic) {
+			seen[t.def.ID] = true
+			out = append(out, Source{Project: t.def.Project, Table: t.def.Name, Topic: tp.topic, Partition: tp.partition, State: u.state, Reason: u.reason})
+		}
+	}
 	for id, t := range in.tables {
 		if seen[id] {
 			continue

@@ -3,6 +3,8 @@ package ingest
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -18,13 +20,20 @@ type TailRange struct {
 	Exceptions segmenter.Exceptions
 }
 
-// Pin holds the tail of a table: its chunks stay as they are until Release, whatever is committed meanwhile (N5).
+// Pin holds the tail of a table: its chunks stay as they are until Release, whatever is committed meanwhile (N5). A pin
+// older than PinTimeout is lost: its memory no longer counts, so whoever holds it must drop it and pin again.
 type Pin struct {
 	Ranges []TailRange
 
-	once sync.Once
-	held []pinned
+	in    *Ingester
+	taken time.Time
+	lost  atomic.Bool
+	once  sync.Once
+	held  []pinned
 }
+
+// Lost reports whether the pin was held for longer than PinTimeout.
+func (pin *Pin) Lost() bool { return pin.lost.Load() }
 
 type pinned struct {
 	p *partition
@@ -34,7 +43,10 @@ type pinned struct {
 // PinTail pins the tail of a table, by its id. A partition whose tail is empty has a Range with Start == End, so that a
 // query knows from where on nothing was read. Every pin must be released.
 func (in *Ingester) PinTail(tableID string) *Pin {
-	pin := &Pin{}
+	pin := &Pin{in: in, taken: time.Now()}
+	in.mu.Lock()
+	in.pins[pin] = true
+	in.mu.Unlock()
 	for _, p := range in.partitions() {
 		p.mu.Lock()
 		if p.table.def.ID == tableID {
@@ -68,6 +80,9 @@ func (p *partition) pinLocked(pin *Pin) {
 // Release gives the chunks back. Memory of committed ranges that nobody else holds leaves the budget.
 func (pin *Pin) Release() {
 	pin.once.Do(func() {
+		pin.in.mu.Lock()
+		delete(pin.in.pins, pin)
+		pin.in.mu.Unlock()
 		for _, h := range pin.held {
 			h.p.mu.Lock()
 			h.t.pins--
@@ -78,4 +93,21 @@ func (pin *Pin) Release() {
 			h.p.mu.Unlock()
 		}
 	})
+}
+
+// expirePins takes back what readers have held for too long: a reader that hangs must not stop reading.
+func (in *Ingester) expirePins(now time.Time) {
+	var old []*Pin
+	in.mu.Lock()
+	for pin := range in.pins {
+		if now.Sub(pin.taken) >= in.o.PinTimeout {
+			old = append(old, pin)
+		}
+	}
+	in.mu.Unlock()
+	for _, pin := range old {
+		pin.lost.Store(true)
+		pin.Release()
+		in.met.pinsLost.Inc()
+	}
 }

@@ -111,7 +111,7 @@ func (n *node) read(o ingest.Options) error {
 	o.Partitions, o.Group, o.FailOnMissingTopic = c.Partitions, c.Group, c.FailOnMissingTopic
 	o.MemoryBudget, o.SpoolBytes = c.Memory, c.Spool
 	o.MaxUncommittedRanges, o.MaxUploads = c.MaxUncommittedRanges, c.MaxUploads
-	o.StopTimeout = n.cfg.ShutdownTimeout
+	o.StopTimeout, o.PinTimeout = n.cfg.ShutdownTimeout, c.PinTimeout
 	o.Logger, o.Registry = n.log, n.registry
 	owner, err := n.data.NodeID()
 	if err != nil {

@@ -61,6 +61,9 @@ func (a *app) gcCommand() *cobra.Command {
 			for _, o := range out.Orphans {
 				fmt.Fprintf(w, "%s  %s  %s\n", timeText(o.ModTime), bytesText(o.Size), o.Key)
 			}
+			for _, t := range out.Unknown {
+				fmt.Fprintf(w, "table %s is not of this catalog: its files were left out\n", t)
+			}
 			_, err := fmt.Fprintf(w, "%d of %d files are named by no commit (%s); %d more are too young to tell\n",
 				len(out.Orphans), out.Scanned, bytesText(out.Bytes), out.Young)
 			return err

@@ -53,7 +53,7 @@ func (w work) GC(ctx context.Context) (*server.GCResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &server.GCResult{Scanned: res.Scanned, Young: res.Young, Bytes: res.Bytes, Orphans: []server.Orphan{}}
+	out := &server.GCResult{Scanned: res.Scanned, Young: res.Young, Bytes: res.Bytes, Orphans: []server.Orphan{}, Unknown: res.Unknown}
 	for _, o := range res.Orphans {
 		out.Orphans = append(out.Orphans, server.Orphan(o))
 	}

@@ -38,6 +38,7 @@ type Ingest struct {
 	Group                string  // consumer group; "" = this process reads every partition
 	Partitions           []int32 // pinned partitions; empty = all
 	FailOnMissingTopic   bool
+	PinTimeout           time.Duration // how long one reader may hold the tail
 }
 
 // CatalogDSN returns what the catalog is opened with.

@@ -67,7 +67,8 @@ type GCResult struct {
 	Scanned int64    `json:"scanned"` // objects looked at
 	Young   int64    `json:"young"`   // unnamed, but so new that their commit may be on its way
 	Orphans []Orphan `json:"orphans"`
-	Bytes   int64    `json:"bytes"` // of the orphans
+	Bytes   int64    `json:"bytes"`          // of the orphans
+	Unknown []string `json:"unknown_tables"` // folders of tables that the catalog never had; left out
 }
 
 // Orphan is an object that the catalog does not name.
