@@ -36,6 +36,7 @@ type node struct {
 	server   *server.Server
 	memory   *memory // the handlers for commands of this process
 	ingester *ingest.Ingester
+	profiles *profiles
 }
 
 func exists(path string) bool {
@@ -54,6 +55,11 @@ func (a *app) open(ctx context.Context, cfg *config.Config) (*node, error) {
 		return nil, err
 	}
 	n := &node{cfg: cfg, data: data, kafka: kafka, registry: prometheus.NewRegistry(), log: a.logger(cfg)}
+	if cfg.Pprof != "" {
+		if n.profiles, err = serveProfiles(ctx, a, cfg.Pprof); err != nil {
+			return nil, errors.Join(err, n.close())
+		}
+	}
 	if err := n.openParts(ctx); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
@@ -147,5 +153,5 @@ func (n *node) close() error {
 	if n.catalog != nil {
 		errs = append(errs, n.catalog.Close())
 	}
-	return errors.Join(append(errs, n.data.Close())...)
+	return errors.Join(append(errs, n.profiles.close(), n.data.Close())...)
 }

@@ -14,6 +14,7 @@ type Config struct {
 	Store           string // "" = the folder "store" in Data; else a folder or s3://bucket/prefix
 	Catalog         string // "" = the file "catalog.db" in Data; else postgres://...
 	HTTP            string // host:port of the HTTP interface; port 0 = any
+	Pprof           string // host:port of the runtime's profiles; "" = none
 	Server          string // address of a running server that commands talk to
 	Log             Log
 	Kafka           Kafka

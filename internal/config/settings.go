@@ -46,6 +46,8 @@ func generalSettings() []Setting {
 			text(func(c *Config) *string { return &c.Catalog }).secret(),
 		row("http", "http", "HOST:PORT", "127.0.0.1:7070", "address of the HTTP interface; port 0 takes any free one").
 			text(func(c *Config) *string { return &c.HTTP }),
+		row("pprof", "pprof", "HOST:PORT", "", "address of the runtime's profiles, on a port of their own (default: none)").
+			text(func(c *Config) *string { return &c.Pprof }),
 		row("server", "server", "URL", "", "the running tidemark that commands talk to (default: the one that holds --data)").
 			text(func(c *Config) *string { return &c.Server }),
 		row("log.level", "log-level", "LEVEL", "info", "debug, info, warn or error").
