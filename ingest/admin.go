@@ -39,6 +39,7 @@ type topicInfo struct {
 	leaders    map[int32]int32
 	start      map[int32]int64
 	lastStable map[int32]int64
+	unknown    map[int32]error // partitions whose offsets the brokers did not tell; they are in neither of the two
 }
 
 // ErrNoTopic says that a topic does not exist (yet).
@@ -57,7 +58,7 @@ func (a *admin) topic(ctx context.Context, topic string) (*topicInfo, error) {
 		return nil, fmt.Errorf("metadata of topic %s: %w", topic, explain(td.Err))
 	}
 	info := &topicInfo{
-		rawID: td.ID, leaders: map[int32]int32{}, start: map[int32]int64{}, lastStable: map[int32]int64{},
+		rawID: td.ID, leaders: map[int32]int32{}, start: map[int32]int64{}, lastStable: map[int32]int64{}, unknown: map[int32]error{},
 	}
 	if td.ID != (kadm.TopicID{}) {
 		info.id = td.ID.String()
@@ -65,13 +66,24 @@ func (a *admin) topic(ctx context.Context, topic string) (*topicInfo, error) {
 	for id, p := range td.Partitions {
 		info.leaders[id] = p.Leader
 	}
-	if err := a.listed(ctx, topic, info.start, a.adm.ListStartOffsets); err != nil {
+	if err := info.list(ctx, topic, info.start, a.adm.ListStartOffsets); err != nil {
 		return nil, err
 	}
-	return info, a.listed(ctx, topic, info.lastStable, a.adm.ListCommittedOffsets)
+	if err := info.list(ctx, topic, info.lastStable, a.adm.ListCommittedOffsets); err != nil {
+		return nil, err
+	}
+	for id, err := range info.unknown {
+		delete(info.start, id)
+		delete(info.lastStable, id)
+		if len(info.unknown) == len(info.leaders) {
+			return nil, err
+		}
+	}
+	return info, nil
 }
 
-func (a *admin) listed(ctx context.Context, topic string, into map[int32]int64,
+// list fills in offsets of a topic's partitions, and notes those that the brokers did not tell.
+func (info *topicInfo) list(ctx context.Context, topic string, into map[int32]int64,
 	list func(context.Context, ...string) (kadm.ListedOffsets, error),
 ) error {
 	l, err := list(ctx, topic)
@@ -80,7 +92,8 @@ func (a *admin) listed(ctx context.Context, topic string, into map[int32]int64,
 	}
 	for id, o := range l[topic] {
 		if o.Err != nil {
-			return fmt.Errorf("offsets of topic %s partition %d: %w", topic, id, explain(o.Err))
+			info.unknown[id] = fmt.Errorf("offsets of topic %s partition %d: %w", topic, id, explain(o.Err))
+			continue
 		}
 		into[id] = o.Offset
 	}

@@ -7,7 +7,8 @@
 //     commit discards what is uncommitted: another process owns the partition.
 //   - N3: every offset of a range is an event of its file or an exception of its row (gap, quarantined).
 //   - N4: loss and a new generation are committed before a later event enters the tail.
-//   - N5: a chunk leaves the tail only when its range is committed; whoever pinned it keeps it until released.
+//   - N5: a chunk leaves the tail only when its range is committed; whoever pinned it keeps it until released, or
+//     for PinTimeout.
 //   - N6 (I10): columns, unreadable records and queued fetches are counted against one byte budget. Over half of it
 //     the largest open range is rolled, over all of it fetching pauses. Nothing is dropped and nothing dies.
 //

@@ -80,11 +80,10 @@ func (f *feed) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offs
 			f.mu.Lock()
 			f.owned[tp] = true
 			f.mu.Unlock()
+			f.hold(tp, f) // first: whoever opens it beside us ends the hold
 			at, ok := a.assigned(ctx, tp)
 			if ok {
-				f.start(tp) // a pause outlives a revocation
-			} else {
-				f.hold(tp, f)
+				f.start(tp)
 			}
 			ps[p] = kgo.NewOffset().At(at)
 		}

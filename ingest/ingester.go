@@ -130,15 +130,20 @@ func (in *Ingester) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	loopCtx, stop := context.WithCancel(gctx)
 	defer stop()
+	var tasks sync.WaitGroup // may be finishing a partition as long as shutdown does, beside it
+	tasks.Go(func() { in.runTasks(loopCtx) })
 	g.Go(func() error { return in.poll(loopCtx) })
-	g.Go(func() error { return in.runTasks(loopCtx) })
 	g.Go(func() error { defer stop(); return in.reconcileLoop(loopCtx) })
 	err = g.Wait()
+	stop()
 
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.o.StopTimeout)
 	defer cancel()
 	in.shutdown(stopCtx)
-	if leaveErr := in.feed.close(stopCtx, in.admin.adm); leaveErr != nil {
+	tasks.Wait()
+	leaveCtx, left := context.WithTimeout(context.WithoutCancel(ctx), signOffTimeout)
+	defer left()
+	if leaveErr := in.feed.close(leaveCtx, in.admin.adm); leaveErr != nil {
 		in.o.Logger.LogAttrs(ctx, slog.LevelDebug, "group not left", slog.Any("err", leaveErr))
 	}
 	in.background.Wait()

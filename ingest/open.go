@@ -21,6 +21,11 @@ func (in *Ingester) assigned(ctx context.Context, tp topicPartition) (int64, boo
 	if err != nil {
 		in.notOpened(ctx, tp, err)
 	}
+	in.mu.Lock()
+	if s := in.sources[tp]; !ok && s != nil { // a pass was faster
+		offset, ok = s.pos, true
+	}
+	in.mu.Unlock()
 	if ok {
 		in.reads(map[topicPartition]int64{tp: offset})
 	}
@@ -48,9 +53,11 @@ func (in *Ingester) notOpened(ctx context.Context, tp topicPartition, err error)
 	if ctx.Err() != nil {
 		return
 	}
-	in.mu.Lock()
-	in.unread[tp] = unread{Failing, err.Error()}
-	in.mu.Unlock()
+	if in.feed.owns(tp) {
+		in.mu.Lock()
+		in.unread[tp] = unread{Failing, err.Error()}
+		in.mu.Unlock()
+	}
 	in.met.retries.Inc()
 	in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "partition not opened",
 		slog.String("topic", tp.topic), slog.Int("partition", int(tp.partition)), slog.Any("err", err))
@@ -62,7 +69,19 @@ func (in *Ingester) open(ctx context.Context, tp topicPartition) (int64, bool, e
 	if err != nil {
 		return 0, false, err
 	}
+	if _, there := info.leaders[tp.partition]; !there { // the topic was made again with fewer; a pass opens it should it come back
+		in.forgetUnread(tp)
+		return 0, false, nil
+	}
 	return in.openSource(ctx, tp, info)
+}
+
+func (in *Ingester) forgetUnread(tps ...topicPartition) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, tp := range tps {
+		delete(in.unread, tp)
+	}
 }
 
 // openSource opens a partition for every table of its topic and returns the lowest offset that one of them needs. It
@@ -73,6 +92,9 @@ func (in *Ingester) openSource(ctx context.Context, tp topicPartition, info *top
 	busy := in.closing || in.sources[tp] != nil || in.opening[tp] || len(tables) == 0
 	if !busy {
 		in.opening[tp] = true
+		if _, known := in.unread[tp]; !known {
+			in.unread[tp] = unread{Opening, "its place in the log is looked up"}
+		}
 	}
 	in.mu.Unlock()
 	if busy {
@@ -95,6 +117,7 @@ func (in *Ingester) openSource(ctx context.Context, tp topicPartition, info *top
 		}
 	}
 	if len(s.parts) == 0 {
+		in.forgetUnread(tp)
 		return 0, false, nil
 	}
 	s.pos = lowest(s.parts)
@@ -123,11 +146,12 @@ func (in *Ingester) readersLocked(topic string) []*table {
 	return tables
 }
 
-// register makes a source one that is read, unless the tables of its topic have changed while it was opened.
+// register makes a source one that is read, unless the tables of its topic have changed while it was opened, or reading
+// ends.
 func (in *Ingester) register(s *source, tables []*table) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if !slices.Equal(tables, in.readersLocked(s.tp.topic)) {
+	if in.closing || !slices.Equal(tables, in.readersLocked(s.tp.topic)) {
 		return false
 	}
 	in.sources[s.tp] = s
@@ -147,14 +171,10 @@ func (in *Ingester) lookAgain(topic string) {
 
 // revoked commits what is in hand of partitions that another member gets.
 func (in *Ingester) revoked(tps []topicPartition) {
-	in.mu.Lock()
-	for _, tp := range tps {
-		delete(in.unread, tp)
-	}
-	in.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), in.o.StopTimeout)
 	defer cancel()
 	in.release(ctx, tps)
+	in.forgetUnread(tps...)
 }
 
 func (in *Ingester) abandon(s *source) {
@@ -190,6 +210,9 @@ func (in *Ingester) openPartition(ctx context.Context, t *table, tp topicPartiti
 		if info, err = in.admin.topic(ctx, tp.topic); err != nil {
 			return nil, err
 		}
+		if err := info.unknown[tp.partition]; err != nil {
+			return nil, err
+		}
 		if _, ok := info.lastStable[tp.partition]; !ok {
 			return nil, fmt.Errorf("topic %s has no partition %d", tp.topic, tp.partition)
 		}
@@ -205,6 +228,7 @@ func (in *Ingester) openPartition(ctx context.Context, t *table, tp topicPartiti
 		place = in.resume
 	}
 	if ok, err := place(ctx, p, st, info); err != nil || !ok {
+		p.signOff()
 		return nil, err
 	}
 	p.launch()
@@ -225,7 +249,7 @@ func (p *partition) launch() {
 // begin fixes the first offset of a partition that was never read. A partition that came later than the table is read
 // from its first offset, whatever the table's start says.
 func (in *Ingester) begin(ctx context.Context, p *partition, st catalog.PartitionState, info *topicInfo) (bool, error) {
-	initial, err := in.o.Catalog.FixPartitions(ctx, p.table.def.ID, len(info.start))
+	initial, err := in.o.Catalog.FixPartitions(ctx, p.table.def.ID, len(info.leaders))
 	if err != nil {
 		return false, fmt.Errorf("begin partition %d of table %s: %w", p.tp.partition, p.table.def.Name, err)
 	}

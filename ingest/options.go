@@ -98,6 +98,7 @@ func (o Options) validate() error {
 	need(o.SpoolDir != "", "ingest: no spool folder given")
 	need(o.MemoryBudget >= 8<<20, "ingest: memory budget is below 8 MiB")
 	need(o.MaxUncommittedRanges > 0 && o.MaxUploads > 0 && o.MaxEncoders > 0, "ingest: a limit is below 1")
+	need(o.PinTimeout > 0 && o.StopTimeout > 0 && o.Interval > 0, "ingest: a limit of time is below 1 ns")
 	need(o.SpoolBytes > 0 && o.FetchBytes > 0, "ingest: a limit of bytes is below 1")
 	need(o.Group == "" || len(o.Partitions) == 0, "ingest: pinned partitions and a consumer group exclude each other")
 	return errors.Join(errs...)

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -71,14 +72,26 @@ const stuckAfter = time.Minute
 // stuck notes that the broker has a record at an offset, and reports whether that is so for too long. A process that
 // waits for memory brings nothing either, and is not stuck.
 func (p *partition) stuck(at int64, now time.Time) bool {
-	waits := p.in.budget.full()
+	waits := p.in.budget.full() || p.in.held(p.tp)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if waits || p.paused || p.next != at || p.stuckAt != at || p.stuckSince.IsZero() {
+	if waits || p.next != at || p.stuckAt != at || p.stuckSince.IsZero() {
 		p.stuckAt, p.stuckSince = at, now
 		return false
 	}
 	return now.Sub(p.stuckSince) >= stuckAfter
+}
+
+// held reports whether a table that reads the partition waits for commits: then nothing of it is fetched for any table.
+func (in *Ingester) held(tp topicPartition) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s := in.sources[tp]
+	return s != nil && slices.ContainsFunc(s.parts, func(p *partition) bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.paused
+	})
 }
 
 // topicID returns the id that the topic had when the partition was opened, or nothing.

@@ -230,9 +230,33 @@ func (in *Ingester) unanswered(topic string, err error) {
 	}
 }
 
+// wants reports whether a partition is among those that were chosen.
+func (in *Ingester) wants(partition int32) bool {
+	return len(in.o.Partitions) == 0 || slices.Contains(in.o.Partitions, partition)
+}
+
+// untold has one partition tell that the brokers did not say where it ends.
+func (in *Ingester) untold(tp topicPartition, err error) {
+	in.mu.Lock()
+	s := in.sources[tp]
+	if s == nil && in.feed.owns(tp) && in.wants(tp.partition) {
+		in.unread[tp] = unread{Failing, err.Error()}
+	}
+	in.mu.Unlock()
+	if s == nil {
+		return
+	}
+	for _, p := range s.parts {
+		p.fail(Failing, err.Error())
+	}
+}
+
 // startTopic starts partitions that are not read yet and notes the ends of the others.
 func (in *Ingester) startTopic(ctx context.Context, topic string, info *topicInfo) {
 	in.feed.subscribe(topic)
+	for id, err := range info.unknown {
+		in.untold(topicPartition{topic, id}, err)
+	}
 	opened := map[topicPartition]int64{}
 	for id, end := range info.lastStable {
 		tp := topicPartition{topic, id}
@@ -247,7 +271,7 @@ func (in *Ingester) startTopic(ctx context.Context, topic string, info *topicInf
 				p.mu.Unlock()
 			}
 		case again || !in.feed.owns(tp):
-		case len(in.o.Partitions) > 0 && !slices.Contains(in.o.Partitions, id):
+		case !in.wants(id):
 		default:
 			offset, ok, err := in.openSource(ctx, tp, info)
 			if err != nil {
@@ -401,8 +425,11 @@ func (in *Ingester) finished() (bool, error) {
 		if info == nil {
 			return false, nil
 		}
+		if len(info.unknown) > 0 {
+			return false, nil
+		}
 		for id := range info.lastStable {
-			if len(in.o.Partitions) > 0 && !slices.Contains(in.o.Partitions, id) {
+			if !in.wants(id) {
 				continue
 			}
 			in.mu.Lock()

@@ -43,8 +43,16 @@ func (in *Ingester) remind(topic string) {
 		}
 	}
 	in.mu.Unlock()
-	if len(from) > 0 {
-		in.feed.read(from)
+	if len(from) == 0 {
+		return
+	}
+	in.feed.read(from)
+	for _, p := range in.partitions() { // that ended all holds
+		p.mu.Lock()
+		if p.paused && p.tp.topic == topic {
+			in.feed.hold(p.tp, p)
+		}
+		p.mu.Unlock()
 	}
 }
 
@@ -98,13 +106,15 @@ func (in *Ingester) reopenAll(tps []topicPartition, why string, between func(con
 		for _, tp := range mine {
 			in.feed.hold(tp, in)
 		}
-		stopCtx, stop := context.WithTimeout(ctx, in.o.StopTimeout)
+		stopCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), in.o.StopTimeout) // a stop finishes it, too
 		in.release(stopCtx, mine)
 		stop()
 		between(ctx)
-		for _, tp := range mine {
-			in.openAgain(ctx, tp)
+		var opening sync.WaitGroup
+		for _, tp := range mine { // each by itself: one that cannot be opened keeps no other closed
+			opening.Go(func() { in.openAgain(ctx, tp) })
 		}
+		opening.Wait()
 	})
 }
 
@@ -132,6 +142,7 @@ func (in *Ingester) openAgain(ctx context.Context, tp topicPartition) {
 // openAndRead opens a partition and has the feed read it from where the catalog ends.
 func (in *Ingester) openAndRead(ctx context.Context, tp topicPartition) error {
 	if !in.feed.owns(tp) {
+		in.forgetUnread(tp)
 		return nil // a group member that is not given the partition again; or it will be, and opens it then
 	}
 	offset, ok, err := in.open(ctx, tp)
@@ -151,14 +162,14 @@ func (in *Ingester) later(f func(context.Context)) {
 }
 
 // runTasks starts what later was given, and waits for all of it.
-func (in *Ingester) runTasks(ctx context.Context) error {
+func (in *Ingester) runTasks(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer close(in.stopping)
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case f := <-in.tasks:
 			running.Go(func() { f(ctx) })
 		}

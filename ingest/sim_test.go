@@ -447,6 +447,7 @@ func (w *world) same(line string, got, want map[int64]string) {
 	w.t.Helper()
 	if len(got) != len(want) {
 		w.t.Errorf("line %s holds %d offsets, want %d", line, len(got), len(want))
+		return
 	}
 	for off, id := range want {
 		if got[off] != id {

@@ -33,6 +33,9 @@ func (in *Ingester) Sources() []Source {
 	seen := map[string]bool{}
 	for _, p := range in.partitions() {
 		s := p.status()
+		if s.State == Reading && in.held(p.tp) {
+			s.State, s.Reason = Paused, "another table of the topic waits for its commits"
+		}
 		seen[p.tableID()] = true
 		out = append(out, s)
 	}

@@ -44,9 +44,6 @@ type pinned struct {
 // query knows from where on nothing was read. Every pin must be released.
 func (in *Ingester) PinTail(tableID string) *Pin {
 	pin := &Pin{in: in, taken: time.Now()}
-	in.mu.Lock()
-	in.pins[pin] = true
-	in.mu.Unlock()
 	for _, p := range in.partitions() {
 		p.mu.Lock()
 		if p.table.def.ID == tableID {
@@ -54,6 +51,9 @@ func (in *Ingester) PinTail(tableID string) *Pin {
 		}
 		p.mu.Unlock()
 	}
+	in.mu.Lock()
+	in.pins[pin] = true
+	in.mu.Unlock()
 	return pin
 }
 

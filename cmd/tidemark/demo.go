@@ -62,7 +62,7 @@ With --brokers it sends to a real Kafka or Redpanda instead, and creates the top
 }
 
 func (a *app) demo(ctx context.Context, cfg *config.Config, o demoOptions) (err error) {
-	n, err := a.open(ctx, cfg)
+	n, err := a.openLong(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (a *app) ingest(ctx context.Context, o ingest.Options) (err error) {
 	if !cfg.Given("http") {
 		cfg.HTTP = "127.0.0.1:0" // a one-time read must not fail by the port of a server that runs on another folder
 	}
-	n, err := a.open(ctx, cfg)
+	n, err := a.openLong(ctx, cfg)
 	if err != nil {
 		return err
 	}

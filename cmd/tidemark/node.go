@@ -55,12 +55,19 @@ func (a *app) open(ctx context.Context, cfg *config.Config) (*node, error) {
 		return nil, err
 	}
 	n := &node{cfg: cfg, data: data, kafka: kafka, registry: prometheus.NewRegistry(), log: a.logger(cfg)}
-	if cfg.Pprof != "" {
-		if n.profiles, err = serveProfiles(ctx, a, cfg.Pprof); err != nil {
-			return nil, errors.Join(err, n.close())
-		}
-	}
 	if err := n.openParts(ctx); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+// openLong is open for a process that runs for long enough to be profiled.
+func (a *app) openLong(ctx context.Context, cfg *config.Config) (*node, error) {
+	n, err := a.open(ctx, cfg)
+	if err != nil || cfg.Pprof == "" {
+		return n, err
+	}
+	if n.profiles, err = serveProfiles(ctx, a, cfg.Pprof); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
 	return n, nil

@@ -32,7 +32,7 @@ read at once. Ctrl-C or SIGTERM stops it clean: what is in hand is committed fir
 		if err != nil {
 			return err
 		}
-		n, err := a.open(cmd.Context(), cfg)
+		n, err := a.openLong(cmd.Context(), cfg)
 		if err != nil {
 			return err
 		}
