@@ -4,6 +4,7 @@ package ingest_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,10 +145,10 @@ func TestSimStopWhileReopening(t *testing.T) {
 // One partition without a leader keeps no other from being opened, and is told.
 func TestSimOnePartitionWithoutLeader(t *testing.T) {
 	simulate(t, 3, worldTable, func(w *world) {
-		down := true
+		var healed atomic.Bool
 		w.cluster.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			w.cluster.KeepControl()
-			if !down {
+			if healed.Load() {
 				return nil, nil, false
 			}
 			resp := kmsg.NewPtrListOffsetsResponse()
@@ -157,7 +158,7 @@ func TestSimOnePartitionWithoutLeader(t *testing.T) {
 				rt.Topic = t.Topic
 				for _, p := range t.Partitions {
 					rp := kmsg.NewListOffsetsResponseTopicPartition()
-					rp.Partition, rp.Offset, rp.LeaderEpoch = p.Partition, int64(len(w.sent[p.Partition])), -1
+					rp.Partition, rp.Offset, rp.LeaderEpoch = p.Partition, 30, -1
 					if p.Timestamp == -2 {
 						rp.Offset = 0
 					}
@@ -184,7 +185,7 @@ func TestSimOnePartitionWithoutLeader(t *testing.T) {
 				w.t.Errorf("partition %d beside it: %+v, want 30 offsets committed", p, s)
 			}
 		}
-		down = false
+		healed.Store(true)
 		time.Sleep(time.Minute)
 		w.check(true)
 		if got := states(in); got != string(ingest.AtEnd) {
