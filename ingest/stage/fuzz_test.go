@@ -142,6 +142,7 @@ func FuzzPage(f *testing.F) {
 	f.Add(byte(0), byte(format.Plain), uint16(3), []byte{2, 0, 0, 0, 6, 1, 1, 0, 0, 0, 'a'})
 	f.Add(byte(1), byte(format.RLEDictionary), uint16(9), []byte{3, 0, 0, 0, 3, 0xff, 1, 2, 3, 0x88, 0xc6, 0xfa})
 	f.Add(byte(2), byte(format.DeltaBinaryPacked), uint16(40), []byte{128, 1, 4, 40, 0, 2, 1, 1, 1, 1, 0xaa, 0xaa})
+	f.Add(byte(0), byte(format.DeltaByteArray), uint16(2), append(appendNoPrefixes([]byte{2, 0, 0, 0, 4, 1}, 2), 128, 1, 4, 2, 2, 0, 0, 0, 0, 0, 'a', 'b'))
 	f.Add(byte(0), byte(format.DeltaLengthByteArray), uint16(2), []byte{128, 1, 4, 2, 2, 0, 0, 0, 0, 0, 'a', 'b'})
 	f.Fuzz(func(t *testing.T, physical, encoding byte, values uint16, body []byte) {
 		types := []format.Type{format.ByteArray, format.Int32, format.Int64, format.Double, format.Boolean, format.FixedLenByteArray}

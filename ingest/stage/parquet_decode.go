@@ -126,8 +126,16 @@ func (d *columnDecoder) dataPage(h pageHeader, body []byte) (err error) {
 	case h.encoding == format.DeltaBinaryPacked && d.physical == format.Int64:
 		return d.deltaValues(body, n, levels)
 	}
-	if h.encoding == format.DeltaLengthByteArray && d.physical == format.ByteArray {
-		return d.sizedStrings(body, n, levels)
+	if d.physical == format.ByteArray {
+		switch h.encoding {
+		case format.DeltaByteArray:
+			if body, err = cutNoPrefixes(body, n); err != nil {
+				return err
+			}
+			return d.sizedStrings(body, n, levels)
+		case format.DeltaLengthByteArray: // the first files of version 1
+			return d.sizedStrings(body, n, levels)
+		}
 	}
 	return corrupt("encoding %s of %s is not one that tidemark writes", h.encoding, d.physical)
 }

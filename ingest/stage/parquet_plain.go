@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -111,6 +112,16 @@ func (d *columnDecoder) plainStrings(col *Column, body []byte, n int, levels []b
 		return corrupt("%d bytes behind the strings", len(body))
 	}
 	return nil
+}
+
+// cutNoPrefixes returns what follows n lengths of 0. Others would let a small page grow to any size.
+func cutNoPrefixes(body []byte, n int) ([]byte, error) {
+	rest, ok := bytes.CutPrefix(body, binary.AppendUvarint([]byte{0x80, 1, 4}, uint64(n)))
+	zeros := noPrefixBytes(n)
+	if !ok || len(rest) < zeros || len(bytes.TrimLeft(rest[:zeros], "\x00")) > 0 {
+		return nil, corrupt("strings that share prefixes are not what tidemark writes")
+	}
+	return rest[zeros:], nil
 }
 
 // sizedStrings appends n strings whose lengths stand before all of them.

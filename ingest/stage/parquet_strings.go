@@ -141,7 +141,9 @@ func (e *encoder) dictionaryPages() error {
 	})
 }
 
-// stringPages writes strings one after the other, their lengths before them; pages end by rows or by bytes.
+// stringPages writes strings one after the other, their lengths before them; pages end by rows or by bytes. The encoding
+// is DELTA_BYTE_ARRAY with prefixes of no length: DELTA_LENGTH_BYTE_ARRAY is the same without them, but Spark before 4.1
+// reads it wrongly and without an error (SPARK-52240).
 func (e *encoder) stringPages(i int) error {
 	row, start := 0, 0
 	e.values, e.sizes = e.values[:0], e.sizes[:0]
@@ -157,9 +159,10 @@ func (e *encoder) stringPages(i int) error {
 		if e.part, err = new(delta.BinaryPackedEncoding).EncodeInt32(e.part, e.sizes); err != nil {
 			return err
 		}
+		e.body = appendNoPrefixes(e.body, len(e.sizes))
 		e.body = append(append(e.body, e.part...), e.values...)
 		start, e.values, e.sizes = row, e.values[:0], e.sizes[:0]
-		return e.page(pageHeader{kind: format.DataPage, values: n, encoding: format.DeltaLengthByteArray}, e.body)
+		return e.page(pageHeader{kind: format.DataPage, values: n, encoding: format.DeltaByteArray}, e.body)
 	}
 	for _, s := range e.spans {
 		col := &s.chunk.Columns[i]
@@ -182,6 +185,16 @@ func (e *encoder) stringPages(i int) error {
 	}
 	return flush()
 }
+
+// appendNoPrefixes appends n lengths of 0 in DELTA_BINARY_PACKED.
+func appendNoPrefixes(b []byte, n int) []byte {
+	b = binary.AppendUvarint(append(b, 0x80, 1, 4), uint64(n))
+	return append(b, make([]byte, noPrefixBytes(n))...)
+}
+
+// noPrefixBytes is the length of the zeros behind the header: the first value, then for each block of 128 its least
+// difference and the widths of its 4 parts.
+func noPrefixBytes(n int) int { return 1 + 5*((max(n, 1)+126)/128) }
 
 func (e *encoder) dictionaryStats() {
 	var b bounds
