@@ -34,7 +34,7 @@ help:
 	@echo 'fmt     format the sources'
 	@echo 'bench   micro-benchmarks, then load on a real Kafka (go run ./bench)'
 	@echo 'e2e     the built program against real servers, with kill -9'
-	@echo 'soak    e2e with more rounds and events; takes an hour'
+	@echo 'soak    e2e with more rounds and events; takes minutes'
 
 test:
 	@$(test_sh) lint build race sim fuzz e2e
