@@ -24,7 +24,7 @@ type Cube struct {
 	Notify      []string    `json:"notify,omitempty"`    // webhook URLs
 	TimeZone    string      `json:"time_zone,omitempty"` // IANA name, of grains and of crons without one; default UTC
 	Dimensions  []Dimension `json:"dimensions"`
-	Measures    []Measure   `json:"measures"`           // WithDefaults puts count first where it is missing
+	Measures    []Measure   `json:"measures"`           // WithDefaults adds count where it is missing
 	Groups      []Group     `json:"groups,omitempty"`   // none: every combination of all dimensions
 	RowKey      []string    `json:"row_key,omitempty"`  // every dimension once, in the order of storage; default: as in Dimensions
 	ShardBy     string      `json:"shard_by,omitempty"` // a dimension of many values by which large cuboids are split; may be empty

@@ -69,7 +69,7 @@ const (
 
 // manyExported are the packages that may export more, each with its limit and its reason.
 var manyExported = map[string]int{
-	"internal/cube": 60, // the whole vocabulary of definitions: every kind, policy and format is a name
+	"internal/cube": 90, // the whole vocabulary of definitions: every kind, policy, grain and function is a name
 	"ingest/stage":  55, // columns in memory, three file formats and their names: what builder and query read with
 }
 
