@@ -24,7 +24,7 @@ type Cube struct {
 	Notify      []string    `json:"notify,omitempty"`    // webhook URLs
 	TimeZone    string      `json:"time_zone,omitempty"` // IANA name, of grains and of crons without one; default UTC
 	Dimensions  []Dimension `json:"dimensions"`
-	Measures    []Measure   `json:"measures"`           // WithDefaults adds count where it is missing
+	Measures    []Measure   `json:"measures,omitempty"` // WithDefaults adds count where it is missing
 	Groups      []Group     `json:"groups,omitempty"`   // none: every combination of all dimensions
 	RowKey      []string    `json:"row_key,omitempty"`  // every dimension once, in the order of storage; default: as in Dimensions
 	ShardBy     string      `json:"shard_by,omitempty"` // a dimension of many values by which large cuboids are split; may be empty
@@ -44,7 +44,7 @@ type Cube struct {
 // Dimension is what is grouped by: a column of the table, or the start of the day (hour, month ...) in which a time
 // column's value lies, in the cube's time zone.
 type Dimension struct {
-	Name   string `json:"name"` // unique among dimensions and measures; default: the column, with a grain ts_hour
+	Name   string `json:"name,omitempty"` // unique among dimensions and measures; default: the column, with a grain ts_hour
 	Column string `json:"column"`
 	Grain  Grain  `json:"grain,omitempty"` // of a timestamp or date column; empty: the value itself
 }
@@ -66,7 +66,7 @@ const (
 
 // Measure is what is aggregated. Its parameters are zero where its function takes none; docs/CUBES.md has the table.
 type Measure struct {
-	Name        string   `json:"name"` // unique among dimensions and measures; default: the function and its column, sum_bytes
+	Name        string   `json:"name,omitempty"` // unique among dimensions and measures; default: the function and its column, sum_bytes
 	Function    Function `json:"function"`
 	Column      string   `json:"column,omitempty"`      // empty for count of all events; of top_n what is summed, empty: events are counted
 	Precision   int      `json:"precision,omitempty"`   // count_distinct: 4 to 21, 2^precision registers; default 12
