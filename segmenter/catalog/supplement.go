@@ -109,7 +109,11 @@ func (t *tx) requeueRow(s Supplement, e LedgerEntry, here segmenter.Exceptions) 
 		offsets, min_time_us, max_time_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		s.TableID, r.Partition, r.Generation, r.End, s.File.Key, s.Requeue, s.Range.Start, s.Range.End,
 		offsets, s.MinTimeUs, s.MaxTimeUs)
-	return err
+	if err != nil {
+		return err
+	}
+	r.Start, r.End = here[0].Start, here[len(here)-1].End
+	return t.noteChange(s.TableID, r)
 }
 
 // check returns the offsets as a run-length list.
