@@ -53,8 +53,18 @@ func dumped() [][2]string {
 		{"jobs", "id"},
 		{"job_log", "job_id, line"},
 		{"answers", "request_key"},
+		{"task_queue", "one"},
+		{"tasks", "id"},
+		{"task_kinds", "kind"},
+		{"task_timers", "kind, task_key"},
+		{"nodes", "name"},
 		{"garbage", "object_key"},
 	}
+}
+
+// seeded lists the tables that have rows in a new catalog, with which of their rows mean that it is not new.
+func seeded() map[string]string {
+	return map[string]string{"catalog": `1 = 0`, "projects": `name <> 'default'`, "task_queue": `next_seq > 1`}
 }
 
 // Dump writes the whole catalog, in one of its states, as lines of JSON that do not depend on the kind of database.
@@ -143,11 +153,6 @@ func (c *Catalog) Restore(ctx context.Context, r io.Reader) error {
 		if err := t.wantEmpty(); err != nil {
 			return err
 		}
-		for _, query := range []string{`DELETE FROM projects`, `DELETE FROM catalog`} { // what a new catalog has
-			if _, err := t.exec(query); err != nil {
-				return err
-			}
-		}
 		if err := t.restore(r); err != nil {
 			return err
 		}
@@ -162,15 +167,12 @@ func (c *Catalog) Restore(ctx context.Context, r io.Reader) error {
 
 func (t *tx) wantEmpty() error {
 	for _, table := range dumped() {
-		name := table[0]
-		switch name {
-		case "catalog":
-			continue
-		case "projects":
-			name = `projects WHERE name <> 'default'`
+		where, ok := seeded()[table[0]]
+		if !ok {
+			where = `1 = 1`
 		}
 		var full bool
-		if err := t.row(`SELECT EXISTS (SELECT 1 FROM ` + name + `)`).Scan(&full); err != nil {
+		if err := t.row(`SELECT EXISTS (SELECT 1 FROM ` + table[0] + ` WHERE ` + where + `)`).Scan(&full); err != nil {
 			return err
 		}
 		if full {
@@ -259,7 +261,10 @@ func (s *restoring) begin(d dumpTable) error {
 		}
 	}
 	s.table, s.columns, s.seen = d.Table, d.Columns, append(s.seen, d.Table)
-	return nil
+	if _, ok := seeded()[d.Table]; ok { // what the dump does not have, an older schema's, stays
+		_, err = s.t.exec(`DELETE FROM ` + d.Table)
+	}
+	return err
 }
 
 func (s *restoring) row(line json.RawMessage) error {

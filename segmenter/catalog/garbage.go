@@ -16,9 +16,10 @@ type Garbage struct {
 // period counts from the first pass (I11).
 func (c *Catalog) MarkGarbage(ctx context.Context, list []Garbage) error {
 	return c.write(ctx, "mark garbage", func(t *tx) error {
+		at := now()
 		for _, g := range list {
 			if _, err := t.exec(`INSERT INTO garbage (object_key, reason, marked_us) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-				g.Key, g.Reason, now()); err != nil {
+				g.Key, g.Reason, at); err != nil {
 				return err
 			}
 		}

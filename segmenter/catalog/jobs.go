@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -223,11 +224,9 @@ func (t *tx) addLog(id int64, lines []string) error {
 	}
 	at := now()
 	for i, text := range lines {
-		if len(text) > maxLineText {
-			text = text[:maxLineText]
+		if text = validText(text); len(text) > maxLineText {
+			text = strings.ToValidUTF8(text[:maxLineText], "") // without the half of a character
 		}
-		// PostgreSQL takes neither a NUL nor half a character.
-		text = validText(text)
 		if _, err := t.exec(`INSERT INTO job_log (job_id, line, at_us, text) VALUES ($1, $2, $3, $4)`, id, first+int64(i), at, text); err != nil {
 			return err
 		}

@@ -246,7 +246,7 @@ func (t *tx) endWithout(id int64, decide func(j *Job) (JobState, string, error))
 	return j, t.touch(j.CubeID)
 }
 
-// validText is text as both databases take it.
+// validText is text as both databases take it: PostgreSQL wants no NUL and whole characters.
 func validText(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }
