@@ -87,6 +87,9 @@ func (m Measure) Validate() error {
 		return fmt.Errorf("a count is negative: %d events, %d gaps, %d quarantined, %d skipped, %d lost",
 			m.Events, m.Gaps, m.Quarantined, m.Skipped, m.Lost)
 	}
+	if max(m.Events, m.Gaps, m.Quarantined, m.Skipped, m.Lost) > 1<<60 {
+		return fmt.Errorf("a count is above 2^60: no partition has so many offsets")
+	}
 	if m.Events > 0 && m.MinTimeUs > m.MaxTimeUs {
 		return fmt.Errorf("lowest event time %d us is above the highest, %d us", m.MinTimeUs, m.MaxTimeUs)
 	}

@@ -166,7 +166,7 @@ func (v Vector) Join(o Vector) (Vector, error) {
 // a line leaves two ranges of it. Empty ranges are left out.
 func (v Vector) Subtract(o []PartitionRange) []PartitionRange {
 	var out []PartitionRange
-	taken := slices.Clone(o)
+	taken := slices.DeleteFunc(slices.Clone(o), PartitionRange.Empty)
 	slices.SortFunc(taken, compareRange)
 	for _, r := range v {
 		i, _ := slices.BinarySearchFunc(taken, r, compareLine)
