@@ -33,6 +33,8 @@ func checkCron(s string) error {
 	switch {
 	case s == "":
 		return bad("missing", cronHelp)
+	case len(s) > maxText:
+		return bad(fmt.Sprintf("has more than %d bytes", maxText), "write ranges and steps: */5")
 	case strings.HasPrefix(s, "@"):
 		return cronMacro(s)
 	case len(fields) == 6 || len(fields) == 7:

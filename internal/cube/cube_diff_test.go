@@ -17,15 +17,14 @@ func mustParseCube(t *testing.T, src string) *Cube {
 }
 
 func TestDiffCubes(t *testing.T) {
-	const before = `
+	a := mustParseCube(t, `
 cube: c
 table: t
 owner: ann
 dimensions: [country, os, hour(ts), old]
 measures: [sum(bytes), {name: users, function: count_distinct, column: user}, max(ms)]
 cut: {age: 5m}
-`
-	a := mustParseCube(t, before)
+`)
 	b := mustParseCube(t, `
 cube: c
 table: t
@@ -69,6 +68,12 @@ max_jobs: 1
 	if d := cmp.Diff(want, got.Lines); d != "" || !got.Rebuild || SameCube(a, b) {
 		t.Errorf("rebuild %t (-want +got):\n%s", got.Rebuild, d)
 	}
+}
+
+// Which changes build segments again, and which leave them alone.
+func TestDiffCubesRebuild(t *testing.T) {
+	const before = "cube: c\ntable: t\nowner: ann\ndimensions: [country, hour(ts)]\nmeasures: [sum(bytes), max(ms)]\ncut: {age: 5m}\n"
+	a := mustParseCube(t, before)
 	if d := DiffCubes(a, a); len(d.Lines) != 0 || d.Rebuild || d.String() != "nothing changes" {
 		t.Errorf("a cube differs from itself: %+v", d)
 	}
@@ -81,7 +86,7 @@ max_jobs: 1
 		{"cut: {age: 5m}", "cut: {age: 1m}", false, "cut: {age: 5m} becomes {age: 1m}"},
 		{"max(ms)]", "max(ms), min(ms)]\nrefresh_old_versions: false", true, "segments of the old version stay as they are (refresh_old_versions is false); what they lack is read from staged files"},
 		{"table: t", "table: t\ntime_zone: Asia/Tokyo", true, "segments of the old version are built again, newest first; until then what they lack is read from staged files"},
-		{"sum(bytes), {name", "{name", true, "segments of the old version are built again, newest first; until then what they lack is read from staged files"},
+		{"sum(bytes), max", "max", true, "segments of the old version are built again, newest first; until then what they lack is read from staged files"},
 	} {
 		d := DiffCubes(a, mustParseCube(t, strings.Replace(before, c.from, c.to, 1)))
 		if d.Rebuild != c.rebuild || d.Lines[len(d.Lines)-1] != c.last {

@@ -22,13 +22,17 @@ func (k *cubeChecker) groups(explained func(string) bool) {
 		}
 	}
 	n := len(k.cube.Dimensions)
-	if bad || k.unsure || len(k.checker.problems) > before || n == 0 || n > MaxDimensions || len(k.dims) < n || len(k.cube.RowKey) != n {
+	if bad || k.unsure || len(k.again) > 0 || len(k.checker.problems) > before || n == 0 || n > MaxDimensions || len(k.dims) < n || len(k.cube.RowKey) != n {
 		return // what is wrong there would be counted
 	}
 	k.checker.problems = append(k.checker.problems, k.cube.lattice().problems()...)
 }
 
 func (k *cubeChecker) group(at string, g Group) {
+	if n := g.names(); n > maxGroupNames {
+		k.add(at, fmt.Sprintf("names %d dimensions", n), "write each of them once in includes and once in its rule")
+		return
+	}
 	included := map[string]bool{}
 	for i, name := range g.Includes {
 		path := fmt.Sprintf("%s.includes[%d]", at, i)
@@ -70,6 +74,15 @@ func (k *cubeChecker) group(at string, g Group) {
 	if g.DimCap > 0 && g.DimCap <= len(g.Mandatory) {
 		k.add(at+".dim_cap", fmt.Sprintf("%d leaves no cuboid: %d dimensions are mandatory, and they count", g.DimCap, len(g.Mandatory)), fmt.Sprintf("write at least %d", len(g.Mandatory)+1))
 	}
+}
+
+// names returns how many names the group's lists have.
+func (g Group) names() int {
+	n := len(g.Includes) + len(g.Mandatory) + len(g.Hierarchy) + len(g.Joint)
+	for _, l := range slices.Concat(g.Hierarchy, g.Joint) {
+		n += len(l)
+	}
+	return n
 }
 
 // joints may share one dimension with one hierarchy: the rest of the joint then comes with that level.

@@ -47,6 +47,7 @@ func readCube(src []byte, name string) (*Cube, *reader, error) {
 		if p.Message == emptyProblem().Message {
 			p.Instead = cubeKeysHelp
 		}
+		p.Instead = strings.NewReplacer("one table", "one cube", "TABLES.md", "CUBES.md").Replace(p.Instead)
 		return nil, nil, &DefinitionError{Name: name, Problems: []Problem{p}}
 	}
 	r := &reader{lines: map[string]int{"": root.line}, bad: map[string]bool{}}
@@ -273,7 +274,7 @@ func (r *reader) merge(m *MergeRules, n *node, path string) {
 		{"manual", parsed(r, &manual, "true or false", parseSwitch)},
 	}, map[string]string{
 		"auto_merge_time_ranges": "write time_ranges", "ranges": "write time_ranges", "never": "write manual: true", "enabled": "write manual: true, or remove it",
-		"volatile_range": "remove it: a budget never merges what is still being cut",
+		"volatile_range": "remove it: the newest segments are merged like all others",
 	})
 	m.Manual = manual == On
 }

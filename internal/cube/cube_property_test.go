@@ -154,7 +154,9 @@ func genCube() *rapid.Generator[*Cube] {
 			FillHoles: rapid.SampledFrom([]Switch{"", On, Off}).Draw(t, "holes"), RefreshOldVersions: rapid.SampledFrom([]Switch{"", On, Off}).Draw(t, "refresh"),
 			MaxJobs: rapid.IntRange(0, maxMaxJobs).Draw(t, "jobs"), Engine: rapid.SampledFrom([]Engine{"", EngineLocal}).Draw(t, "engine"),
 			Start: rapid.SampledFrom([]CubeStart{
-				{}, {At: startLatest}, {At: startTime, Time: time.Unix(1.7e9, 5e6)},
+				{},
+				{At: startLatest},
+				{At: startTime, Time: time.Unix(1.7e9, 5e6)},
 				{At: startOffsets, Offsets: []PartitionOffset{{0, 0}, {7, 1 << 40}}},
 			}).Draw(t, "start"),
 		}

@@ -17,6 +17,8 @@ const (
 	maxCrons        = 32
 	maxBudget       = 16
 	maxStartOffsets = 10_000
+	maxGroupNames   = 4 * MaxDimensions // in all lists of a group together
+	maxSearches     = 100               // for names that were meant: they compare with every column
 
 	minCutAge, maxCutAge             = time.Second, 31 * day
 	minCutRows, maxCutRows           = 1, 1_000_000_000
@@ -47,6 +49,8 @@ type cubeChecker struct {
 	dims   map[string]int
 	again  map[string]bool // paths of dimensions and measures that are there already: their names are not looked at
 	unsure bool
+
+	searches int // for a name that was meant
 }
 
 // problems checks a cube whose defaults are filled in. explained says which paths have their complaint.
@@ -178,11 +182,19 @@ func (k *cubeChecker) column(path, name string) *Column {
 	if len(names) > 12 {
 		instead += fmt.Sprintf(" ... (%d columns: tidemark table show %s)", len(names), k.table.Name)
 	}
-	if n := nearest(name, names); n != "" {
+	if n := k.meant(name, names); n != "" {
 		instead = "write " + n
 	}
 	k.add(path, fmt.Sprintf("table %s has no column %s", k.table.Name, clip(name)), instead)
 	return nil
+}
+
+// meant is nearest, as long as there are few mistakes.
+func (k *cubeChecker) meant(name string, known []string) string {
+	if k.searches++; k.searches > maxSearches {
+		return ""
+	}
+	return nearest(name, known)
 }
 
 // names checks those of dimensions and measures together: both are columns of what a query sees.
@@ -242,7 +254,7 @@ func (k *cubeChecker) dimension(path, name string) (int, bool) {
 		return 0, false
 	}
 	instead := "write one of " + strings.Join(k.cube.names(), ", ")
-	if n := nearest(name, k.cube.names()); n != "" {
+	if n := k.meant(name, k.cube.names()); n != "" {
 		instead = "write " + n
 	}
 	for _, d := range k.cube.Dimensions {
@@ -260,6 +272,10 @@ func (k *cubeChecker) rowKey() {
 	}
 	if slices.Equal(k.cube.RowKey, k.cube.names()) {
 		return // the default; what is wrong in it is said of the dimensions
+	}
+	if n := len(k.cube.RowKey); n > MaxDimensions {
+		k.add("row_key", fmt.Sprintf("names %d dimensions", n), "write every dimension once")
+		return
 	}
 	seen := map[string]bool{}
 	sure := !k.unsure
