@@ -140,10 +140,10 @@ func Holes(segments []segmenter.Segment, g segmenter.Generations, rows []segment
 	return out
 }
 
-// nextOf returns the index of the first segment that goes on behind gap, in its generation or a later one; of the last
-// segment where none does.
+// nextOf returns the index of the first segment that goes on behind gap, in its generation or a later one; -1 where none
+// does.
 func nextOf(live []segmenter.Segment, gap segmenter.PartitionRange) int {
-	best, at := len(live)-1, segmenter.PartitionRange{Generation: math.MaxInt32}
+	best, at := -1, segmenter.PartitionRange{Generation: math.MaxInt32}
 	for i, s := range live {
 		for _, r := range s.Range {
 			if r.Partition != gap.Partition || r.Generation < gap.Generation || (r.Generation == gap.Generation && r.Start < gap.End) {

@@ -136,6 +136,8 @@ func (in SliceInput) build(w Window, taken []segmenter.PartitionRange) SlicePlan
 			done = append(done, v...)
 			if next := nextOf(live, v[0]); next >= 0 {
 				v = complete(v, live[next].Range.Starts())
+			} else if len(live) > 0 {
+				v = complete(v, live[len(live)-1].Range.Ends())
 			}
 			for _, piece := range Split(v, in.RowsPerBuild, in.Room-len(p.Build)) {
 				p.Build = append(p.Build, Cut{Range: piece, Reason: "request by " + in.By})
