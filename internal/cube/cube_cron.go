@@ -50,7 +50,7 @@ func checkCron(s string) error {
 		}
 		sets[i] = set
 	}
-	if fields[4] == "*" && !cronHasDay(sets[2], sets[3]) {
+	if strings.HasPrefix(fields[4], "*") && !cronHasDay(sets[2], sets[3]) {
 		return bad(fmt.Sprintf("%s never comes: no such month has that day", clip(s)), "write another day of month")
 	}
 	return nil

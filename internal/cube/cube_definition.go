@@ -107,10 +107,10 @@ type Group struct {
 type CutRules struct {
 	Manual       bool          // only by request
 	Age          time.Duration // of the oldest event that was read and is in no segment, since it was read
-	Rows         int64         // events
+	Rows         int64         // offsets that were read: events, and the few that hold none
 	Bytes        int64         // of staged files
 	Crons        []Cron
-	RowsPerBuild int64 // a backlog becomes several segments of at most so many events; default 20,000,000
+	RowsPerBuild int64 // a backlog becomes several segments of at most so many offsets; default 20,000,000
 }
 
 // Cron is a time table of five fields: minute, hour, day of month, month, day of week.
@@ -125,6 +125,8 @@ type MergeRules struct {
 	Manual     bool            // only by request
 	Budget     []AgeBudget     // ages ascend; the last may have none
 	TimeRanges []time.Duration // Kylin's auto_merge_time_ranges, ascending: neighbours become one when they fill a range of event time
+	Volatile   time.Duration   // data younger than this is not merged; 0: all may be
+	MaxRows    int64           // events of a merged segment; 0: no limit
 }
 
 // AgeBudget is how many segments are kept of data up to an age.

@@ -61,7 +61,7 @@ func TestCubeDocs(t *testing.T) {
 		fmt.Sprintf("At most %d", maxGroups), fmt.Sprintf("at most %d bytes", maxDescription), fmt.Sprintf("at most %d", maxCrons),
 		span(minCutAge, maxCutAge), fmt.Sprintf("at most %d", maxCutRows), formatSize(minCutBytes) + " to " + formatSize(maxCutBytes),
 		fmt.Sprintf("%d to %d", minRowsPerBuild, maxRowsPerBuild), fmt.Sprintf("%d steps of %s and 1 to %d segments", maxBudget, span(minMergeSpan, maxMergeSpan), maxBudgetSegments),
-		span(minRetention, maxRetention), fmt.Sprintf("1 to %d; 1: strictly", maxMaxJobs), fmt.Sprintf("%d offsets", maxStartOffsets),
+		span(minRetention, maxRetention), fmt.Sprintf("%d to %d", minMergeRows, maxMergeRows), fmt.Sprintf("1 to %d; 1: strictly", maxMaxJobs), fmt.Sprintf("%d offsets", maxStartOffsets),
 		fmt.Sprintf("%d to %d", minHLLPrecision, maxHLLPrecision), fmt.Sprintf("n up to %d", maxTopN), fmt.Sprintf("%d to %d", minCompression, maxCompression), fmt.Sprintf("a top-n %d columns", maxTopNColumns),
 	} {
 		if !strings.Contains(string(src), want) {

@@ -145,6 +145,8 @@ func (r MergeRules) flow() string {
 	f.add("manual", fmt.Sprint(r.Manual), "false")
 	f.add("budget", r.budgetText(), "[]")
 	f.add("time_ranges", "["+strings.Join(r.rangeTexts(), ", ")+"]", "[]")
+	f.add("volatile", spanOrNothing(r.Volatile), "")
+	f.add("max_rows", fmt.Sprint(r.MaxRows), "0")
 	return f.String()
 }
 

@@ -125,11 +125,13 @@ type mergeJSON struct {
 	Manual     bool        `json:"manual,omitempty"`
 	Budget     []AgeBudget `json:"budget,omitempty"`
 	TimeRanges []string    `json:"time_ranges,omitempty"`
+	Volatile   string      `json:"volatile,omitempty"`
+	MaxRows    int64       `json:"max_rows,omitempty"`
 }
 
 // MarshalJSON writes the keys of the YAML form.
 func (r MergeRules) MarshalJSON() ([]byte, error) {
-	return json.Marshal(mergeJSON{r.Manual, r.Budget, r.rangeTexts()})
+	return json.Marshal(mergeJSON{r.Manual, r.Budget, r.rangeTexts(), spanOrNothing(r.Volatile), r.MaxRows})
 }
 
 func (r MergeRules) rangeTexts() []string {
@@ -146,7 +148,10 @@ func (r *MergeRules) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return fmt.Errorf("merge: %w", err)
 	}
-	v := MergeRules{Manual: j.Manual, Budget: j.Budget}
+	v := MergeRules{Manual: j.Manual, Budget: j.Budget, MaxRows: j.MaxRows}
+	if err := readText("merge.volatile", j.Volatile, parseDuration, &v.Volatile); err != nil {
+		return err
+	}
 	for i, text := range j.TimeRanges {
 		d, err := parseDuration(text)
 		if err != nil {

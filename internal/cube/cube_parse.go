@@ -271,10 +271,12 @@ func (r *reader) merge(m *MergeRules, n *node, path string) {
 				m.TimeRanges = append(m.TimeRanges, d)
 			})
 		}},
+		{"volatile", parsed(r, &m.Volatile, "1h", duration)},
+		{"max_rows", parsed(r, &m.MaxRows, "1000000000", positive(parseCount))},
 		{"manual", parsed(r, &manual, "true or false", parseSwitch)},
 	}, map[string]string{
 		"auto_merge_time_ranges": "write time_ranges", "ranges": "write time_ranges", "never": "write manual: true", "enabled": "write manual: true, or remove it",
-		"volatile_range": "remove it: the newest segments are merged like all others",
+		"volatile_range": "write volatile", "rows": "write max_rows", "limit": "write max_rows",
 	})
 	m.Manual = manual == On
 }

@@ -223,5 +223,7 @@ func genMerge(t *rapid.T) MergeRules {
 		{TimeRanges: []time.Duration{90 * time.Second, 4 * time.Hour, 28 * day}},
 		{Budget: []AgeBudget{{time.Hour, 1}, {36 * time.Hour, 1000}}},
 		{Budget: []AgeBudget{{0, 5}}},
+		{Volatile: 90 * time.Minute},
+		{TimeRanges: []time.Duration{day}, MaxRows: minMergeRows},
 	}).Draw(t, "merge")
 }

@@ -25,6 +25,7 @@ const (
 	minCutBytes, maxCutBytes         = 64 << 10, 1 << 40
 	minRowsPerBuild, maxRowsPerBuild = 1_000, 1_000_000_000
 	minMergeSpan, maxMergeSpan       = time.Minute, 3660 * day
+	minMergeRows, maxMergeRows       = 1_000, 1_000_000_000_000
 	minRetention, maxRetention       = time.Minute, 36_600 * day
 	maxBudgetSegments                = 1_000
 	maxMaxJobs                       = 10

@@ -71,11 +71,13 @@ func (k *cubeChecker) cut(r CutRules) {
 
 func (k *cubeChecker) merge(r MergeRules) {
 	switch {
-	case r.Manual && (len(r.Budget) > 0 || len(r.TimeRanges) > 0):
-		k.add("merge.manual", "with manual: true nothing is merged by itself", "remove manual, or budget and time_ranges")
+	case r.Manual && (len(r.Budget) > 0 || len(r.TimeRanges) > 0 || r.Volatile != 0 || r.MaxRows != 0):
+		k.add("merge.manual", "with manual: true nothing is merged by itself", "remove manual, or the other rules")
 	case len(r.Budget) > 0 && len(r.TimeRanges) > 0:
 		k.add("merge.time_ranges", "budget and time_ranges are two ways to plan merges", "remove one of the two")
 	}
+	within(k, "merge.volatile", r.Volatile, limit[time.Duration]{minMergeSpan, maxMergeSpan, spanText})
+	within(k, "merge.max_rows", r.MaxRows, limit[int64]{minMergeRows, maxMergeRows, countText})
 	if len(r.Budget) > maxBudget || len(r.TimeRanges) > maxBudget {
 		k.add("merge", fmt.Sprintf("has %d steps", max(len(r.Budget), len(r.TimeRanges))), fmt.Sprintf("write at most %d", maxBudget))
 		return

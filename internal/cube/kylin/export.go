@@ -196,6 +196,7 @@ func (ex *exporter) rules() {
 	for _, d := range c.Merge.TimeRanges {
 		ex.desc.AutoMerge = append(ex.desc.AutoMerge, d.Milliseconds())
 	}
+	ex.desc.VolatileRange = c.Merge.Volatile.Milliseconds()
 	ex.desc.RetentionRange = c.Retention.Milliseconds()
 	for _, o := range c.Start.Offsets {
 		if ex.desc.PartitionOffsets == nil {
@@ -209,6 +210,9 @@ func (ex *exporter) rules() {
 	}
 	if !c.Cut.Manual {
 		ex.note("cut", "Kylin's segments are built by request", instead)
+	}
+	if c.Merge.MaxRows > 0 {
+		ex.note("merge.max_rows", "Kylin merges without a limit", instead)
 	}
 	if len(c.Merge.Budget) > 0 {
 		ex.note("merge.budget", "Kylin merges by time ranges", instead)

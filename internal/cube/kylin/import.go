@@ -312,7 +312,9 @@ func (im *importer) rules() {
 			im.out.Merge.TimeRanges = append(im.out.Merge.TimeRanges, milliseconds(ms))
 		}
 	}
-	im.out.Merge.Manual = len(im.out.Merge.TimeRanges) == 0
+	if im.out.Merge.Manual = len(im.out.Merge.TimeRanges) == 0; !im.out.Merge.Manual {
+		im.out.Merge.Volatile = milliseconds(max(d.VolatileRange, 0))
+	}
 	im.out.Retention = milliseconds(d.RetentionRange)
 	for _, p := range slices.Sorted(maps.Keys(d.PartitionOffsets)) {
 		partition, err := strconv.ParseInt(p, 10, 32)
@@ -337,9 +339,6 @@ func (im *importer) ignored() {
 	d := im.desc
 	if len(d.NotifyList) > 0 {
 		im.note("notify_list", "no mail is sent to "+strings.Join(d.NotifyList, ", "), "write notify: [https://...], which is called when jobs fail")
-	}
-	if d.VolatileRange > 0 {
-		im.note("volatile_range", "the newest segments are merged like all others", "")
 	}
 	if len(d.BlackList) > 0 {
 		im.note("cuboid_black_list", fmt.Sprintf("%d cuboids are built all the same", len(d.BlackList)), "make the groups smaller")

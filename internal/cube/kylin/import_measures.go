@@ -229,7 +229,7 @@ func (im *importer) place(path string) (string, bool) {
 		return groupWords().Replace(path), !im.dimsFail
 	}
 	for ours, theirs := range map[string]string{
-		"cube": "name", "row_key": "rowkey.rowkey_columns", "shard_by": "rowkey.rowkey_columns", "retention": "retention_range", "merge.time_ranges": "auto_merge_time_ranges",
+		"cube": "name", "row_key": "rowkey.rowkey_columns", "shard_by": "rowkey.rowkey_columns", "retention": "retention_range", "merge.time_ranges": "auto_merge_time_ranges", "merge.volatile": "volatile_range",
 		"start": "partition_offset_start", "table": "model.fact_table", "owner": "model.owner",
 	} {
 		if rest, ok := strings.CutPrefix(path, ours); ok && (rest == "" || rest[0] == '[') {

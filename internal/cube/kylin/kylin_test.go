@@ -157,7 +157,7 @@ func genCube(t *rapid.T, table *cube.Table) *cube.Cube {
 		c.Groups = []cube.Group{{Includes: c.RowKey}}
 	}
 	if rapid.Bool().Draw(t, "merged") {
-		c.Merge = cube.MergeRules{TimeRanges: []time.Duration{30 * time.Minute, 4 * time.Hour}}
+		c.Merge = cube.MergeRules{TimeRanges: []time.Duration{30 * time.Minute, 4 * time.Hour}, Volatile: rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(t, "volatile")}
 	}
 	if rapid.Bool().Draw(t, "placed") {
 		c.Start = cube.CubeStart{At: "offsets", Offsets: []cube.PartitionOffset{{Partition: 2, Offset: 7}, {Partition: 10, Offset: 1 << 60}}}
