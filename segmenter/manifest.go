@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"hash"
+	"io"
 	"strconv"
 	"strings"
 )
@@ -106,24 +106,25 @@ type StoredTable struct {
 // the same writer have one id, whichever attempt they are. docs/format/manifest.md has the bytes.
 func (m *Manifest) ContentID() string {
 	h := sha256.New()
-	line(h, "tidemark-segment-id", strconv.Itoa(m.FormatVersion))
-	line(h, "writer", text(m.Writer))
-	line(h, "cube", text(m.CubeID), strconv.Itoa(m.DefinitionVersion))
-	for _, r := range m.Range {
-		line(h, "range", strconv.Itoa(int(r.Partition)), strconv.Itoa(int(r.Generation)),
-			strconv.FormatInt(r.Start, 10), strconv.FormatInt(r.End, 10))
-	}
-	for _, in := range m.Inputs {
-		line(h, "input", text(string(in.Kind)), text(in.Key), text(in.SHA256))
-	}
+	m.writeContent(h)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// text writes its length first, so that no two lists of texts have the same bytes.
-func text(s string) string { return strconv.Itoa(len(s)) + ":" + s }
-
-func line(h hash.Hash, words ...string) { // a hash takes all it is given
-	h.Write([]byte(strings.Join(words, " ") + "\n"))
+// writeContent writes to something that cannot fail: a hash, or a buffer in tests.
+func (m *Manifest) writeContent(w io.Writer) {
+	line := func(words ...string) { io.WriteString(w, strings.Join(words, " ")+"\n") }
+	// Lengths come first, so that no two lists of texts have the same bytes.
+	text := func(s string) string { return strconv.Itoa(len(s)) + ":" + s }
+	line("tidemark-segment-id", strconv.Itoa(m.FormatVersion))
+	line("writer", text(m.Writer))
+	line("cube", text(m.CubeID), strconv.Itoa(m.DefinitionVersion))
+	for _, r := range m.Range {
+		line("range", strconv.Itoa(int(r.Partition)), strconv.Itoa(int(r.Generation)),
+			strconv.FormatInt(r.Start, 10), strconv.FormatInt(r.End, 10))
+	}
+	for _, in := range m.Inputs {
+		line("input", text(string(in.Kind)), text(in.Key), text(in.SHA256))
+	}
 }
 
 // SegmentFolder returns the folder of one attempt at a segment, relative to the store's root, without a slash behind.
