@@ -87,6 +87,9 @@ func TestStaleSegments(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantDiff(t, "after a re-read", []int64{2, 3}, stale(t, c, id))
+		requeue(t, c, table, 36)
+		fresh(t, c, table, replacing(reservation(id, rng(0, 30, 40)), 4)) // it has seen the change, and nobody has looked
+		wantDiff(t, "a refresh before anybody looks", []int64{2, 3}, stale(t, c, id))
 		late := applyCube(t, c, cubeDef("late", tableName(t, c, table))).Cube.ID
 		fresh(t, c, table, reservation(late, rng(0, 0, 40)))
 		wantDiff(t, "a cube that came later", []int64(nil), stale(t, c, late))
