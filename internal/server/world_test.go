@@ -70,6 +70,7 @@ func (w *world) call(method, path, body string) (int, string) {
 	r := httptest.NewRequestWithContext(w.t.Context(), method, "http://localhost"+path, strings.NewReader(body))
 	rec := httptest.NewRecorder()
 	w.server.ServeHTTP(rec, r)
+	w.valid(method, path, rec)
 	return rec.Code, rec.Body.String()
 }
 
