@@ -118,9 +118,12 @@ func (c *Catalog) WithdrawAbandoned(ctx context.Context, at time.Time) (n int, e
 	var orphans []SegmentEntry
 	err = c.read(ctx, "list abandoned reservations", func(t *tx) error {
 		orphans = nil
-		if failed, err = t.jobs(`p.reserved = 1 AND p.state = 'failed' AND p.until_us <= $1`, at.UnixMicro()); err != nil {
+		// The index of states would lead through all that have ever failed.
+		open, err := t.jobs(`p.reserved = 1 ORDER BY p.id`)
+		if err != nil {
 			return err
 		}
+		failed = slices.DeleteFunc(open, func(j Job) bool { return j.State != JobFailed || j.UntilUs > at.UnixMicro() })
 		return t.each(func(scan func(...any) error) error {
 			s, err := scanSegment(scan)
 			orphans = append(orphans, s)

@@ -140,7 +140,11 @@ func (t *tx) jobOfSegment(cubeID string, number int64) (Job, error) {
 // at. It costs the same however many have ended (C7).
 func (c *Catalog) OpenJobs(ctx context.Context, cubeID string) (list []Job, err error) {
 	err = c.read(ctx, "list open jobs", func(t *tx) error {
-		list, err = t.jobs(`p.reserved = 1 AND ($1 = '' OR p.cube_id = $1) ORDER BY p.id`, cubeID)
+		if cubeID == "" {
+			list, err = t.jobs(`p.reserved = 1 ORDER BY p.id`)
+		} else {
+			list, err = t.jobs(`p.reserved = 1 AND p.cube_id = $1 ORDER BY p.id`, cubeID)
+		}
 		return err
 	})
 	return list, err
@@ -169,9 +173,12 @@ func (c *Catalog) Jobs(ctx context.Context, q JobQuery) (list []Job, err error) 
 	err = c.read(ctx, "list jobs", func(t *tx) error {
 		list = nil
 		for _, state := range q.States {
-			where, args := `p.state = $1 AND p.id < $2 ORDER BY p.id DESC LIMIT $3`, []any{string(state), q.Before, q.Limit}
+			if !slices.Contains(jobStates(), state) {
+				return fmt.Errorf("state %q: want one of %v", state, jobStates())
+			}
+			where, args := `p.state = '`+string(state)+`' AND -p.id > $1 ORDER BY -p.id LIMIT $2`, []any{-q.Before, q.Limit}
 			if q.CubeID != "" {
-				where, args = `p.cube_id = $4 AND `+where, append(args, q.CubeID)
+				where, args = `p.cube_id = $3 AND `+where, append(args, q.CubeID)
 			}
 			some, err := t.jobs(where, args...)
 			if err != nil {

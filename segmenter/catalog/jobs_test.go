@@ -299,6 +299,9 @@ func TestJobLists(t *testing.T) {
 		wantDiff(t, "of a cube", pick(4, 2, 0), idsOf(c.Jobs(ctx, JobQuery{CubeID: a})))
 		wantDiff(t, "of a state", pick(4, 1), idsOf(c.Jobs(ctx, JobQuery{States: []JobState{JobCancelled}})))
 		wantDiff(t, "of both", pick(4), idsOf(c.Jobs(ctx, JobQuery{CubeID: a, States: []JobState{JobCancelled, JobFailed}})))
+		if _, err := c.Jobs(ctx, JobQuery{States: []JobState{"done"}}); err == nil || !strings.Contains(err.Error(), "want one of [pending") {
+			t.Errorf("unknown state: got %v", err)
+		}
 		wantDiff(t, "open", pick(0, 2, 3, 5), idsOf(c.OpenJobs(ctx, "")))
 		wantDiff(t, "open of a cube", pick(3, 5), idsOf(c.OpenJobs(ctx, b)))
 		n, err := c.ForgetJobs(ctx, time.Now().Add(time.Hour), 1)

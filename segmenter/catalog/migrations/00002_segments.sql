@@ -121,11 +121,14 @@ CREATE TABLE jobs (
   ended_us     BIGINT  NOT NULL DEFAULT 0
 );
 CREATE INDEX jobs_reserved ON jobs (id) WHERE reserved = 1;
+CREATE INDEX jobs_reserved_cube ON jobs (cube_id, id) WHERE reserved = 1;
 CREATE INDEX jobs_pending ON jobs (priority, id) WHERE state = 'pending';
 CREATE INDEX jobs_running ON jobs (priority, id) WHERE state = 'running';
 CREATE INDEX jobs_of_segment ON jobs (cube_id, segment);
-CREATE INDEX jobs_state ON jobs (state, id);
-CREATE INDEX jobs_cube ON jobs (cube_id, state, id);
+-- Newest first. By -id, since no other index has that order: PostgreSQL would else walk back through the jobs of all cubes
+-- and states until it has found enough.
+CREATE INDEX jobs_state ON jobs (state, (-id));
+CREATE INDEX jobs_cube ON jobs (cube_id, state, (-id));
 CREATE INDEX jobs_ended ON jobs (ended_us) WHERE ended_us > 0;
 
 CREATE TABLE job_log (
