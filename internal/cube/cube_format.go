@@ -77,7 +77,7 @@ func (m Measure) text() string {
 	if m.Function == TopN && m.Column == "" && len(m.By) == 1 {
 		short.By, arg = m.By, m.By[0]
 	}
-	if s := short.withDefaults(); s.same(m) && (m.Function != TopN || m.Column == "") {
+	if s := short.withDefaults(); s.same(m) {
 		if arg == "" {
 			return scalar(string(m.Function))
 		}

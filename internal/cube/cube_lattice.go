@@ -193,9 +193,9 @@ func (l lattice) problems() (out []Problem) {
 	return out
 }
 
-// capFor returns the largest dim_cap with which at most so many cuboids are left; 0 where there is none.
+// capFor returns the largest dim_cap below the one there is with which at most so many cuboids are left; 0 where there is none.
 func (g latticeGroup) capFor(most uint64) int {
-	for dims := g.limit; dims > bits.OnesCount64(g.mandatory); dims-- {
+	for dims := g.limit - 1; dims > bits.OnesCount64(g.mandatory); dims-- {
 		if g.count(dims) <= most {
 			return dims
 		}

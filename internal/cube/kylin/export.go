@@ -252,7 +252,7 @@ func (ex *exporter) model() ModelDesc {
 func (ex *exporter) partition() string {
 	for _, g := range timeGrains() {
 		for _, d := range ex.cube.Dimensions {
-			if d.Column == ex.table.EventTime.Column && d.Grain == g {
+			if d.Column == ex.table.EventTime.Column && d.Grain == g && !ex.hasColumn(TimeColumn(g)) {
 				return TimeColumn(g)
 			}
 		}

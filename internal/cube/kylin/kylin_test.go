@@ -117,6 +117,37 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
+// A table with a column of its own called HOUR_START: Kylin's word for the grain is taken.
+func TestOwnTimeColumn(t *testing.T) {
+	table := viewsTable(t)
+	table.Columns = append(table.Columns, cube.Column{Name: "hour_start", Path: "hour_start", Type: cube.Type{Kind: cube.String}, Null: cube.NullKeep})
+	c := &cube.Cube{Name: "c", Table: table.Name, Dimensions: []cube.Dimension{{Column: "ts", Grain: cube.Hour}, {Column: "hour_start"}, {Column: "ts", Grain: cube.Day}}}
+	if err := c.Validate(table); err != nil {
+		t.Fatal(err)
+	}
+	desc, model, notes := Export(c, table)
+	var got []string
+	for _, d := range desc.Dimensions {
+		got = append(got, d.Column)
+	}
+	if d := cmp.Diff([]string{"TS_HOUR", "HOUR_START", "DAY_START"}, got); d != "" || len(notes) == 0 || notes[0].Path != "dimensions[0]" {
+		t.Errorf("notes %v (-want +got):\n%s", notes, d)
+	}
+	if want := "PAGEVIEWS.DAY_START"; model.Partition.DateColumn != want {
+		t.Errorf("partitioned by %s, want %s", model.Partition.DateColumn, want)
+	}
+	desc.Dimensions = desc.Dimensions[1:]
+	desc.RowKey.Columns = desc.RowKey.Columns[1:]
+	desc.Groups[0].Includes = desc.Groups[0].Includes[1:]
+	back, _, err := Import(desc, model, "default", table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]cube.Dimension{{Name: "hour_start", Column: "hour_start"}, {Name: "ts_day", Column: "ts", Grain: cube.Day}}, back.Dimensions); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 // genCube draws what Kylin can say.
 func genCube(t *rapid.T, table *cube.Table) *cube.Cube {
 	c := &cube.Cube{
