@@ -97,6 +97,10 @@ func Pending(from segmenter.Vector, g segmenter.Generations) (segmenter.Vector, 
 		if !ok {
 			return nil, fmt.Errorf("partition %d: nothing is known of it", at.Partition)
 		}
+		if end.Generation < at.Generation || (end.Generation == at.Generation && end.End < at.End) {
+			return nil, fmt.Errorf("partition %d: the last segment ends at %s, but only what is below %s was read: the topic was truncated or made again, and no new generation began",
+				at.Partition, placeText(at), placeText(end))
+		}
 		ranges, err := between(g, at, end)
 		if err != nil {
 			return nil, err

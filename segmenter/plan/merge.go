@@ -30,7 +30,7 @@ func DefaultBudget() []AgeBudget {
 	return []AgeBudget{{YoungerThan: 7 * 24 * time.Hour, Segments: 4}, {YoungerThan: 30 * 24 * time.Hour, Segments: 3}, {Segments: 3}}
 }
 
-// buckets is how many equal stretches of time an age range is divided into.
+// buckets is how many equal parts the time of an age range is divided into; no more than its budget.
 const buckets = 3
 
 // MergeInput is what Merges looks at.
@@ -79,16 +79,34 @@ func (p MergePlan) String() string {
 	return b.String()
 }
 
-func numbers(n []int64) string { return strings.ReplaceAll(fmt.Sprint(n), " ", ",") }
+// numbers writes runs of consecutive numbers short: [1..48 50].
+func numbers(list []int64) string {
+	var parts []string
+	for i := 0; i < len(list); {
+		j := i + 1
+		for j < len(list) && list[j] == list[j-1]+1 {
+			j++
+		}
+		if j-i > 2 {
+			parts = append(parts, fmt.Sprintf("%d..%d", list[i], list[j-1]))
+			i = j
+			continue
+		}
+		parts = append(parts, fmt.Sprint(list[i]))
+		i++
+	}
+	return "[" + strings.Join(parts, " ") + "]"
+}
 
 // aged is a ready segment with the stretch of event time that it adds to those before it in the log. A late event widens
 // a segment's own times, but does not change its place.
 type aged struct {
 	segmenter.Segment
-	from int64 // high of the segment before it; of the first with events its lowest event time
-	high int64 // highest event time of it and all before it
-	busy int64 // number of the new segment that replaces it; 0: none
-	why  string
+	from  int64  // high of the segment before it; of the first with events its lowest event time
+	high  int64  // highest event time of it and all before it
+	busy  int64  // number of the new segment that replaces it; 0: none
+	young bool   // too young to be merged
+	why   string // it is left, as far as is known
 }
 
 // Merges plans the merges that are due now (S13).
@@ -96,9 +114,7 @@ func Merges(in MergeInput) MergePlan {
 	list := timeline(in.Segments)
 	if v := in.Rules.Volatile; v > 0 {
 		for i := range list {
-			if list[i].high > in.Now.Add(-v).UnixMicro() {
-				list[i].why = fmt.Sprintf("younger than %s", v)
-			}
+			list[i].young = list[i].high > in.Now.Add(-v).UnixMicro()
 		}
 	}
 	m := merger{in: in, list: list}
@@ -162,8 +178,8 @@ type merger struct {
 	list []aged
 }
 
-// byBudget merges where an age range holds more segments than its budget: each of three equal stretches of its time is
-// filled in order with the segments that end in it, and the fullest for its cost becomes one until the budget is kept.
+// byBudget merges where an age range holds more segments than its budget: three equal buckets of its time are filled in
+// order, and what is in a bucket becomes one, the cheapest bucket first, until the budget is kept.
 func (m *merger) byBudget() []Merge {
 	budget := m.in.Rules.Budget
 	if len(budget) == 0 {
@@ -178,11 +194,14 @@ func (m *merger) byBudget() []Merge {
 			edge := m.in.Now.Add(-b.YoungerThan).UnixMicro()
 			from, _ = slices.BinarySearchFunc(m.list[:to], edge, func(a aged, edge int64) int { return cmp.Compare(a.high, edge) })
 		}
-		name := fmt.Sprintf("from %s", days(young))
-		if b.YoungerThan > 0 {
+		name := "of any age"
+		switch {
+		case b.YoungerThan > 0 && young == 0:
+			name = "younger than " + days(b.YoungerThan)
+		case b.YoungerThan > 0:
 			name = fmt.Sprintf("%s to %s old", days(young), days(b.YoungerThan))
-		} else {
-			name += " old on"
+		case young > 0:
+			name = "older than " + days(young)
 		}
 		out = append(out, m.ageRange(m.list[from:to], b.Segments, name)...)
 		to, young = from, b.YoungerThan
@@ -215,7 +234,7 @@ func (m *merger) ageRange(list []aged, budget int, name string) []Merge {
 		}
 		return nil
 	}
-	candidates := m.candidates(list, fmt.Sprintf("%d segments %s, %d may stay", count, name, budget))
+	candidates := m.candidates(list, budget, fmt.Sprintf("%d segments %s, %d may stay", count, name, budget))
 	// Cheapest first: events that are written again for each segment that goes. Ties go to the oldest.
 	slices.SortStableFunc(candidates, func(a, b Merge) int {
 		return cmp.Compare(float64(a.Events)/float64(len(a.Segments)-1), float64(b.Events)/float64(len(b.Segments)-1))
@@ -230,7 +249,7 @@ func (m *merger) ageRange(list []aged, budget int, name string) []Merge {
 	}
 	why := fmt.Sprintf("enough without it: %d segments %s, %d may stay", count, name, budget)
 	if count > budget {
-		why = fmt.Sprintf("no neighbour to merge with in its third of the segments %s", name)
+		why = fmt.Sprintf("no neighbour to merge with in its part of the time; %d segments %s, %d may stay", count, name, budget)
 	}
 	for i := range list {
 		m.explain(&list[i], why)
@@ -238,22 +257,21 @@ func (m *merger) ageRange(list []aged, budget int, name string) []Merge {
 	return out
 }
 
-// candidates returns what each bucket could become: runs of at least two neighbours.
-func (m *merger) candidates(list []aged, reason string) []Merge {
-	lo, hi := list[0].from, list[len(list)-1].high
-	third := max((hi-lo)/buckets, 0)
+// candidates returns what each bucket could become: runs of at least two neighbours. A bucket is filled as far as the
+// stretches of whole segments fit in it, at least with one; the last one takes the rest.
+func (m *merger) candidates(list []aged, budget int, reason string) []Merge {
+	n := max(min(buckets, budget), 1)
+	size := (list[len(list)-1].high - list[0].from) / int64(n)
 	var out []Merge
-	for i, b := 0, 1; i < len(list); {
-		edge := lo + third*int64(b)
-		j := i
-		for j < len(list) && (b == buckets || list[j].high <= edge) {
+	for i, b := 0, 1; i < len(list); b++ {
+		j := i + 1
+		for j < len(list) && (b == n || list[j].high-list[i].from <= size) {
 			j++
 		}
 		for _, run := range m.runs(list[i:j]) {
-			out = append(out, m.merge(run, fmt.Sprintf("%s; they share third %d of its time", reason, b)))
+			out = append(out, m.merge(run, fmt.Sprintf("%s; these share part %d of %d of their time", reason, b, n)))
 		}
 		i = j
-		b++
 	}
 	return out
 }
@@ -304,8 +322,8 @@ func (m *merger) runs(list []aged) [][]aged {
 // blocked says why a segment can be in no merge.
 func (a *aged) blocked() string {
 	switch {
-	case a.why != "":
-		return a.why
+	case a.young:
+		return "too young"
 	case a.busy != 0:
 		return fmt.Sprintf("segment %d is replacing it", a.busy)
 	}

@@ -53,7 +53,13 @@ func (p RefreshPlan) String() string {
 func Refreshes(in RefreshInput) RefreshPlan {
 	list := timeline(in.Segments)
 	slices.Reverse(list)
-	slices.SortStableFunc(list, func(a, b aged) int { return cmp.Compare(b.high, a.high) })
+	newest := func(s aged) int64 {
+		if s.Events > 0 {
+			return s.MaxTimeUs
+		}
+		return s.high
+	}
+	slices.SortStableFunc(list, func(a, b aged) int { return cmp.Compare(newest(b), newest(a)) })
 	var p RefreshPlan
 	for _, s := range list {
 		reason := ""

@@ -134,9 +134,12 @@ func (in SliceInput) build(w Window, taken []segmenter.PartitionRange) SlicePlan
 		}
 		for _, v := range stretch(rowsIn(left, part), in.Rows, done) {
 			done = append(done, v...)
-			if next := nextOf(live, v[0]); next >= 0 {
+			switch next := nextOf(live, v[0]); {
+			case next >= 0:
 				v = complete(v, live[next].Range.Starts())
-			} else if len(live) > 0 {
+			case len(p.Build) > 0:
+				v = complete(v, p.Build[len(p.Build)-1].Range.Ends())
+			case len(live) > 0:
 				v = complete(v, live[len(live)-1].Range.Ends())
 			}
 			for _, piece := range Split(v, in.RowsPerBuild, in.Room-len(p.Build)) {
