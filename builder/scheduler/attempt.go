@@ -69,14 +69,15 @@ func (s *Scheduler) run(ctx context.Context, a *attempt) {
 func (s *Scheduler) call(ctx context.Context, t Task) (spawn []Submission, err error) {
 	kind := s.kinds[t.Kind]
 	if kind.Timeout > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, kind.Timeout, ErrTimeout)
-		defer cancel()
+		whole := ctx
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(whole, kind.Timeout, ErrTimeout)
 		defer func() {
-			if err != nil && ctx.Err() == nil && limited.Err() != nil {
+			if err != nil && whole.Err() == nil && ctx.Err() != nil {
 				err = fmt.Errorf("%w: %w", ErrTimeout, err)
 			}
+			cancel()
 		}()
-		ctx = limited
 	}
 	defer func() {
 		if v := recover(); v != nil {

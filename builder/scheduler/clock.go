@@ -2,11 +2,14 @@ package scheduler
 
 import "time"
 
-// clock follows the task clock (T8) by the monotonic clock of this process. It starts where the Store last stood and never
-// runs faster than time does; where several processes follow, the Store takes the furthest.
+// clock follows the task clock (T8) by the monotonic clock of this process: from the answer of one pass to the next. A
+// process that was away for long (stopped, cut off) adds no more than limit, whatever it missed: others may have been given
+// leases since. So between any two moments the task clock, which takes the furthest of what processes propose, moves by at
+// most the time that passed plus limit, and a lease lasts its length less limit at least.
 type clock struct {
-	tick int64 // microseconds
-	at   time.Time
+	limit time.Duration
+	tick  int64 // microseconds
+	at    time.Time
 }
 
 // propose returns what the task clock shows at now, at least. now must hold a monotonic reading.
@@ -14,13 +17,8 @@ func (c *clock) propose(now time.Time) int64 {
 	if c.at.IsZero() {
 		return 0
 	}
-	return c.tick + now.Sub(c.at).Microseconds()
+	return c.tick + min(now.Sub(c.at), c.limit).Microseconds()
 }
 
-// observe learns that the task clock had reached tick before now. It keeps its base while that is the furthest: starting
-// anew at each answer would lose the time of each call.
-func (c *clock) observe(tick int64, now time.Time) {
-	if c.at.IsZero() || tick > c.propose(now) {
-		c.tick, c.at = tick, now
-	}
-}
+// observe learns that the task clock has reached tick by now.
+func (c *clock) observe(tick int64, now time.Time) { c.tick, c.at = tick, now }

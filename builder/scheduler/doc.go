@@ -17,8 +17,9 @@
 //     Yield after it (a merge lets builds pass), and nothing that comes later: none starves.
 //   - T7: a periodic task is made once an interval over all processes, and not while one of it waits.
 //   - T8: leases, delays and waits are counted in ticks of the task clock, which counts the microseconds that schedulers
-//     have been running, by their monotonic clocks. No jump of a wall clock, here or at the database, ends or prolongs a
-//     lease, and the clocks of two machines need not agree. The holder of a lease stops before others may take it.
+//     have been running, by the differences of their monotonic clocks. No jump of a wall clock, here or at the database, ends
+//     or prolongs a lease, and the clocks of two machines need not agree. The holder of a lease stops before others may
+//     take it; only where it cannot stop (a frozen process) does it take the epoch to refuse it.
 //   - T9: a pass costs what is live and does not grow with what has ended (I8). Live and ended tasks, attempts, delays and
 //     what runs here have limits with names (I10).
 package scheduler

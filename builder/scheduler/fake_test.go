@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
 )
@@ -341,11 +340,15 @@ func (f *fake) pick(p scheduler.Pass, onlyDecisions bool, out *scheduler.Passed)
 		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.seq, b.seq))
 	})
 	for _, r := range ready {
+		if p.Decisions <= 0 && p.Bodies <= 0 {
+			return
+		}
+		if r.State != scheduler.Init {
+			continue
+		}
 		inKey := f.running(func(o *row) bool { return o.Key == r.Key })
 		switch {
-		case p.Decisions <= 0 && p.Bodies <= 0:
-			return
-		case r.State != scheduler.Init || r.Paused || r.due > f.tick || !slices.Contains(p.Kinds, r.Kind) || f.behind(r):
+		case r.Paused || r.due > f.tick || !slices.Contains(p.Kinds, r.Kind) || f.behind(r):
 		case r.Key == "":
 			if onlyDecisions || p.Decisions <= 0 {
 				continue
@@ -404,11 +407,11 @@ func (f *fake) stats() (out []scheduler.KindStats) {
 	return out
 }
 
-// ended waits for nothing: it reports whether all tasks have ended.
-func (f *fake) ended() bool {
+// live counts the tasks that have not ended, those of a timer left out.
+func (f *fake) live() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.count((*row).live) == 0
+	return f.count(func(r *row) bool { return r.live() && r.Dedup != "timer" })
 }
 
 func (f *fake) all() (list []scheduler.Task) {
@@ -419,6 +422,3 @@ func (f *fake) all() (list []scheduler.Task) {
 	}
 	return list
 }
-
-// longAgo is a time to wait in virtual time for things that must have happened by then.
-const longAgo = 10 * time.Minute

@@ -14,7 +14,7 @@ import (
 type Options struct {
 	Node          Node          // Name is required
 	Interval      time.Duration // between passes, when nothing wakes the loop; default 1s
-	Lease         time.Duration // default 15s; at least 4 intervals
+	Lease         time.Duration // default 15s; at least 8 intervals; the same for all processes
 	ExclusiveWait time.Duration // default 10m
 	Decisions     int           // ordered and exclusive tasks at once in this process; default 8
 	Bodies        int           // pooled tasks at once in this process; default 2
@@ -74,7 +74,7 @@ func (o Options) validate(kinds map[string]Kind) error {
 	}
 	bad(o.Node.Name == "", "no node name given")
 	bad(o.Interval < time.Millisecond, "interval %v: want at least 1ms", o.Interval)
-	bad(o.Lease < 4*o.Interval, "lease %v: want at least 4 intervals of %v, one lost pass must not lose a lease", o.Lease, o.Interval)
+	bad(o.Lease < 8*o.Interval, "lease %v: want at least 8 intervals of %v, a few lost passes must not lose a lease", o.Lease, o.Interval)
 	bad(o.ExclusiveWait < o.Interval, "exclusive wait %v: want at least the interval of %v", o.ExclusiveWait, o.Interval)
 	bad(o.Decisions < 1 || o.Bodies < 0 || o.MaxAttempts < 1, "%d decisions, %d bodies, %d attempts: want at least 1, 0, 1", o.Decisions, o.Bodies, o.MaxAttempts)
 	bad(o.BackOff < 0 || o.MaxBackOff < o.BackOff, "back-off %v up to %v: want the second not below the first", o.BackOff, o.MaxBackOff)

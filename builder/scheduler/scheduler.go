@@ -37,6 +37,7 @@ func New(store Store, kinds map[string]Kind, o Options) (*Scheduler, error) {
 		return nil, err
 	}
 	s := &Scheduler{store: store, kinds: maps.Clone(kinds), o: o, wake: make(chan struct{}, 1), held: map[Lease]*attempt{}}
+	s.clock.limit = o.Lease / 4
 	o.Periodic = slices.Clone(o.Periodic)
 	for i := range o.Periodic {
 		list, err := s.fill([]Submission{o.Periodic[i].Submission})
@@ -251,8 +252,11 @@ func (s *Scheduler) request(now time.Time, claim bool) Pass {
 	return p
 }
 
-// leaseEnd is when the holder of a lease that was asked for at sent stops: an eighth before others may take over.
-func (s *Scheduler) leaseEnd(sent time.Time) time.Time { return sent.Add(s.o.Lease - s.o.Lease/8) }
+// leaseEnd is when the holder of a lease that was asked for at sent stops. Others may take over a quarter (clock.limit)
+// before its end at the earliest; another eighth is for stopping.
+func (s *Scheduler) leaseEnd(sent time.Time) time.Time {
+	return sent.Add(s.o.Lease - s.clock.limit - s.o.Lease/8)
+}
 
 // renewed prolongs what was held, and stops what is lost or is to stop.
 func (s *Scheduler) renewed(sent time.Time, held []Lease, got Passed) {
