@@ -27,6 +27,10 @@ func manySegments(n int, now time.Time) ([]segmenter.Segment, segmenter.Generati
 		for p := range int32(16) {
 			s.Range = append(s.Range, segmenter.PartitionRange{Partition: p, Start: int64(i) * 1000, End: int64(i+1) * 1000})
 		}
+		for _, r := range s.Range {
+			m := segmenter.Measure{Events: r.Len(), MinTimeUs: s.MinTimeUs, MaxTimeUs: s.MaxTimeUs}
+			s.Parts = append(s.Parts, segmenter.PartMeasure{Partition: r.Partition, Measure: m})
+		}
 		out[i] = s
 	}
 	return out, g

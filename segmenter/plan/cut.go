@@ -147,7 +147,7 @@ func between(g segmenter.Generations, from, to segmenter.PartitionRange) ([]segm
 	return out, nil
 }
 
-// Cuts plans the segments that the rules ask for now. A clock that was set back counts as all time gone by: one segment
+// Cuts plans the segments that are due by the rules. A clock that was set back counts as all time gone by: one segment
 // too early does no harm, none for hours would.
 func Cuts(in CutInput) (CutPlan, error) {
 	pending, err := Pending(in.From, in.Generations)

@@ -38,18 +38,21 @@ func (h Hole) String() string {
 // They are the only places of the ledger that Holes needs to see. A line that the first ready segment says nothing of
 // counts from its first known offset. g holds every generation that the segments name.
 func Gaps(segments []segmenter.Segment, g segmenter.Generations) []segmenter.PartitionRange {
-	var taken []segmenter.PartitionRange
-	for _, s := range segments {
-		if s.Live() {
-			taken = append(taken, s.Range...)
+	lines := span(segments, g)
+	taken := make([][]segmenter.PartitionRange, len(lines)) // by line: so they are nearly sorted
+	for _, s := range ordered(segments, (*segmenter.Segment).Live) {
+		for _, r := range s.Range {
+			if i, ok := slices.BinarySearchFunc(lines, r, compareLine); ok {
+				taken[i] = append(taken[i], r)
+			}
 		}
 	}
-	return span(segments, g).Subtract(taken)
+	return lines.Subtract(slices.Concat(taken...))
 }
 
 // span returns every line from the first ready segment's start, or the line's own, to the end of the last ready one.
 func span(segments []segmenter.Segment, g segmenter.Generations) segmenter.Vector {
-	ready := ordered(segments, func(s segmenter.Segment) bool { return s.State == segmenter.SegmentReady })
+	ready := ordered(segments, func(s *segmenter.Segment) bool { return s.State == segmenter.SegmentReady })
 	if len(ready) == 0 {
 		return nil
 	}
@@ -110,7 +113,7 @@ func Holes(segments []segmenter.Segment, g segmenter.Generations, rows []segment
 			named = append(named, row.Range)
 		}
 	}
-	live := ordered(segments, segmenter.Segment.Live)
+	live := ordered(segments, (*segmenter.Segment).Live)
 	type key struct{ next, nth int }
 	groups := make(map[key]segmenter.Vector)
 	type lineKey struct {
@@ -142,7 +145,7 @@ func Holes(segments []segmenter.Segment, g segmenter.Generations, rows []segment
 
 // nextOf returns the index of the first segment that goes on behind gap, in its generation or a later one; -1 where none
 // does.
-func nextOf(live []segmenter.Segment, gap segmenter.PartitionRange) int {
+func nextOf(live []*segmenter.Segment, gap segmenter.PartitionRange) int {
 	best, at := -1, segmenter.PartitionRange{Generation: math.MaxInt32}
 	for i, s := range live {
 		for _, r := range s.Range {
@@ -169,14 +172,14 @@ func complete(v, places segmenter.Vector) segmenter.Vector {
 }
 
 // ordered returns the segments that keep says, in their order in the log.
-func ordered(segments []segmenter.Segment, keep func(segmenter.Segment) bool) []segmenter.Segment {
-	out := make([]segmenter.Segment, 0, len(segments))
-	for _, s := range segments {
-		if keep(s) {
-			out = append(out, s)
+func ordered(segments []segmenter.Segment, keep func(*segmenter.Segment) bool) []*segmenter.Segment {
+	out := make([]*segmenter.Segment, 0, len(segments))
+	for i := range segments {
+		if keep(&segments[i]) {
+			out = append(out, &segments[i])
 		}
 	}
-	inOrder := func(a, b segmenter.Segment) int {
+	inOrder := func(a, b *segmenter.Segment) int {
 		return cmp.Or(a.Range.Compare(b.Range), cmp.Compare(a.Number, b.Number))
 	}
 	if !slices.IsSortedFunc(out, inOrder) {
@@ -187,8 +190,10 @@ func ordered(segments []segmenter.Segment, keep func(segmenter.Segment) bool) []
 
 // sorted puts v in the order of a vector, in place.
 func sorted(v segmenter.Vector) segmenter.Vector {
-	slices.SortFunc(v, func(a, b segmenter.PartitionRange) int {
-		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Generation, b.Generation))
-	})
+	slices.SortFunc(v, compareLine)
 	return v
+}
+
+func compareLine(a, b segmenter.PartitionRange) int {
+	return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Generation, b.Generation))
 }

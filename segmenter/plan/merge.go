@@ -101,7 +101,7 @@ func numbers(list []int64) string {
 // aged is a ready segment with the stretch of event time that it adds to those before it in the log. A late event widens
 // a segment's own times, but does not change its place.
 type aged struct {
-	segmenter.Segment
+	*segmenter.Segment
 	from  int64  // high of the segment before it; of the first with events its lowest event time
 	high  int64  // highest event time of it and all before it
 	busy  int64  // number of the new segment that replaces it; 0: none
@@ -141,7 +141,7 @@ func Merges(in MergeInput) MergePlan {
 
 // timeline returns the ready segments in their order in the log, each with its stretch of time.
 func timeline(segments []segmenter.Segment) []aged {
-	ready := ordered(segments, func(s segmenter.Segment) bool { return s.State == segmenter.SegmentReady })
+	ready := ordered(segments, func(s *segmenter.Segment) bool { return s.State == segmenter.SegmentReady })
 	busy := make(map[int64]int64)
 	for _, s := range segments {
 		if s.State == segmenter.SegmentNew {
@@ -268,51 +268,60 @@ func (m *merger) candidates(list []aged, budget int, reason string) []Merge {
 		for j < len(list) && (b == n || list[j].high-list[i].from <= size) {
 			j++
 		}
-		for _, run := range m.runs(list[i:j]) {
-			out = append(out, m.merge(run, fmt.Sprintf("%s; these share part %d of %d of their time", reason, b, n)))
+		for _, r := range m.runs(list[i:j]) {
+			out = append(out, r.merge(fmt.Sprintf("%s; these share part %d of %d of their time", reason, b, n)))
 		}
 		i = j
 	}
 	return out
 }
 
-func (m *merger) merge(run []aged, reason string) Merge {
-	out := Merge{Reason: reason}
-	for _, s := range run {
+// run is a list of neighbours that may become one, and what they hold together.
+type run struct {
+	list   []aged
+	held   segmenter.Vector
+	events int64
+}
+
+func (r run) merge(reason string) Merge {
+	out := Merge{Range: r.held, Events: r.events, Reason: reason}
+	for _, s := range r.list {
 		out.Segments = append(out.Segments, s.Number)
-		out.Events += s.Events
-		out.Range, _ = out.Range.Join(s.Range) // runs has joined them before
 	}
 	return out
 }
 
 // runs returns the longest runs of at least two segments that may become one (S13), and says why others end.
-func (m *merger) runs(list []aged) [][]aged {
-	var out [][]aged
+func (m *merger) runs(list []aged) []run {
+	var out []run
 	for i := 0; i < len(list); {
 		if why := list[i].blocked(); why != "" {
 			m.explain(&list[i], why)
 			i++
 			continue
 		}
-		acc, events, j := list[i].Range, list[i].Events, i+1
+		r, j := run{held: list[i].Range, events: list[i].Events}, i+1
 		for ; j < len(list); j++ {
 			next := &list[j]
 			why := next.blocked()
 			if why == "" {
-				why = m.apart(acc, events, list[i], next)
+				why = m.apart(r, &list[i], next)
 			}
-			if why != "" {
-				if j == i+1 {
-					m.explain(&list[i], "alone before segment "+fmt.Sprint(next.Number)+": "+why)
+			var err error
+			if why == "" {
+				if r.held, err = r.held.Join(next.Range); err != nil {
+					panic(fmt.Sprintf("S6: %v, but they are adjacent", err))
 				}
-				break
+				r.events += next.Events
+				continue
 			}
-			acc, _ = acc.Join(next.Range)
-			events += next.Events
+			if j == i+1 {
+				m.explain(&list[i], fmt.Sprintf("alone before segment %d: %s", next.Number, why))
+			}
+			break
 		}
-		if j-i > 1 {
-			out = append(out, list[i:j])
+		if r.list = list[i:j]; j-i > 1 {
+			out = append(out, r)
 		}
 		i = j
 	}
@@ -330,18 +339,15 @@ func (a *aged) blocked() string {
 	return ""
 }
 
-// apart says why next cannot join the run that begins with first and holds acc.
-func (m *merger) apart(acc segmenter.Vector, events int64, first aged, next *aged) string {
+// apart says why next cannot join the run that begins with first.
+func (m *merger) apart(r run, first, next *aged) string {
 	if first.Version != next.Version {
 		return fmt.Sprintf("it is of version %d of the definition, not %d", next.Version, first.Version)
 	}
-	if limit := m.in.Rules.MaxRows; limit > 0 && events+next.Events > limit {
+	if limit := m.in.Rules.MaxRows; limit > 0 && r.events+next.Events > limit {
 		return fmt.Sprintf("together they have more than %d events", limit)
 	}
-	if err := acc.Adjacent(next.Range, m.in.Generations); err != nil {
-		return err.Error()
-	}
-	if _, err := acc.Join(next.Range); err != nil {
+	if err := r.held.Adjacent(next.Range, m.in.Generations); err != nil {
 		return err.Error()
 	}
 	return ""

@@ -10,13 +10,13 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
-// DefaultSpan is the event time that one segment of a backfill holds.
-const DefaultSpan = 4 * time.Hour
+// defaultSpan is the event time that one segment of a backfill holds.
+const defaultSpan = 4 * time.Hour
 
 // SliceInput is what Slice looks at.
 type SliceInput struct {
 	Window       Window
-	Span         time.Duration         // of event time a segment of a backfill holds; 0: DefaultSpan
+	Span         time.Duration         // of event time a segment of a backfill holds; 0: 4 hours
 	RowsPerBuild int64                 // and of offsets; 0: no limit
 	Room         int                   // how many more segments may be new at a time
 	Segments     []segmenter.Segment   // new and ready ones
@@ -48,7 +48,7 @@ func (p SlicePlan) String() string {
 // segments hold all of them, those are refreshed; else the rest is built (S16).
 func Slice(in SliceInput) SlicePlan {
 	if in.Span <= 0 {
-		in.Span = DefaultSpan
+		in.Span = defaultSpan
 	}
 	var taken []segmenter.PartitionRange
 	for _, s := range in.Segments {
@@ -117,7 +117,7 @@ func (in SliceInput) refresh(all []segmenter.PartitionRange) SlicePlan {
 // build cuts the free offsets of w into segments of a span each.
 func (in SliceInput) build(w Window, taken []segmenter.PartitionRange) SlicePlan {
 	var p SlicePlan
-	live := ordered(in.Segments, segmenter.Segment.Live)
+	live := ordered(in.Segments, (*segmenter.Segment).Live)
 	done := slices.Clone(taken)
 	for len(p.Build) < in.Room {
 		part := w

@@ -39,9 +39,9 @@ func (m *merger) byTimeRanges() []Merge {
 				continue
 			}
 			// The whole run once more: neighbours may fit in pairs, and not together.
-			if runs := m.runs(m.list[s:end]); len(runs) == 1 && len(runs[0]) == end-s {
+			if runs := m.runs(m.list[s:end]); len(runs) == 1 && len(runs[0].list) == end-s {
 				m.leave(ranges, parts)
-				return []Merge{m.merge(m.list[s:end], fmt.Sprintf("they fill %s of event time", r))}
+				return []Merge{runs[0].merge(fmt.Sprintf("they fill %s of event time", r))}
 			}
 		}
 	}
@@ -73,7 +73,7 @@ func (m *merger) parts() []string {
 	for i := 1; i < len(m.list); i++ {
 		a, b := &m.list[i-1], &m.list[i]
 		if out[i] = cmp.Or(a.blocked(), b.blocked()); out[i] == "" {
-			out[i] = m.apart(a.Range, a.Events, *a, b)
+			out[i] = m.apart(run{held: a.Range, events: a.Events}, a, b)
 		}
 	}
 	return out
