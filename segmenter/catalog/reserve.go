@@ -247,15 +247,8 @@ func (t *tx) reserve(cube *cubeRow, r Reservation) (reserved, error) {
 		cube.id, s.Number, s.Version, string(ranges), s.Reason, string(replaces), j.ID, at); err != nil {
 		return done, err
 	}
-	for _, line := range r.Range {
-		kind := kindNew
-		if line.Empty() {
-			kind = kindEmpty
-		}
-		if _, err := t.exec(`INSERT INTO segment_ranges (cube_id, kind, partition, generation, end_offset, number, start_offset)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`, cube.id, kind, line.Partition, line.Generation, line.End, s.Number, line.Start); err != nil {
-			return done, err
-		}
+	if err := t.addRanges(*s, kindNew); err != nil {
+		return done, err
 	}
 	spec := string(r.Spec)
 	if spec == "" {
@@ -264,6 +257,21 @@ func (t *tx) reserve(cube *cubeRow, r Reservation) (reserved, error) {
 	_, err = t.exec(`INSERT INTO jobs (id, cube_id, segment, kind, state, priority, spec, submitted_by, created_us)
 		VALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8)`, j.ID, cube.id, s.Number, j.Kind, j.Priority, spec, j.SubmittedBy, at)
 	return done, err
+}
+
+// addRanges stores the ranges of a live segment.
+func (t *tx) addRanges(s SegmentEntry, kind string) error {
+	for _, line := range s.Range {
+		kind := kind
+		if line.Empty() {
+			kind = kindEmpty
+		}
+		if _, err := t.exec(`INSERT INTO segment_ranges (cube_id, kind, partition, generation, end_offset, number, start_offset)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`, s.CubeID, kind, line.Partition, line.Generation, line.End, s.Number, line.Start); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // The kinds of segment_ranges.
