@@ -86,9 +86,16 @@ type pair struct {
 	old         []scheduler.Lease // once held by somebody
 }
 
+// answer is what a call returned.
+type answer struct {
+	value any
+	err   error
+}
+
 // alike leaves out the wall clock, and numbers errors by their sentinels: the words may differ.
-func alike(t *rapid.T, what string, model, real any, merr, rerr error) {
+func alike(t *rapid.T, what string, model, real answer) {
 	t.Helper()
+	merr, rerr := model.err, real.err
 	for _, sentinel := range []error{scheduler.ErrLeaseLost, scheduler.ErrQueueFull, scheduler.ErrNodeReplaced} {
 		if errors.Is(merr, sentinel) != errors.Is(rerr, sentinel) {
 			t.Fatalf("%s: model says %v, catalog says %v", what, merr, rerr)
@@ -100,7 +107,7 @@ func alike(t *rapid.T, what string, model, real any, merr, rerr error) {
 	if merr != nil {
 		return
 	}
-	if d := gocmp.Diff(model, real, cmpopts.IgnoreFields(scheduler.Task{}, "CreatedUs", "StartedUs", "EndedUs"), cmpopts.EquateEmpty()); d != "" {
+	if d := gocmp.Diff(model.value, real.value, cmpopts.IgnoreFields(scheduler.Task{}, "CreatedUs", "StartedUs", "EndedUs"), cmpopts.EquateEmpty()); d != "" {
 		t.Fatalf("%s (-model +catalog):\n%s", what, d)
 	}
 }
@@ -133,7 +140,7 @@ func (p *pair) submit(t *rapid.T) {
 	list := rapid.SliceOfN(rapid.Custom(drawSubmission), 1, 3).Draw(t, "submissions")
 	m, merr := p.model.Submit(context.Background(), list)
 	r, rerr := p.real.Submit(context.Background(), list)
-	alike(t, fmt.Sprintf("submit %+v", list), m, r, merr, rerr)
+	alike(t, fmt.Sprintf("submit %+v", list), answer{m, merr}, answer{r, rerr})
 	for _, task := range r {
 		p.ids = append(p.ids, task.ID)
 	}
@@ -144,7 +151,7 @@ func (p *pair) pass(t *rapid.T) {
 	if p.nodes[node] == 0 || rapid.IntRange(0, 12).Draw(t, "restart") == 0 {
 		m, merr := p.model.Register(context.Background(), scheduler.Node{Name: node})
 		r, rerr := p.real.Register(context.Background(), scheduler.Node{Name: node})
-		alike(t, "register", m, r, merr, rerr)
+		alike(t, "register", answer{m, merr}, answer{r, rerr})
 		p.nodes[node], p.held[node] = r, nil
 	}
 	p.tick += rapid.Int64Range(-1_000_000, 3_000_000).Draw(t, "tick")
@@ -163,7 +170,7 @@ func (p *pair) pass(t *rapid.T) {
 	}
 	m, merr := p.model.Pass(context.Background(), pass)
 	r, rerr := p.real.Pass(context.Background(), pass)
-	alike(t, fmt.Sprintf("pass %+v", pass), m, r, merr, rerr)
+	alike(t, fmt.Sprintf("pass %+v", pass), answer{m, merr}, answer{r, rerr})
 	if rerr != nil {
 		return
 	}
@@ -208,7 +215,7 @@ func (p *pair) finish(t *rapid.T) {
 	}
 	merr := p.model.Finish(context.Background(), o)
 	rerr := p.real.Finish(context.Background(), o)
-	alike(t, fmt.Sprintf("finish %+v", o), nil, nil, merr, rerr)
+	alike(t, fmt.Sprintf("finish %+v", o), answer{nil, merr}, answer{nil, rerr})
 	p.drop("n1", o.Lease)
 	p.drop("n2", o.Lease)
 }
@@ -221,7 +228,7 @@ func (p *pair) control(t *rapid.T) {
 	action := rapid.SampledFrom([]string{scheduler.Cancel, scheduler.Retry, scheduler.Pause, scheduler.Resume, scheduler.Resume}).Draw(t, "action")
 	m, merr := p.model.Control(context.Background(), id, action)
 	r, rerr := p.real.Control(context.Background(), id, action)
-	alike(t, fmt.Sprintf("%s task %d", action, id), m, r, merr, rerr)
+	alike(t, fmt.Sprintf("%s task %d", action, id), answer{m, merr}, answer{r, rerr})
 }
 
 // The catalog's queue does exactly what the obvious slow one does, call by call; so what the simulations show of the fake
@@ -257,7 +264,7 @@ func TestStoresAgree(t *testing.T) {
 				task.WaitedUs, task.DueInUs = 0, 0
 				real = append([]scheduler.Task{scheduler.Task(task)}, real...)
 			}
-			alike(t, "all tasks", model.all(), real, nil, nil)
+			alike(t, "all tasks", answer{value: model.all()}, answer{value: real})
 		})
 	})
 }

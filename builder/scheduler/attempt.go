@@ -125,18 +125,18 @@ func (s *Scheduler) ours(a *attempt) bool {
 // ended tells metrics and people of an outcome that the Store has taken.
 func (s *Scheduler) ended(ctx context.Context, t Task, out Outcome, took time.Duration) {
 	s.m.ran(t.Kind, out.State, took)
-	level, text := slog.LevelDebug, "task ended"
-	switch {
-	case out.State == Failed:
-		level, text = slog.LevelError, "task failed"
-	case out.State == Init && !out.Uncount:
-		level, text = slog.LevelWarn, "task will be tried again"
-	}
 	attrs := append(taskAttrs(t, nil), slog.Int64("took_ms", took.Milliseconds()))
 	if out.Error != "" {
 		attrs[3] = slog.String("err", out.Error)
 	}
-	s.o.Logger.LogAttrs(ctx, level, text, attrs...)
+	switch {
+	case out.State == Failed:
+		s.o.Logger.LogAttrs(ctx, slog.LevelError, "task failed", attrs...)
+	case out.State == Init && !out.Uncount:
+		s.o.Logger.LogAttrs(ctx, slog.LevelWarn, "task will be tried again", attrs...)
+	default:
+		s.o.Logger.LogAttrs(ctx, slog.LevelDebug, "task ended", attrs...)
+	}
 	if out.State == Failed {
 		t.State, t.Error = Failed, out.Error
 		s.o.OnFailed(context.WithoutCancel(ctx), t)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -286,53 +285,6 @@ func (w *world) over(p *process, t scheduler.Task) int {
 	delete(w.runs[p], t.ID)
 	w.tries[t.ID]++
 	return w.tries[t.ID]
-}
-
-// settle waits until nothing is live, and then checks what must hold of every schedule.
-func (w *world) settle(limit time.Duration) {
-	w.t.Helper()
-	for until := time.Now().Add(limit); w.f.live() > 0 && time.Now().Before(until); {
-		time.Sleep(time.Second)
-	}
-	children := map[int64]int{}
-	tokens := map[string]int{}
-	timers := 0
-	for _, t := range w.f.all() {
-		var todo work
-		if err := json.Unmarshal(t.Spec, &todo); err != nil {
-			w.t.Fatal(err)
-		}
-		children[todo.Of]++
-		tokens[t.SubmittedBy]++
-		if t.Dedup == "timer" {
-			timers++
-		} else if t.State == scheduler.Init || t.State == scheduler.Running {
-			w.fail("T5: task %d (%s %q) is still %s after %v: %s", t.ID, t.Kind, t.Key, t.State, limit, t.Error)
-		}
-	}
-	for _, t := range w.f.all() {
-		var todo work
-		_ = json.Unmarshal(t.Spec, &todo) // succeeded above
-		want := 0
-		if todo.Spawn && t.State == scheduler.Finished {
-			want = 1
-		}
-		if t.Kind != "tick" && children[t.ID] != want {
-			w.fail("T4: task %d (%s) is %s and has %d children, want %d", t.ID, t.Kind, t.State, children[t.ID], want)
-		}
-	}
-	for by, n := range tokens {
-		if strings.HasPrefix(by, "once") && n != 1 {
-			w.fail("submission %s is there %d times", by, n)
-		}
-	}
-	passed := time.Since(w.began)
-	if most := int(passed/(4500*time.Millisecond)) + w.starts + 1; timers > most {
-		w.fail("T7: %d tasks made by the timer in %v, want at most %d", timers, passed, most)
-	}
-	if got := time.Duration(w.f.tick) * time.Microsecond; got > passed {
-		w.fail("T8: the task clock shows %v after %v", got, passed)
-	}
 }
 
 // check reports what was broken.

@@ -70,14 +70,14 @@ func passed(t testing.TB, c *Catalog, p TaskPass) TaskPassed {
 	return got
 }
 
-// C2: a call whose caller dies before any of its statements, or before the commit, leaves nothing visible; asked again
-// it does all of its work. C3: asked once more, it changes nothing or the same.
-func TestInterruptedTaskCall(t *testing.T) {
-	cut := TaskSubmission{Kind: "cut", Key: "a"}
-	calls := []struct {
-		name string
-		call func(ctx context.Context, c *Catalog, p TaskPass, held Task) error
-	}{
+type taskCall struct {
+	name string
+	call func(ctx context.Context, c *Catalog, p TaskPass, held Task) error
+}
+
+// taskCalls are the calls that change the queue. held is a task that p's node runs.
+func taskCalls(cut TaskSubmission) []taskCall {
+	return []taskCall{
 		{"submit", func(ctx context.Context, c *Catalog, _ TaskPass, _ Task) error {
 			_, err := c.SubmitTasks(ctx, []TaskSubmission{cut, {Kind: "build", Key: "b", Slots: 1}})
 			return err
@@ -108,10 +108,16 @@ func TestInterruptedTaskCall(t *testing.T) {
 			return err
 		}},
 	}
+}
+
+// C2: a call whose caller dies before any of its statements, or before the commit, leaves nothing visible; asked again
+// it does all of its work. C3: asked once more, it changes nothing or the same.
+func TestInterruptedTaskCall(t *testing.T) {
+	cut := TaskSubmission{Kind: "cut", Key: "a"}
 	onBoth(t, func(t *testing.T, dsn string) {
 		c := openAt(t, dsn)
 		p := station(t, c, "n1")
-		for _, ch := range calls {
+		for _, ch := range taskCalls(cut) {
 			t.Run(ch.name, func(t *testing.T) {
 				submitted(t, c, cut, cut)
 				claimed := passed(t, c, p).Claimed
