@@ -22,19 +22,19 @@ const (
 	taskBackup          = "backup"
 
 	taskCut      = "cut"      // of one cube
-	taskRefresh  = "refresh"  // of one cube
 	taskMaintain = "maintain" // of one cube
 	taskBody     = "body"     // of one job
 )
 
 // Builder plans and builds the segments of all cubes of a catalog. Several processes may run one on the same catalog.
 type Builder struct {
-	o     Options
-	m     *metrics
-	sched *scheduler.Scheduler
-	logs  *logCache
-	cuts  *cutter
-	swept atomic.Value // time.Time: when abandoned reservations were last looked for
+	o      Options
+	m      *metrics
+	sched  *scheduler.Scheduler
+	logs   *logCache
+	cuts   *cutter
+	upkeep *maintainer
+	swept  atomic.Value // time.Time: when abandoned reservations were last looked for
 
 	notices chan struct{}  // a slot for each webhook under way
 	wg      sync.WaitGroup // of webhooks
@@ -50,7 +50,7 @@ func New(o Options) (*Builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("builder: %w", err)
 	}
-	b := &Builder{o: o, m: m, logs: newLogCache(o.Log), cuts: newCutter(), notices: make(chan struct{}, maxNotices)}
+	b := &Builder{o: o, m: m, logs: newLogCache(o.Log), cuts: newCutter(), upkeep: newMaintainer(), notices: make(chan struct{}, maxNotices)}
 	b.swept.Store(time.Time{})
 	b.sched, err = scheduler.New(TaskStore(o.Catalog), b.kinds(), scheduler.Options{
 		Node:     scheduler.Node{Name: o.Node, Address: o.Address, Roles: o.Roles, Version: o.Version},
@@ -78,10 +78,13 @@ func (b *Builder) kinds() map[string]scheduler.Kind {
 		return scheduler.Kind{Run: run, Timeout: 5 * time.Minute}
 	}
 	return map[string]scheduler.Kind{
-		taskPlanCut: short(b.planCut),
-		taskRecover: short(b.recover),
-		taskCut:     short(b.perCube(b.cut)),
-		taskBody:    {Run: b.runBody, MaxAttempts: 1 << 20}, // the job counts its own attempts
+		taskPlanCut:         short(b.planCut),
+		taskPlanRefresh:     short(b.planRefresh),
+		taskPlanMaintenance: short(b.planMaintenance),
+		taskMaintain:        short(b.perCube(b.maintain)),
+		taskRecover:         short(b.recover),
+		taskCut:             short(b.perCube(b.cut)),
+		taskBody:            {Run: b.runBody, MaxAttempts: 1 << 20}, // the job counts its own attempts
 	}
 }
 
@@ -91,6 +94,8 @@ func (b *Builder) periodic() []scheduler.Periodic {
 	}
 	return []scheduler.Periodic{
 		every(b.o.CutEvery, taskPlanCut),
+		every(b.o.RefreshEvery, taskPlanRefresh),
+		every(b.o.MaintenanceEvery, taskPlanMaintenance),
 		every(b.o.RecoverEvery, taskRecover),
 	}
 }

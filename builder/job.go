@@ -81,14 +81,16 @@ func (b *Builder) runBody(ctx context.Context, t scheduler.Task) ([]scheduler.Su
 		slog.Int64("job", j.ID), slog.String("cube", j.CubeID), slog.Int64("segment", j.Segment),
 		slog.String("kind", j.Kind), slog.Int64("epoch", j.Epoch), slog.Int64("took_ms", took.Milliseconds()),
 	}
-	level := slog.LevelInfo
-	if err != nil {
-		level, attrs = slog.LevelWarn, append(attrs, slog.Any("err", err))
+	switch {
+	case err == nil:
+		b.o.Logger.LogAttrs(ctx, slog.LevelInfo, "job finished", attrs...)
+	case state == catalog.JobWaiting:
+		b.o.Logger.LogAttrs(ctx, slog.LevelInfo, "job waits for staging", append(attrs, slog.Any("err", err))...)
+	case state == catalog.JobFailed:
+		b.o.Logger.LogAttrs(ctx, slog.LevelError, "job failed", append(attrs, slog.Any("err", err))...)
+	default:
+		b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "job did not end", append(attrs, slog.Any("err", err))...)
 	}
-	if state == string(catalog.JobFailed) {
-		level = slog.LevelError
-	}
-	b.o.Logger.LogAttrs(ctx, level, "job "+state, attrs...)
 	return nil, endErr
 }
 
@@ -207,14 +209,17 @@ type waitError struct{ what string }
 
 func (e *waitError) Error() string { return "waits for " + e.what }
 
+// jobTaken is the state, in metrics alone, of a job that somebody else decides about by now.
+const jobTaken catalog.JobState = "taken"
+
 // end tells the catalog what became of the attempt. It returns the state that the job is in then, for logs, and an error
 // only if the catalog did not take it.
-func (r *jobRun) end(ctx context.Context, err error) (state string, _ error) {
+func (r *jobRun) end(ctx context.Context, err error) (state catalog.JobState, _ error) {
 	cat, cause := r.b.o.Catalog, context.Cause(ctx)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.b.o.Lease)
 	defer cancel()
 	if err == nil {
-		return string(catalog.JobFinished), nil
+		return catalog.JobFinished, nil
 	}
 	p := catalog.JobPause{ID: r.job.ID, Epoch: r.job.Epoch, Problem: err.Error()}
 	now := time.Now()
@@ -223,29 +228,29 @@ func (r *jobRun) end(ctx context.Context, err error) (state string, _ error) {
 	var stale *catalog.StaleJobError
 	switch {
 	case errors.As(err, &stale):
-		return "taken away", nil
+		return jobTaken, nil
 	case errors.As(err, &wait):
 		p.Until = now.Add(r.b.o.StagingWait)
-		return string(catalog.JobWaiting), r.taken(cat.WaitJob(ctx, p))
+		return catalog.JobWaiting, r.taken(cat.WaitJob(ctx, p))
 	case cause != nil: // the process stops, or the task was taken away: another attempt is nobody's fault
 		p.Problem = cause.Error()
-		return string(catalog.JobPending), r.taken(cat.RetryJob(ctx, p))
+		return catalog.JobPending, r.taken(cat.RetryJob(ctx, p))
 	case errors.As(err, &final), r.job.Attempts >= r.b.o.MaxAttempts:
 		p.Until = now.Add(r.b.o.FailedHold)
 		if err := r.taken(cat.FailJob(ctx, p)); err != nil {
-			return string(catalog.JobFailed), err
+			return catalog.JobFailed, err
 		}
 		r.b.notify(ctx, r.failure(p.Problem))
-		return string(catalog.JobFailed), nil
+		return catalog.JobFailed, nil
 	}
 	p.Until = now.Add(r.b.backOff(r.job.Attempts))
 	if err := r.taken(cat.RetryJob(ctx, p)); err != nil {
-		return string(catalog.JobPending), err
+		return catalog.JobPending, err
 	}
 	if r.job.Attempts >= r.b.o.NotifyAfter {
 		r.b.notify(ctx, r.failure(p.Problem))
 	}
-	return string(catalog.JobPending), nil
+	return catalog.JobPending, nil
 }
 
 // taken makes a refusal a success: somebody else decides about the job by now.

@@ -25,6 +25,15 @@ type inputs struct {
 // readInputs reads the ledger over v, checks that it names every offset and that every file is there (B3), and measures
 // times and counts of each line.
 func (b *Builder) readInputs(ctx context.Context, tableID string, v segmenter.Vector, progress func(done, total int64)) (in inputs, err error) {
+	if in, err = b.readRows(ctx, tableID, v, progress); err != nil {
+		return in, err
+	}
+	in.parts, err = b.measure(ctx, v, in.rows)
+	return in, err
+}
+
+// readRows is readInputs without the measures.
+func (b *Builder) readRows(ctx context.Context, tableID string, v segmenter.Vector, progress func(done, total int64)) (in inputs, err error) {
 	for e, err := range b.o.Catalog.Inputs(ctx, tableID, v) {
 		if err != nil {
 			return in, err
@@ -35,11 +44,7 @@ func (b *Builder) readInputs(ctx context.Context, tableID string, v segmenter.Ve
 		return in, &FinalError{err}
 	}
 	in.files = inputFiles(in.rows)
-	if err := b.checkFiles(ctx, in.files, progress); err != nil {
-		return in, err
-	}
-	in.parts, err = b.measure(ctx, v, in.rows)
-	return in, err
+	return in, b.checkFiles(ctx, in.files, progress)
 }
 
 // tiles wants rows to hold every offset of v, line by line. Rows of a line may reach out of it at both ends.

@@ -5,6 +5,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+	"github.com/tidemarkdb/tidemark/segmenter/plan"
 )
 
 // metrics of the package. Labels are kinds and states from closed lists, and names of cubes.
@@ -64,13 +68,42 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 }
 
 // jobEnded notes an attempt.
-func (m *metrics) jobEnded(kind, state string, took time.Duration) {
-	m.jobSeconds.WithLabelValues(kind, state).Observe(took.Seconds())
+func (m *metrics) jobEnded(kind string, state catalog.JobState, took time.Duration) {
+	m.jobSeconds.WithLabelValues(kind, string(state)).Observe(took.Seconds())
 	switch state {
-	case "finished":
+	case catalog.JobFinished:
 		m.jobFailures.WithLabelValues(kind).Set(0)
-	case "failed", "pending":
+	case catalog.JobFailed, catalog.JobPending:
 		m.jobFailures.WithLabelValues(kind).Inc()
+	}
+}
+
+// upkeep notes what a plan has found of a cube.
+func (m *metrics) upkeep(s *state, holes []plan.Hole, backlog int) {
+	name := s.Cube.Project + "/" + s.Cube.Name
+	missing := int64(0)
+	for _, h := range holes {
+		missing += h.Range.Len()
+	}
+	ready, stale := 0, 0
+	for _, x := range s.live {
+		if x.State == segmenter.SegmentReady {
+			ready++
+		}
+		if s.stale[x.Number] {
+			stale++
+		}
+	}
+	m.segments.WithLabelValues(name).Set(float64(ready))
+	m.holes.WithLabelValues(name).Set(float64(missing))
+	m.mergeBacklog.WithLabelValues(name).Set(float64(backlog))
+	m.stale.WithLabelValues(name).Set(float64(stale))
+}
+
+// forget takes a cube's gauges away.
+func (m *metrics) forget(name string) {
+	for _, g := range []*prometheus.GaugeVec{m.segments, m.holes, m.mergeBacklog, m.stale} {
+		g.DeleteLabelValues(name)
 	}
 }
 

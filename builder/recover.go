@@ -94,7 +94,7 @@ func (b *Builder) wakeWaiting(ctx context.Context, j catalog.Job, us int64) (rea
 	err = b.o.Catalog.FailJob(ctx, catalog.JobPause{ID: j.ID, Epoch: j.Epoch, Problem: problem, Until: time.UnixMicro(us).Add(b.o.FailedHold)})
 	r := &jobRun{b: b, job: j, def: info.Cube}
 	if err = r.taken(err); err == nil {
-		b.m.jobEnded(j.Kind, string(catalog.JobFailed), 0)
+		b.m.jobEnded(j.Kind, catalog.JobFailed, 0)
 		b.notify(ctx, r.failure(problem))
 	}
 	return false, err
