@@ -83,6 +83,8 @@ func (b *Builder) kinds() map[string]scheduler.Kind {
 		taskPlanMaintenance: short(b.planMaintenance),
 		taskMaintain:        short(b.perCube(b.maintain)),
 		taskRecover:         short(b.recover),
+		taskCleanup:         {Run: b.cleanup, Timeout: time.Hour},
+		taskBackup:          {Run: b.backup, Timeout: time.Hour},
 		taskCut:             short(b.perCube(b.cut)),
 		taskBody:            {Run: b.runBody, MaxAttempts: 1 << 20}, // the job counts its own attempts
 	}
@@ -92,12 +94,20 @@ func (b *Builder) periodic() []scheduler.Periodic {
 	every := func(d time.Duration, kind string) scheduler.Periodic {
 		return scheduler.Periodic{Every: d, Submission: scheduler.Submission{Kind: kind, Key: kind, SubmittedBy: "timer", MaxAttempts: 1}}
 	}
-	return []scheduler.Periodic{
+	alone := func(d time.Duration, kind string) scheduler.Periodic { // without a key: exclusive
+		return scheduler.Periodic{Every: d, Submission: scheduler.Submission{Kind: kind, SubmittedBy: "timer", MaxAttempts: 3}}
+	}
+	list := []scheduler.Periodic{
 		every(b.o.CutEvery, taskPlanCut),
 		every(b.o.RefreshEvery, taskPlanRefresh),
 		every(b.o.MaintenanceEvery, taskPlanMaintenance),
 		every(b.o.RecoverEvery, taskRecover),
+		alone(b.o.CleanupEvery, taskCleanup),
 	}
+	if b.o.BackupEvery > 0 {
+		list = append(list, alone(b.o.BackupEvery, taskBackup))
+	}
+	return list
 }
 
 // cubeSpec is the spec of a task that decides about one cube.

@@ -36,7 +36,6 @@ type goneKey struct {
 
 // goneSegment is a segment that cannot be rebuilt.
 type goneSegment struct {
-	id       string
 	why      string
 	at       time.Time
 	reported bool

@@ -88,6 +88,7 @@ type Options struct {
 	ExclusiveWait    time.Duration // default 10m
 
 	NotifyAfter int          // failures of one job or kind in a row before the webhook is told; default 3
+	TempDir     string       // for backups under way; default: the system's
 	HTTP        *http.Client // for webhooks; default: one with a limit of 10s
 
 	Logger   *slog.Logger          // default: discard
