@@ -49,14 +49,14 @@ func ends(w *world, attempts bool) (out []string) {
 }
 
 // tell runs the story with process n1 and whatever befalls it, and returns how many calls n1's first life made.
-func tell(t *testing.T, befalls func(w *world, p *process)) (got []string, calls int, w *world) {
+func tell(t *testing.T, set func(l *link), befalls func(w *world, p *process)) (got []string, calls int, w *world) {
 	synctest.Test(t, func(t *testing.T) {
 		w = newWorld(t)
 		w.options = func(o *scheduler.Options) { o.Periodic = nil }
 		if _, err := w.f.Submit(context.Background(), story()); err != nil {
 			t.Fatal(err)
 		}
-		p := w.start("n1", rand.New(rand.NewPCG(1, 1)))
+		p := w.start("n1", rand.New(rand.NewPCG(1, 1)), set)
 		others := []*process{p}
 		befalls(w, p)
 		w.settle(3 * time.Minute)
@@ -78,7 +78,7 @@ func tell(t *testing.T, befalls func(w *world, p *process)) (got []string, calls
 // T4, T5: call 1, 2, 3 ... of the Store fails, before or after it took effect. The story ends as without, in as many
 // attempts: a lost answer costs nothing.
 func TestFaultAtEachCall(t *testing.T) {
-	want, calls, w := tell(t, func(*world, *process) {})
+	want, calls, w := tell(t, func(*link) {}, func(*world, *process) {})
 	w.check("without a fault")
 	if len(want) != len(story())+1 || calls < 10 {
 		t.Fatalf("without a fault: %d calls, ends %q", calls, want)
@@ -86,7 +86,7 @@ func TestFaultAtEachCall(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for at := 1; ; at++ {
 			what := fmt.Sprintf("call %d, after=%t", at, after)
-			got, made, w := tell(t, func(_ *world, p *process) { p.link.at, p.link.after = at, after })
+			got, made, w := tell(t, func(l *link) { l.at, l.after = at, after }, func(*world, *process) {})
 			if made < at { // the story was over before
 				if at < calls/2 {
 					t.Errorf("%s: only %d calls were made, %d without a fault", what, made, calls)
@@ -104,21 +104,25 @@ func TestFaultAtEachCall(t *testing.T) {
 // T4, T5: the process is killed at call 1, 2, 3 ..., before or after it took effect. Another one, or its own next life,
 // brings the story to the same end: nothing stuck, nothing twice.
 func TestKilledAtEachCall(t *testing.T) {
-	_, calls, w := tell(t, func(*world, *process) {})
+	_, calls, w := tell(t, func(*link) {}, func(*world, *process) {})
 	want := ends(w, false)
 	for _, heir := range []string{"n1", "n2"} {
 		for _, after := range []bool{false, true} {
 			for at := 1; at <= calls; at++ {
 				what := fmt.Sprintf("killed at call %d, after=%t, heir %s", at, after, heir)
-				_, _, w := tell(t, func(w *world, p *process) {
-					died := make(chan struct{})
-					p.link.at, p.link.after = at, after
-					p.link.onCall = func() {
-						p.kill()
-						close(died)
+				var now chan struct{}
+				set := func(l *link) {
+					now = make(chan struct{})
+					l.at, l.after = at, after
+					l.onCall = func() {
+						l.dead = true
+						close(now)
 					}
+				}
+				_, _, w := tell(t, set, func(w *world, p *process) {
 					select {
-					case <-died:
+					case <-now:
+						p.kill()
 					case <-time.After(3 * time.Minute):
 						w.fail("it was not killed")
 					}

@@ -221,7 +221,9 @@ func (s *Scheduler) pass(ctx context.Context, claim bool) error {
 		s.o.OnFailed(context.WithoutCancel(ctx), t)
 	}
 	for _, t := range got.Claimed {
-		s.start(context.WithoutCancel(ctx), t, s.leaseEnd(sent))
+		if until := s.leaseEnd(sent); time.Now().Before(until) { // else others may have it by now; the next pass gives it back
+			s.start(context.WithoutCancel(ctx), t, until)
+		}
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ type link struct {
 	calls  int
 	at     int // the call that fails, from 1; 0: none
 	after  bool
-	onCall func() // called when call at was made
+	onCall func() // called under mu, when call at was made
 }
 
 func (l *link) lose() (before, after bool, wait [2]time.Duration) {
@@ -58,18 +58,19 @@ func (l *link) gone() bool {
 // call does f, or not, and tells, or not.
 func (l *link) call(ctx context.Context, f func() error) error {
 	before, after, wait := l.lose()
-	defer func() {
-		if (before || after) && l.onCall != nil {
-			l.onCall()
-		}
-	}()
 	if err := rest(ctx, wait[0]); err != nil {
 		return err
+	}
+	if before {
+		l.struck()
 	}
 	if l.gone() || before {
 		return errLink
 	}
 	err := f()
+	if after {
+		l.struck()
+	}
 	if err := rest(ctx, wait[1]); err != nil {
 		return err
 	}
@@ -77,6 +78,14 @@ func (l *link) call(ctx context.Context, f func() error) error {
 		return errLink
 	}
 	return err
+}
+
+func (l *link) struck() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.onCall != nil {
+		l.onCall()
+	}
 }
 
 func rest(ctx context.Context, d time.Duration) error {
@@ -165,9 +174,13 @@ type process struct {
 	done chan struct{}
 }
 
-func (w *world) start(name string, rng *rand.Rand) *process {
+// start starts a process whose link is as set makes it.
+func (w *world) start(name string, rng *rand.Rand, set ...func(l *link)) *process {
 	w.t.Helper()
 	p := &process{w: w, name: name, link: &link{Store: w.store, rng: rng}, done: make(chan struct{})}
+	for _, f := range set {
+		f(p.link)
+	}
 	run := scheduler.Kind{Run: p.run, MaxAttempts: 4}
 	kinds := map[string]scheduler.Kind{"decide": run, "build": run, "merge": run, "sweep": run, "tick": run}
 	o := scheduler.Options{
