@@ -43,7 +43,7 @@ func paged(more ...param) []param {
 // routes is the whole of /api/v1.
 func (s *Server) routes() []route {
 	var all []route
-	for _, part := range [][]route{s.ownRoutes(), s.tableRoutes(), s.cubeRoutes()} {
+	for _, part := range [][]route{s.ownRoutes(), s.tableRoutes(), s.cubeRoutes(), s.segmentRoutes(), s.jobRoutes(), s.taskRoutes()} {
 		all = append(all, part...)
 	}
 	return all
@@ -108,38 +108,6 @@ func (s *Server) tableRoutes() []route {
 		{
 			method: "POST", path: one + "/quarantine/requeue", summary: "try quarantined records again", answer: RequeueResult{}, handle: s.requeue, slow: true,
 			query: inProject(partition, text("reason", "only those with this reason"), toggle("dry_run", "only say what would become of them")),
-		},
-	}
-}
-
-func (s *Server) cubeRoutes() []route {
-	one := "/cubes/{cube}"
-	apply := inProject(toggle("dry_run", "check it and say what would change"))
-	return []route{
-		{
-			method: "GET", path: "/cubes", summary: "list cubes with their segments summed up", answer: Cubes{}, handle: s.listCubes,
-			query: []param{text("project", "only of this project")},
-		},
-		{method: "PUT", path: "/cubes", summary: "make or change a cube", body: cube.Cube{}, answer: AppliedCube{}, handle: s.applyCube, query: apply},
-		{method: "PUT", path: one, summary: "make or change a cube", body: cube.Cube{}, answer: AppliedCube{}, handle: s.applyCube, query: apply},
-		{
-			method: "GET", path: one, summary: "a cube with its definition", answer: Cube{}, handle: s.showCube,
-			query: inProject(number("version", "of the definition; default: the newest")),
-		},
-		{method: "DELETE", path: one, summary: "drop a cube with its segments", answer: CubeState{}, handle: s.dropCube, query: inProject()},
-		{
-			method: "POST", path: one + "/clone", summary: "make a cube with the same definition and no segments", body: CloneRequest{},
-			answer: AppliedCube{}, handle: s.cloneCube, query: inProject(), creates: true,
-		},
-		{method: "POST", path: one + "/enable", summary: "let a disabled cube be built and answer again", answer: CubeState{}, handle: s.enableCube, query: inProject()},
-		{
-			method: "POST", path: one + "/disable", summary: "stop building a cube and answering from it", answer: CubeState{}, handle: s.disableCube,
-			query: inProject(text("reason", "why, for those who look")),
-		},
-		{method: "POST", path: one + "/purge", summary: "cancel all jobs of a cube and retire all its segments", answer: CubeState{}, handle: s.purgeCube, query: inProject()},
-		{
-			method: "POST", path: one + "/rollback", summary: "make an old version of the definition the next one", answer: AppliedCube{}, handle: s.rollbackCube,
-			query: inProject(number("version", "which; default: the one before the newest")),
 		},
 	}
 }
