@@ -147,6 +147,9 @@ func (c *Catalog) WithdrawAbandoned(ctx context.Context, at time.Time) (n int, e
 	}
 	for _, s := range orphans {
 		if err := c.write(ctx, fmt.Sprintf("withdraw segment %d of cube %s", s.Number, s.CubeID), func(t *tx) error {
+			if err := t.holdCube(s.CubeID); err != nil {
+				return err
+			}
 			if err := t.withdraw(s.CubeID, s.Number); err != nil {
 				return err
 			}
