@@ -129,10 +129,14 @@ func (in SliceInput) build(w Window, taken []segmenter.PartitionRange) SlicePlan
 		if len(left) == 0 {
 			break
 		}
-		if span := in.Span.Microseconds(); part.MinUs <= math.MaxInt64-span {
+		if span := max(in.Span.Microseconds(), 1); part.MinUs <= math.MaxInt64-span {
 			part.MaxUs = min(w.MaxUs, part.MinUs+span-1)
 		}
-		for _, v := range stretch(rowsIn(left, part), in.Rows, done) {
+		pieces := stretch(rowsIn(left, part), in.Rows, done)
+		if len(pieces) == 0 {
+			panic(fmt.Sprintf("S16: %d rows of [%d,%d] us are not built, but nothing of them is free", len(left), part.MinUs, part.MaxUs))
+		}
+		for _, v := range pieces {
 			done = append(done, v...)
 			switch next := nextOf(live, v[0]); {
 			case next >= 0:
