@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,13 +19,18 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
 )
 
-// schedules is how many random ones a run of the tests takes; each has a seed that a failure names.
-const schedules = 1000
+// schedules returns how many random ones a run of the tests takes; each has a seed that a failure names.
+func schedules() uint64 {
+	if os.Getenv("TIDEMARK_TEST_SOAK") != "" {
+		return 20_000
+	}
+	return 500
+}
 
 // I7, T1 to T8: two or three processes share a queue over connections that lose questions and answers; they are killed,
 // cut off, stopped and started again at random, and people cancel, pause and resume.
 func TestSimRandomSchedules(t *testing.T) {
-	for seed := range uint64(schedules) {
+	for seed := range schedules() {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			chaos(w, rand.New(rand.NewPCG(seed, 1)))
