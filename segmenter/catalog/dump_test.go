@@ -39,6 +39,10 @@ func used(t *testing.T, c *Catalog) {
 	for _, err := range []error{
 		c.ApplyProject(ctx, Project{Name: "sales", Owner: "ann"}),
 		c.MarkGarbage(ctx, []Garbage{{Key: "x/"}}),
+		func() error {
+			_, err := c.SubmitTasks(ctx, []TaskSubmission{{Kind: "backup", Spec: []byte("{}"), MaxAttempts: 1}})
+			return err
+		}(),
 		func() error { _, err := c.RequestRoll(ctx, RollRequest{TableID: table, Partition: -1}); return err }(),
 		func() error { _, err := c.RequestReread(ctx, Reread{TableID: table, Range: rng(0, 0, 10)}); return err }(),
 	} {

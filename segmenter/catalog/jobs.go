@@ -47,6 +47,7 @@ type Job struct {
 	// UntilUs is, of a running job, the end of its lease; of a pending one, when it may start; of a waiting one, when it gives
 	// up; of a failed one that is reserved, how long that lasts.
 	UntilUs   int64
+	LeaseUs   int64 // length of its last lease
 	Steps     []JobStep
 	Problem   string // why it failed, waits, is paused, or ended without a segment
 	CreatedUs int64
@@ -87,12 +88,12 @@ const (
 )
 
 const jobColumns = `p.id, p.cube_id, p.segment, p.kind, p.state, p.reserved, p.priority, p.spec, p.submitted_by, p.attempts, p.epoch,
-	p.owner, p.until_us, p.steps, p.problem, p.created_us, p.started_us, p.ended_us`
+	p.owner, p.until_us, p.lease_us, p.steps, p.problem, p.created_us, p.started_us, p.ended_us`
 
 func scanJob(scan func(...any) error) (j Job, err error) {
 	var state, spec, steps string
 	if err := scan(&j.ID, &j.CubeID, &j.Segment, &j.Kind, &state, &j.Reserved, &j.Priority, &spec, &j.SubmittedBy, &j.Attempts,
-		&j.Epoch, &j.Owner, &j.UntilUs, &steps, &j.Problem, &j.CreatedUs, &j.StartedUs, &j.EndedUs); err != nil {
+		&j.Epoch, &j.Owner, &j.UntilUs, &j.LeaseUs, &steps, &j.Problem, &j.CreatedUs, &j.StartedUs, &j.EndedUs); err != nil {
 		return j, err
 	}
 	j.State = JobState(state)

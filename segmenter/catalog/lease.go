@@ -55,16 +55,19 @@ func (t *tx) nextJob(m JobClaim) (id int64, err error) {
 		return m.ID, nil
 	}
 	at := m.Now.UnixMicro()
-	err = t.row(`SELECT id FROM jobs WHERE state = 'running' AND (until_us <= $1 OR until_us > $2) ORDER BY priority, id LIMIT 1`,
-		at, m.far()).Scan(&id)
+	err = t.row(`SELECT id FROM jobs WHERE state = 'running' AND (until_us <= $1 OR until_us - 2 * lease_us > $1)
+		ORDER BY priority, id LIMIT 1`, at).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = t.row(`SELECT id FROM jobs WHERE state = 'pending' AND until_us <= $1 ORDER BY priority, id LIMIT 1`, at).Scan(&id)
 	}
 	return id, err
 }
 
-// far is an end that no lease has unless a clock has jumped: such a lease counts as over, or a job would hang until then.
-func (m JobClaim) far() int64 { return m.Now.Add(2 * m.Lease).UnixMicro() }
+// over reports whether the lease of a running job is. One that ends further ahead than two of its lengths was given by a
+// clock that has jumped since: it counts as over, or the job would hang until then.
+func (j *Job) over(at int64) bool {
+	return j.State == JobRunning && (j.UntilUs <= at || j.UntilUs-2*j.LeaseUs > at)
+}
 
 func (t *tx) claim(id int64, m JobClaim) (Job, bool, error) {
 	seen, err := t.job(id, "")
@@ -82,16 +85,16 @@ func (t *tx) claim(id int64, m JobClaim) (Job, bool, error) {
 		return Job{}, false, err
 	}
 	at := m.Now.UnixMicro()
-	over := j.State == JobRunning && (j.UntilUs <= at || j.UntilUs > m.far())
-	if !over && (j.State != JobPending || j.UntilUs > at) {
+	if !j.over(at) && (j.State != JobPending || j.UntilUs > at) {
 		return Job{}, false, nil
 	}
 	if err := t.row(`UPDATE cubes SET next_epoch = next_epoch + 1 WHERE id = $1 RETURNING next_epoch - 1`, j.CubeID).Scan(&j.Epoch); err != nil {
 		return Job{}, false, err
 	}
-	j.State, j.Owner, j.UntilUs, j.StartedUs, j.Attempts = JobRunning, m.Owner, m.Now.Add(m.Lease).UnixMicro(), at, j.Attempts+1
-	_, err = t.exec(`UPDATE jobs SET state = 'running', owner = $2, until_us = $3, started_us = $4, attempts = $5, epoch = $6 WHERE id = $1`,
-		id, j.Owner, j.UntilUs, j.StartedUs, j.Attempts, j.Epoch)
+	j.State, j.Owner, j.UntilUs, j.LeaseUs = JobRunning, m.Owner, m.Now.Add(m.Lease).UnixMicro(), m.Lease.Microseconds()
+	j.StartedUs, j.Attempts = at, j.Attempts+1
+	_, err = t.exec(`UPDATE jobs SET state = 'running', owner = $2, until_us = $3, lease_us = $4, started_us = $5, attempts = $6, epoch = $7
+		WHERE id = $1`, id, j.Owner, j.UntilUs, j.LeaseUs, j.StartedUs, j.Attempts, j.Epoch)
 	return j, true, err
 }
 
@@ -134,8 +137,8 @@ func (c *Catalog) RenewJob(ctx context.Context, r JobReport) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(`UPDATE jobs SET until_us = $2, steps = $3 WHERE id = $1`,
-			r.ID, r.Now.Add(r.Lease).UnixMicro(), validText(string(steps))); err != nil {
+		if _, err := t.exec(`UPDATE jobs SET until_us = $2, lease_us = $3, steps = $4 WHERE id = $1`,
+			r.ID, r.Now.Add(r.Lease).UnixMicro(), r.Lease.Microseconds(), validText(string(steps))); err != nil {
 			return err
 		}
 		return t.addLog(r.ID, r.Log)

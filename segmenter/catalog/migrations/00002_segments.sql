@@ -113,6 +113,7 @@ CREATE TABLE jobs (
   epoch        BIGINT  NOT NULL DEFAULT 0,
   owner        TEXT    NOT NULL DEFAULT '',
   until_us     BIGINT  NOT NULL DEFAULT 0,
+  lease_us     BIGINT  NOT NULL DEFAULT 0, -- length of its last lease
   steps        TEXT    NOT NULL DEFAULT '[]', -- JSON
   problem      TEXT    NOT NULL DEFAULT '', -- why it failed, waits, or ended without a segment
   log_lines    BIGINT  NOT NULL DEFAULT 0, -- ever written
