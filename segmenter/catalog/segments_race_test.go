@@ -253,3 +253,47 @@ func checkJobs(t testing.TB, c *Catalog, id string, live []SegmentEntry) {
 		t.Errorf("C10: open jobs without a new segment: %v", jobOf)
 	}
 }
+
+// Of two identical requests at once one reserves: with one key all get its answer, without they are refused by S1.
+func TestReserveAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		c := openAt(t, dsn)
+		id, _, _ := cubed(t, c)
+		const n = 6
+		for _, key := range []string{"key", ""} {
+			var wg sync.WaitGroup
+			var got [n]SegmentEntry
+			var errs [n]error
+			for i := range n {
+				wg.Go(func() {
+					r := reservation(id, rng(0, int64(len(key))*10, int64(len(key))*10+10))
+					r.Idempotency.Key = key
+					for {
+						got[i], _, errs[i] = c.Reserve(context.Background(), r)
+						if !errors.Is(errs[i], ErrUnavailable) {
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			won := 0
+			for i, err := range errs {
+				var overlap *OverlapError
+				switch {
+				case err == nil:
+					won++
+					if key != "" && got[i].Number != got[0].Number {
+						t.Errorf("key %q: segments %d and %d, want one", key, got[i].Number, got[0].Number)
+					}
+				case key != "" || !errors.As(err, &overlap):
+					t.Errorf("key %q: %v", key, err)
+				}
+			}
+			if want := map[string]int{"key": n, "": 1}[key]; won != want {
+				t.Errorf("key %q: %d of %d were accepted, want %d", key, won, n, want)
+			}
+		}
+		checkSegments(t, c, id)
+	})
+}
