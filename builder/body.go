@@ -122,6 +122,9 @@ func (r *jobRun) merge(ctx context.Context, m *segmenter.Manifest) error {
 		}
 	}
 	m.Inputs = sortInputs(m.Inputs)
+	if mixed(merged) {
+		noteMixed(m)
+	}
 	for _, line := range m.Range {
 		p := segmenter.PartMeasure{Partition: line.Partition, Generation: line.Generation}
 		p.Measure = parts[[2]int32{line.Partition, line.Generation}]

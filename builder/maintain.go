@@ -21,6 +21,7 @@ type maintainer struct {
 	done    map[string]maintained
 	changes map[string]int64 // of tables, when PlanRefresh last looked
 	gone    map[goneKey]goneSegment
+	stored  map[string]int // versions of definitions that are in the store
 }
 
 type maintained struct {
@@ -46,7 +47,7 @@ type goneSegment struct {
 const recheck = 10 * time.Minute
 
 func newMaintainer() *maintainer {
-	return &maintainer{done: map[string]maintained{}, changes: map[string]int64{}, gone: map[goneKey]goneSegment{}}
+	return &maintainer{done: map[string]maintained{}, changes: map[string]int64{}, gone: map[goneKey]goneSegment{}, stored: map[string]int{}}
 }
 
 // planMaintenance asks for the maintenance of each cube that has changed since it was last maintained, or whose time has
@@ -73,6 +74,7 @@ func (b *Builder) planMaintenance(ctx context.Context, _ scheduler.Task) ([]sche
 	for id, last := range m.done {
 		if !live[id] {
 			delete(m.done, id)
+			delete(m.stored, id)
 			b.m.forget(last.name)
 		}
 	}
@@ -113,6 +115,9 @@ func (b *Builder) maintain(ctx context.Context, cubeID string) ([]scheduler.Subm
 	s, err := b.snapshotOf(ctx, cubeID)
 	if err != nil {
 		return nil, ignoreGone(err)
+	}
+	if err := b.storeDefinitions(ctx, cubeID, s.Cube.Version); err != nil {
+		return nil, err
 	}
 	if !s.Enabled {
 		return nil, nil

@@ -3,6 +3,8 @@ package builder
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -107,16 +109,23 @@ func (w *world) stage(p int32, start, end int64, exceptions ...segmenter.Excepti
 	ctx := w.t.Context()
 	r := segmenter.PartitionRange{Partition: p, Generation: w.gen[p], Start: start, End: end}
 	chunk, row := w.rows(r, exceptions)
-	key := stage.StagedKey(w.table.ID, r, w.epoch[p], w.table.Version, cube.NDJSON)
-	file := w.write(key, chunk, stage.Footer{
-		Project: "default", Table: "events", TableID: w.table.ID, Topic: "events", Schema: 1, Range: r, Epoch: w.epoch[p], Events: row.Events,
-		Exceptions: row.Exceptions,
-	})
+	file := w.write(stageKey(w, r), chunk, w.footer(r, row))
 	m := catalog.Commit{TableID: w.table.ID, Epoch: w.epoch[p], Row: row, File: file}
 	if n := row.Exceptions.Count(segmenter.Quarantined); n > 0 {
 		m.Quarantine = w.quarantine(r, row.Exceptions)
 	}
 	must(w.t, w.cat.Commit(ctx, m))
+}
+
+func stageKey(w *world, r segmenter.PartitionRange) string {
+	return stage.StagedKey(w.table.ID, r, w.epoch[r.Partition], w.table.Version, cube.NDJSON)
+}
+
+func (w *world) footer(r segmenter.PartitionRange, row segmenter.LedgerRow) stage.Footer {
+	return stage.Footer{
+		Project: "default", Table: "events", TableID: w.table.ID, Topic: "events", Schema: 1, Range: r, Epoch: w.epoch[r.Partition], Events: row.Events,
+		Exceptions: row.Exceptions,
+	}
 }
 
 // rows makes the events of a range.
@@ -157,10 +166,19 @@ func (w *world) write(key string, chunk *stage.Chunk, foot stage.Footer) *catalo
 }
 
 func (w *world) quarantine(r segmenter.PartitionRange, e segmenter.Exceptions) *catalog.File {
+	w.t.Helper()
 	key := stage.QuarantineKey(w.table.ID, r, w.epoch[r.Partition])
-	text := []byte("bad\n")
-	must(w.t, w.store.Create(w.t.Context(), key, bytes.NewReader(text)))
-	return &catalog.File{Key: key, Size: int64(len(text)), SHA256: strings.Repeat("0", 64), Format: cube.NDJSON, Schema: 1, Records: e.Count(segmenter.Quarantined)}
+	var recs []stage.QuarantineRecord
+	for _, off := range e.Offsets(segmenter.Quarantined) {
+		recs = append(recs, stage.QuarantineRecord{Offset: off, Reason: "bad_json", Value: []byte("x")})
+	}
+	var buf bytes.Buffer
+	enc, err := stage.EncodeQuarantine(&buf, stage.QuarantineFooter{
+		Project: "default", Table: "events", TableID: w.table.ID, Topic: "events", Schema: 1, Range: r, Epoch: w.epoch[r.Partition],
+	}, recs)
+	must(w.t, err)
+	must(w.t, w.store.Create(w.t.Context(), key, &buf))
+	return &catalog.File{Key: key, Size: enc.Size, SHA256: enc.SHA256, Format: cube.NDJSON, Schema: w.table.Version, Records: int64(len(recs))}
 }
 
 // supplement turns quarantined offsets of a partition into events.
@@ -181,6 +199,11 @@ func (w *world) supplement(p int32, offsets ...int64) {
 	}))
 }
 
+func shaOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
 // lose commits a range that the broker has removed.
 func (w *world) lose(p int32, start, end int64) {
 	w.t.Helper()
@@ -190,7 +213,7 @@ func (w *world) lose(p int32, start, end int64) {
 	must(w.t, err)
 	key := stage.LedgerKey(w.table.ID, r, segmenter.Lost)
 	must(w.t, w.store.Create(w.t.Context(), key, bytes.NewReader(text)))
-	must(w.t, w.cat.Commit(w.t.Context(), catalog.Commit{TableID: w.table.ID, Epoch: w.epoch[p], Row: row, LedgerFile: &catalog.File{Key: key, Size: int64(len(text)), SHA256: strings.Repeat("0", 64)}}))
+	must(w.t, w.cat.Commit(w.t.Context(), catalog.Commit{TableID: w.table.ID, Epoch: w.epoch[p], Row: row, LedgerFile: &catalog.File{Key: key, Size: int64(len(text)), SHA256: shaOf(text), Schema: 1}}))
 }
 
 // builder makes a Builder on the world; change may be nil.
