@@ -196,6 +196,7 @@ func (r *jobRun) publish(ctx context.Context, m *segmenter.Manifest, change int6
 	for _, f := range m.Files {
 		size += f.Size
 	}
+	defer r.b.m.timed("publish")()
 	return r.b.o.Catalog.Publish(ctx, catalog.Publication{
 		CubeID: m.CubeID, Number: m.Number, JobEpoch: r.job.Epoch, ID: m.SegmentID, Attempt: m.Attempt, Parts: m.Parts, Bytes: size,
 		InputsChange: change, Inherit: r.job.Kind == KindMerge,

@@ -48,7 +48,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		holes:        gauge("hole_offsets", "Offsets between the first and the last segment that nothing covers.", "cube"),
 		mergeBacklog: gauge("merge_backlog_segments", "Ready segments that the merge rules want replaced.", "cube"),
 		stale:        gauge("stale_segments", "Ready segments whose inputs have changed.", "cube"),
-		garbage:      gauge("garbage_objects", "Objects and folders that clean-up has found or could not remove.", "state"),
+		garbage:      gauge("garbage_objects", "Objects and folders that nothing names.", "state"),
 		removed:      prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "removed_objects_total", Help: "Objects that clean-up has removed."}),
 		lastCleanup:  one("last_cleanup_timestamp_seconds", "When clean-up last came to its end in this process."),
 		lastBackup:   one("last_backup_timestamp_seconds", "When a backup was last written by this process."),
