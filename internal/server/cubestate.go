@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -154,15 +155,15 @@ func (s *Server) cloneCube(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if out, err = s.clone(r, from.Cube, q); err != nil {
+	if out, err = s.CloneCube(r.Context(), from.Cube, q); err != nil {
 		return nil, err
 	}
 	return out, s.opts.Catalog.KeepAnswer(r.Context(), key, out)
 }
 
-// clone applies a definition under another name. The text goes the way of every definition, so that the new name and the
+// CloneCube applies a definition under another name. The text goes the way of every definition, so that the new name and the
 // table are checked as they are there.
-func (s *Server) clone(r *http.Request, from *cube.Cube, q CloneRequest) (*AppliedCube, error) {
+func (s *Server) CloneCube(ctx context.Context, from *cube.Cube, q CloneRequest) (*AppliedCube, error) {
 	if q.Cube == "" {
 		return nil, badRequest(`the name of the copy is missing: {"cube": "NAME"}`)
 	}
@@ -171,7 +172,7 @@ func (s *Server) clone(r *http.Request, from *cube.Cube, q CloneRequest) (*Appli
 	if q.Project != "" {
 		def.Project = q.Project
 	}
-	table, err := s.opts.Catalog.Table(r.Context(), def.Project, def.Table)
+	table, err := s.opts.Catalog.Table(ctx, def.Project, def.Table)
 	if err != nil {
 		return nil, err
 	}
@@ -179,21 +180,21 @@ func (s *Server) clone(r *http.Request, from *cube.Cube, q CloneRequest) (*Appli
 	if err != nil {
 		return nil, err
 	}
-	switch _, err := s.opts.Catalog.Cube(r.Context(), def.Project, def.Name); {
+	switch _, err := s.opts.Catalog.Cube(ctx, def.Project, def.Name); {
 	case err == nil:
 		return nil, &catalog.ConflictError{What: "cube " + def.Project + "/" + def.Name, Reason: "it exists already: choose another name, or drop it first"}
 	case !errors.Is(err, catalog.ErrNotFound):
 		return nil, err
 	}
-	plan, err := s.planCube(r.Context(), checked)
+	plan, err := s.planCube(ctx, checked)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.opts.Catalog.ApplyCube(r.Context(), checked)
+	a, err := s.opts.Catalog.ApplyCube(ctx, checked)
 	if err != nil {
 		return nil, err
 	}
-	return plan, s.applied(r.Context(), plan, a)
+	return plan, s.applied(ctx, plan, a)
 }
 
 func (s *Server) rollbackCube(r *http.Request) (any, error) {

@@ -287,7 +287,9 @@ func (q *SegmentRequest) check(action string) error {
 		return badRequest("segments are named and a slice of time too: use one")
 	case !build && action != actionFill && !chosen:
 		return badRequest("which segments is missing: name their numbers, or a slice of time by from and to")
-	case !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To):
+	case q.From.IsZero() != q.To.IsZero():
+		return badRequest("a slice of time has two ends: give from and to")
+	case !q.From.IsZero() && !q.From.Before(q.To):
 		return badRequest("from %s is not before to %s", q.From.Format(time.RFC3339), q.To.Format(time.RFC3339))
 	}
 	return nil

@@ -49,6 +49,10 @@ type Version struct {
 	Catalog string `json:"catalog"` // its id
 }
 
+// Mount adds what answers below a path that ends with a slash. It is for before the first request; what is mounted is
+// guarded as the rest (R4).
+func (s *Server) Mount(path string, h http.Handler) { s.mux.Handle(path, h) }
+
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.root.ServeHTTP(w, r) }
 
