@@ -77,14 +77,14 @@ func (h *Handler) buildByOffset(_ http.ResponseWriter, r *http.Request) (any, er
 }
 
 func wrongType(text string) error {
-	return fmt.Errorf("No enum constant CubeBuildTypeEnum.%s: buildType must be BUILD, MERGE or REFRESH", text)
+	return said("No enum constant CubeBuildTypeEnum.%s: buildType must be BUILD, MERGE or REFRESH", text)
 }
 
 // positions are those of a build: offsets by partition where they are given, else the sums. 0 goes on where the last
 // segment ends.
 func (q *offsetRequest) positions() (want server.SegmentRequest, err error) {
 	if q.End <= 0 || q.Start >= q.End || q.Start < 0 {
-		return want, errors.New("'startOffset' need be smaller than 'endOffset'")
+		return want, said("'startOffset' need be smaller than 'endOffset'")
 	}
 	if q.Start > 0 {
 		if want.Start, err = position(q.Start, q.PartitionStart, "start"); err != nil {
@@ -110,7 +110,7 @@ func position(sum long, by map[string]long, name string) (string, error) {
 		}
 	}
 	if total != int64(sum) {
-		return "", fmt.Errorf("Sum of all partition offsets is not equal with source offset %s: %d and %d", name, total, sum)
+		return "", said("Sum of all partition offsets is not equal with source offset %s: %d and %d", name, total, sum)
 	}
 	slices.Sort(names)
 	parts := make([]string, 0, len(by))
@@ -131,7 +131,7 @@ func (h *Handler) buildByTime(_ http.ResponseWriter, r *http.Request) (any, erro
 	}
 	start, end := int64(q.Start), int64(q.End)
 	if q.BuildType != "BUILD" && start > end {
-		return nil, fmt.Errorf("Invalid range [%d,%d): startTime must be smaller than endTime", start, end)
+		return nil, said("Invalid range [%d,%d): startTime must be smaller than endTime", start, end)
 	}
 	switch q.BuildType {
 	case "BUILD":
@@ -166,7 +166,7 @@ func (h *Handler) build(r *http.Request, w *world, q server.SegmentRequest) (any
 		building += btoi(s.State == segmenter.SegmentNew)
 	}
 	if building >= maxBuilding {
-		return nil, fmt.Errorf("There is already %d building segment; please wait for its completion, or discard it", building)
+		return nil, said("There is already %d building segment; please wait for its completion, or discard it", building)
 	}
 	if !w.Enabled {
 		if err := h.o.Catalog.SetCubeState(r.Context(), w.Cube.ID, catalog.CubeState{Enabled: true}); err != nil {
@@ -187,7 +187,7 @@ func (h *Handler) noNews(ctx context.Context, w *world) error {
 		return err
 	}
 	_, end := w.sums(ends.Ends)
-	return fmt.Errorf("No new message comes, startOffset = endOffset:%d", end)
+	return said("No new message comes, startOffset = endOffset:%d", end)
 }
 
 // submit answers with the first job; a backlog may make several.

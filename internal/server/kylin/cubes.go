@@ -91,7 +91,7 @@ func (h *Handler) find(r *http.Request) (*world, error) {
 	}
 	switch {
 	case len(found) == 0:
-		return nil, fmt.Errorf("Cannot find cube %s: %w", name, catalog.ErrNotFound)
+		return nil, said("Cannot find cube %s: %w", name, catalog.ErrNotFound)
 	case len(found) > 1:
 		return nil, fmt.Errorf("cube %s is in projects %s and %s: name one with ?project=", name, found[0].Cube.Project, found[1].Cube.Project)
 	}
@@ -192,7 +192,7 @@ func (h *Handler) showCube(_ http.ResponseWriter, r *http.Request) (any, error) 
 func (h *Handler) busy(ctx context.Context, w *world, what string) error {
 	jobs, err := h.o.Catalog.OpenJobs(ctx, w.Cube.ID)
 	if err == nil && len(jobs) > 0 {
-		err = fmt.Errorf("The cube %s has running or failed job, please discard it and try again: job %s, %s", w, jobID(jobs[0].ID), what)
+		err = said("The cube %s has running or failed job, please discard it and try again: job %s, %s", w, jobID(jobs[0].ID), what)
 	}
 	return err
 }
@@ -218,9 +218,9 @@ func (h *Handler) enable(_ http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	switch {
 	case w.status() != statusDisabled:
-		return nil, fmt.Errorf("Only disabled cube can be enabled, status of %s is %s", w, w.status())
+		return nil, said("Only disabled cube can be enabled, status of %s is %s", w, w.status())
 	case !w.ready():
-		return nil, fmt.Errorf("Cube %s doesn't contain any READY segment", w)
+		return nil, said("Cube %s doesn't contain any READY segment", w)
 	}
 	if err := h.busy(r.Context(), w, "so it cannot be enabled"); err != nil {
 		return nil, err
@@ -234,7 +234,7 @@ func (h *Handler) disable(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	if w.status() != statusReady {
-		return nil, fmt.Errorf("Only ready cube can be disabled, status of %s is %s", w, w.status())
+		return nil, said("Only ready cube can be disabled, status of %s is %s", w, w.status())
 	}
 	return h.setState(r, w, catalog.CubeState{Reason: "disabled by " + by(r)})
 }
@@ -261,7 +261,7 @@ func (h *Handler) purge(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	if w.status() != statusDisabled {
-		return nil, fmt.Errorf("Only disabled cube can be purged, status of %s is %s", w, w.status())
+		return nil, said("Only disabled cube can be purged, status of %s is %s", w, w.status())
 	}
 	if err := h.o.Catalog.PurgeCube(r.Context(), w.Cube.Project, w.Cube.Name, by(r)); err != nil {
 		return nil, err

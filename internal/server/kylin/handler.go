@@ -119,16 +119,22 @@ func (h *Handler) routes() {
 // answer returns what becomes JSON; nil is an empty body.
 type answer func(w http.ResponseWriter, r *http.Request) (any, error)
 
-// statusError is an error with another status than 500.
+// statusError is an error with a status.
 type statusError struct {
 	status int
-	text   string
+	err    error
 }
 
-func (e *statusError) Error() string { return e.text }
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
 
 func failed(status int, format string, args ...any) error {
-	return &statusError{status, fmt.Sprintf(format, args...)}
+	return &statusError{status, fmt.Errorf(format, args...)}
+}
+
+// said is an error in Kylin's own words, which tools look for.
+func said(format string, args ...any) error {
+	return failed(http.StatusInternalServerError, format, args...)
 }
 
 // errorBody is Kylin's shape of an error (K1).

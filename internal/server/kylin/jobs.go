@@ -60,7 +60,7 @@ func jobID(id int64) string { return fmt.Sprintf("%s%012d", jobPrefix, id) }
 func jobNumber(text string) (int64, error) {
 	n, err := strconv.ParseInt(strings.TrimPrefix(text, jobPrefix), 10, 64)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("Cannot find job %s", text)
+		return 0, said("Cannot find job %s", text)
 	}
 	return n, nil
 }
@@ -272,7 +272,7 @@ func (h *Handler) resumeJob(_ http.ResponseWriter, r *http.Request) (any, error)
 		return nil, err
 	}
 	if j.State != catalog.JobFailed && j.State != catalog.JobPaused {
-		return nil, fmt.Errorf("The job %s is %s: only one in ERROR or STOPPED can be resumed", jobID(j.ID), status(j.State))
+		return nil, said("The job %s is %s: only one in ERROR or STOPPED can be resumed", jobID(j.ID), status(j.State))
 	}
 	return h.change(r, h.o.Catalog.ResumeJob)
 }
@@ -292,7 +292,7 @@ func (h *Handler) dropJob(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	if j.State != catalog.JobFinished && j.State != catalog.JobCancelled {
-		return nil, fmt.Errorf("The job %s is %s: only one in FINISHED or DISCARDED can be dropped", jobID(j.ID), status(j.State))
+		return nil, said("The job %s is %s: only one in FINISHED or DISCARDED can be dropped", jobID(j.ID), status(j.State))
 	}
 	before, err := h.one(r)
 	if err != nil {

@@ -118,14 +118,14 @@ func (h *Handler) dropSegment(_ http.ResponseWriter, r *http.Request) (any, erro
 			continue
 		}
 		if s.State != segmenter.SegmentReady {
-			return nil, fmt.Errorf("Cannot delete segment '%s' as its status is not READY. Discard the on-going job for it", name)
+			return nil, said("Cannot delete segment '%s' as its status is not READY. Discard the on-going job for it", name)
 		}
 		if _, err := h.o.Building.Submit(r.Context(), "drop", h.request(r, w, server.SegmentRequest{Segments: []int64{s.Number}})); err != nil {
 			return nil, err
 		}
 		return h.again(r.Context(), w)
 	}
-	return nil, fmt.Errorf("Cannot find segment '%s' in cube %s", name, w)
+	return nil, said("Cannot find segment '%s' in cube %s", name, w)
 }
 
 func (h *Handler) holes(_ http.ResponseWriter, r *http.Request) (any, error) {
