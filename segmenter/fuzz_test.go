@@ -61,3 +61,33 @@ func FuzzExceptions(f *testing.F) {
 		}
 	})
 }
+
+// What DecodeManifest accepts keeps S5, S9 and S10, and says the same when it is written and read again.
+func FuzzDecodeManifest(f *testing.F) {
+	if good, err := testManifest().Encode(); err == nil {
+		f.Add(good)
+	}
+	f.Add([]byte(`{"format_version":1,"range":[{"partition":0,"generation":0,"start":0,"end":3}],"parts":null}`))
+	f.Add([]byte(`{"format_version":2}`))
+	f.Add([]byte(`{"format_version":1,"definition":{"a":1,"a":2},"notes":{"x":[{}]}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := DecodeManifest(data)
+		if err != nil {
+			return
+		}
+		if got, want := SumParts(m.Parts).Offsets(), m.Range.Len(); got != want {
+			t.Fatalf("S9: accepted %d named offsets of %d", got, want)
+		}
+		again, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := DecodeManifest(again)
+		if err != nil {
+			t.Fatalf("refuses its own %s: %v", again, err)
+		}
+		if d := cmp.Diff(m, got); d != "" {
+			t.Fatalf("round trip (-want +got):\n%s", d)
+		}
+	})
+}

@@ -93,6 +93,13 @@ type request struct {
 	method, path string
 	query        url.Values
 	body         []byte
+	key          string // Idempotency-Key; may be empty
+}
+
+// json makes v the body.
+func (q *request) json(v any) (err error) {
+	q.body, err = json.Marshal(v)
+	return err
 }
 
 // do asks and reads the answer into out.
@@ -117,6 +124,9 @@ func (c *client) send(ctx context.Context, q request) (io.ReadCloser, error) {
 	r, err := http.NewRequestWithContext(ctx, q.method, u, bytes.NewReader(q.body))
 	if err != nil {
 		return nil, err
+	}
+	if q.key != "" {
+		r.Header.Set("Idempotency-Key", q.key)
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {

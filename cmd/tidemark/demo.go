@@ -21,6 +21,7 @@ import (
 
 const (
 	demoTable     = "pageviews"
+	demoCube      = "pageviews_cube"
 	demoFolder    = "tidemark-demo"
 	brokerTimeout = 10 * time.Second // of the first questions to the broker
 )
@@ -34,8 +35,8 @@ type demoOptions struct {
 func (a *app) demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "demo", Short: "See it work: page views, a broker and everything else in this process", Args: exactly(),
-		Long: `Starts a Kafka broker in this process with its records on disk, sends page views to it and reads them into table pageviews of project
-default. Nothing else is needed. Files, catalog and the broker's records go to ./tidemark-demo (--data); started again it goes on
+		Long: `Starts a Kafka broker in this process with its records on disk, sends page views to it, reads them into table pageviews of project
+default and builds cube pageviews_cube of them, a segment every five seconds. Nothing else is needed. Files, catalog and the broker's records go to ./tidemark-demo (--data); started again it goes on
 where it was. Other commands, in another terminal, find it by --data tidemark-demo.
 
 With --brokers it sends to a real Kafka or Redpanda instead, and creates the topic there.`,
@@ -89,6 +90,10 @@ func (a *app) demo(ctx context.Context, cfg *config.Config, o demoOptions) (err 
 	if err != nil {
 		return err
 	}
+	n.builds = true
+	if err := n.build(ln.Addr().String(), n.registry); err != nil {
+		return errors.Join(err, ln.Close())
+	}
 	if err := n.read(ingest.Options{Address: ln.Addr().String(), Project: "default", Table: demoTable}); err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -124,6 +129,10 @@ func (d *demoRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	d.tableID = applied.ID
+	yaml = pageviews.CubeYAML(demoCube, demoTable)
+	if err := d.n.client().do(ctx, request{method: http.MethodPut, path: "/cubes", body: []byte(yaml)}, new(server.AppliedCube)); err != nil {
+		return err
+	}
 	if d.before, err = d.n.catalog.Stats(ctx, d.tableID); err != nil {
 		return err
 	}
@@ -142,7 +151,8 @@ func (d *demoRun) greet(ln net.Listener) {
   HTTP   http://%s/api/v1/tables
   try    tidemark table offsets %s --data %s
          tidemark quarantine list %s --data %s
+         tidemark segment list %s --data %s
          tidemark verify --against-kafka --data %s
   files  %s/staged/*/*/*.parquet
-`, countText(d.o.rate), where, demoTable, data, ln.Addr(), demoTable, data, demoTable, data, data, d.n.cfg.StoreURL())
+`, countText(d.o.rate), where, demoTable, data, ln.Addr(), demoTable, data, demoTable, data, demoCube, data, data, d.n.cfg.StoreURL())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemarkdb/tidemark/internal/demo"
+	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
@@ -76,15 +78,51 @@ func (d *demoRun) play(asked, reading context.Context) error {
 		if asked.Err() != nil {
 			limit = catchUpInterrupted
 		}
-		return d.waitRead(reading, limit)
+		limited, cancel := context.WithTimeout(reading, limit)
+		defer cancel()
+		if err := d.waitRead(limited); err != nil {
+			return err
+		}
+		return d.publish(limited)
 	})
 	return g.Wait()
 }
 
+// publish returns when all that was read is in ready segments, or at the limit: what is left is built by the next run.
+func (d *demoRun) publish(limited context.Context) error {
+	c := d.n.client()
+	tick := time.NewTicker(catchUpPoll)
+	defer tick.Stop()
+	for {
+		// A build by hand takes what no cut has taken yet; where all is taken it waits for what is being built.
+		q := request{method: http.MethodPost, path: cubePath(demoCube, "segments")}
+		err := c.do(limited, q, new(server.Submitted))
+		var refused *server.Error
+		var jobs server.Jobs
+		switch {
+		case limited.Err() != nil:
+			return nil
+		case errors.As(err, &refused) && refused.Code == "nothing_new":
+			q := queryOf("cube", demoCube, "state", "pending,waiting_for_staging,running,failed")
+			if err := c.do(limited, request{method: http.MethodGet, path: "/jobs", query: q}, &jobs); err != nil && limited.Err() == nil {
+				return err
+			}
+			if len(jobs.Jobs) == 0 && limited.Err() == nil {
+				return nil
+			}
+		case err != nil && !(errors.As(err, &refused) && (refused.Code == "conflict" || refused.Code == "unavailable")): // a cut came first
+			return err
+		}
+		select {
+		case <-limited.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
 // waitRead returns when every partition was read to its end, or at the limit: what is left is read by the next run.
-func (d *demoRun) waitRead(ctx context.Context, limit time.Duration) error {
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+func (d *demoRun) waitRead(limited context.Context) error {
 	ends, err := d.ends(limited)
 	if err != nil {
 		return err
@@ -172,6 +210,8 @@ type demoDone struct {
 	Quarantined int64   `json:"quarantined"`
 	Files       int64   `json:"files"`
 	Bytes       int64   `json:"bytes"`
+	Segments    int64   `json:"segments"` // ready ones, of all runs
+	Cubed       int64   `json:"cubed"`    // events in them
 	Seconds     float64 `json:"seconds"`
 	OK          bool    `json:"ok"`
 }
@@ -181,11 +221,16 @@ func (d *demoRun) summary(ctx context.Context, interrupted bool) error {
 	if err != nil {
 		return err
 	}
+	var cubed server.Cube
+	if err := d.n.client().do(ctx, request{method: http.MethodGet, path: cubePath(demoCube)}, &cubed); err != nil {
+		return err
+	}
 	sent := d.producer.Counts()
 	out := demoDone{
 		Sent: sent.Acked.Records, Uncertain: sent.Failed, Backlog: d.backlog,
 		Events: after.Events - d.before.Events, Quarantined: after.Quarantined - d.before.Quarantined,
-		Files: after.Files - d.before.Files, Bytes: after.Bytes - d.before.Bytes, Seconds: time.Since(d.started).Seconds(),
+		Files: after.Files - d.before.Files, Bytes: after.Bytes - d.before.Bytes,
+		Segments: cubed.Ready, Cubed: cubed.Events, Seconds: time.Since(d.started).Seconds(),
 	}
 	out.Committed = out.Events + out.Quarantined
 	missing := out.Sent + out.Backlog - out.Committed
@@ -202,6 +247,7 @@ func (d *demoRun) summary(ctx context.Context, interrupted bool) error {
 func (o demoDone) text(missing int64) string {
 	s := fmt.Sprintf("sent %d page views in %.1fs, committed %d: %d events and %d quarantined in %d files (%s)",
 		o.Sent, o.Seconds, o.Committed, o.Events, o.Quarantined, o.Files, bytesText(o.Bytes))
+	s += fmt.Sprintf(", %d events in %d segments of cube %s", o.Cubed, o.Segments, demoCube)
 	if o.Backlog > 0 {
 		s += fmt.Sprintf(", %d of them from an earlier run", o.Backlog)
 	}

@@ -14,10 +14,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/tidemarkdb/tidemark/builder"
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/config"
 	"github.com/tidemarkdb/tidemark/internal/server"
+	"github.com/tidemarkdb/tidemark/internal/server/kylin"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
@@ -37,6 +39,9 @@ type node struct {
 	memory   *memory // the handlers for commands of this process
 	ingester *ingest.Ingester
 	profiles *profiles
+	brokers  *ingest.Log
+	builder  *builder.Builder
+	builds   bool // run runs the builder too
 }
 
 func exists(path string) bool {
@@ -84,13 +89,36 @@ func (n *node) openParts(ctx context.Context) (err error) {
 	if err := blob.Claim(ctx, n.store, n.catalog.ID()); err != nil {
 		return err
 	}
+	if err := n.build("", prometheus.NewRegistry()); err != nil { // for requests of this process; nothing runs
+		return err
+	}
 	return n.serve(nil)
+}
+
+// build makes the builder: where it is asked, and where its metrics are seen.
+func (n *node) build(address string, metrics *prometheus.Registry) (err error) {
+	if n.brokers != nil {
+		n.brokers.Close()
+	}
+	if n.brokers, err = ingest.NewLog(n.kafka); err != nil {
+		return err
+	}
+	name, err := n.data.NodeID()
+	if err != nil {
+		return err
+	}
+	n.builder, err = builder.New(builder.Options{
+		Catalog: n.catalog, Store: n.store, Log: n.brokers, Node: name, Address: address, Roles: []string{"schedule", "build"},
+		Version: version(), Logger: n.log, Registry: metrics,
+	})
+	return err
 }
 
 // serve makes the handlers; ing is nil in a process that reads nothing.
 func (n *node) serve(ing *ingest.Ingester) error {
 	o := server.Options{
-		Catalog: n.catalog, Store: n.store, Work: work{n}, Metrics: n.registry, Version: version(), Logger: n.log,
+		Catalog: n.catalog, Store: n.store, Work: work{n}, Building: building{n.builder, n.catalog}, Metrics: n.registry,
+		Version: version(), Logger: n.log,
 	}
 	if ing != nil {
 		o.Ingest = ing
@@ -99,6 +127,11 @@ func (n *node) serve(ing *ingest.Ingester) error {
 	if err != nil {
 		return err
 	}
+	k, err := kylin.New(kylin.Options{Catalog: n.catalog, Building: o.Building, Cubes: s, Logger: n.log})
+	if err != nil {
+		return err
+	}
+	s.Mount("/kylin/", k)
 	n.server, n.ingester = s, ing
 	n.memory = &memory{handler: s}
 	return nil
@@ -156,6 +189,9 @@ func (n *node) close() error {
 	var errs []error
 	if n.memory != nil {
 		n.memory.wait()
+	}
+	if n.brokers != nil {
+		n.brokers.Close()
 	}
 	if n.catalog != nil {
 		errs = append(errs, n.catalog.Close())

@@ -33,7 +33,7 @@ func (a *app) root() *cobra.Command {
 	root.Long = rootHelp
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.ingestCommand(),
-		a.tableCommand(), a.quarantineCommand(), a.sourcesCommand(), a.verifyCommand(), a.gcCommand(),
+		a.tableCommand(), a.cubeCommand(), a.segmentCommand(), a.jobCommand(), a.taskCommand(), a.quarantineCommand(), a.sourcesCommand(), a.verifyCommand(), a.gcCommand(),
 		a.checkCommand(), a.versionCommand(), settingsTopic(),
 	)
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "text or json")
@@ -117,6 +117,11 @@ func exactly(names ...string) cobra.PositionalArgs {
 		}
 		return usage("%s wants %s, got %d: %s", cmd.CommandPath(), want, len(args), cmd.UseLine())
 	}
+}
+
+// keyFlag adds --idempotency-key to a command that creates something.
+func keyFlag(c *cobra.Command) *string {
+	return c.Flags().String("idempotency-key", "", "the same request under the same `KEY` is done once and answered as the first time")
 }
 
 func flagError(cmd *cobra.Command, err error) error {

@@ -20,9 +20,9 @@ const httpStop = 3 * time.Second
 
 func (a *app) serveCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "serve", Short: "Read all tables for ever and answer on HTTP", Args: exactly(),
-		Long: `Reads all tables until it is stopped, and answers /api/v1, /metrics, /healthz and /readyz. Tables that are applied meanwhile are
-read at once. Ctrl-C or SIGTERM stops it clean: what is in hand is committed first.`,
+		Use: "serve", Short: "Read all tables and build all cubes for ever, and answer on HTTP", Args: exactly(),
+		Long: `Reads all tables and builds all cubes until it is stopped, and answers /api/v1, /metrics, /healthz and /readyz. Tables and cubes that
+are applied meanwhile are read and built at once. Ctrl-C or SIGTERM stops it clean: what is in hand is committed first.`,
 		Example: `  tidemark serve --brokers broker-1:9092 --data /var/lib/tidemark
   tidemark serve --brokers broker-1:9092 --store s3://bucket/prefix --catalog postgres://tidemark@db/tidemark
   tidemark serve --config tidemark.yaml`,
@@ -44,6 +44,10 @@ read at once. Ctrl-C or SIGTERM stops it clean: what is in hand is committed fir
 		if err != nil {
 			return err
 		}
+		n.builds = true
+		if err := n.build(ln.Addr().String(), n.registry); err != nil {
+			return errors.Join(err, ln.Close())
+		}
 		if err := n.read(ingest.Options{Address: ln.Addr().String()}); err != nil {
 			return errors.Join(err, ln.Close())
 		}
@@ -62,7 +66,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return ln, err
 }
 
-// run serves and reads until ctx is done, or reading ends by itself. beside runs meanwhile; it is no reason to end, but
+// run serves, reads and builds until ctx is done, or reading ends by itself. beside runs meanwhile; it is no reason to end, but
 // its error is. Reading stops first, so that it can be asked until the end.
 func (n *node) run(ctx context.Context, ln net.Listener, beside func(context.Context) error) error {
 	if err := n.data.Publish(ln.Addr().String()); err != nil {
@@ -83,6 +87,9 @@ func (n *node) run(ctx context.Context, ln net.Listener, beside func(context.Con
 		defer stopReading() // ends what runs beside
 		return n.ingester.Run(reading)
 	})
+	if n.builds {
+		g.Go(func() error { return n.builder.Run(reading) })
+	}
 	if beside != nil {
 		g.Go(func() error { return beside(reading) })
 	}

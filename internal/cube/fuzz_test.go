@@ -53,6 +53,61 @@ func FuzzParseTable(f *testing.F) {
 	})
 }
 
+// FuzzParseCube: any bytes give a cube that validates, has cuboids and reads back as itself, or complaints that all say
+// what to do.
+func FuzzParseCube(f *testing.F) {
+	for _, s := range []string{
+		"cube: c\ntable: pageviews\ndimensions: [country, hour(ts), {name: d, column: ts, grain: day}]\nmeasures: [count, sum(bytes), top_n(page_url)]\n",
+		"cube: c\ntable: pageviews\ndimensions: [month(ts), day(ts), os, browser]\nmeasures: [max(ts)]\ngroups: [{includes: [os, browser], joint: [[os, browser]]}, {hierarchy: [[ts_month, ts_day]], dim_cap: 1}]\n",
+		`{"cube": "c", "table": "pageviews", "dimensions": ["os"], "measures": [{"function": "percentile", "column": "bytes"}], "start": "0:1,1:2"}`,
+		"cut: {crons: ['* * * * *', {cron: '0 0 31 2 *', time_zone: Asia/Tokyo}]}\nmerge: {budget: [{segments: 1}]}\nretention: 1d\n",
+		"dimensions: [~, [~], {}, hour(), (ts), 'x(']\nmeasures: [~, {}, count(), sum(), {by: [~]}]\ngroups: [~, {}, {joint: [~, [~]]}]\nrow_key: [~]\n",
+		"cube: c\ntable: pageviews\ndimensions: [country]\nmeasures: [{name: x, function: top_n, column: bytes, by: [os, lang], n: 5}]\nrow_key: []\ngroups: [{}, {}]\n",
+	} {
+		f.Add([]byte(s), false)
+		f.Add([]byte(s), true)
+	}
+	table := viewsTable(f)
+	f.Fuzz(func(t *testing.T, src []byte, isJSON bool) {
+		name := "c.yaml"
+		if isJSON {
+			name = "c.json"
+		}
+		c, err := ParseCube(src, name, table)
+		if err != nil {
+			var de *DefinitionError
+			if !errors.As(err, &de) || len(de.Problems) == 0 {
+				t.Fatalf("error is %T: %v", err, err)
+			}
+			for i := range de.Problems {
+				if de.Problems[i].Instead == "" {
+					t.Errorf("%v does not say what to do instead", &de.Problems[i])
+				}
+			}
+			return
+		}
+		if err = c.Validate(table); err != nil {
+			t.Fatalf("parsed, but not valid: %v", err)
+		}
+		if masks, err := c.Cuboids(); err != nil || len(masks) == 0 || len(masks) > MaxCuboids {
+			t.Fatalf("C6: %d cuboids, %v", len(masks), err)
+		}
+		for _, m := range c.Measures {
+			if _, err := m.Result(table); err != nil {
+				t.Fatalf("C5: measure %s has no type: %v", m.Name, err)
+			}
+		}
+		text := FormatCube(c)
+		again, err := ParseCube(text, "c.yaml", table)
+		if err != nil {
+			t.Fatalf("C3: %v\n%s", err, text)
+		}
+		if d := cmp.Diff(c, again); d != "" {
+			t.Fatalf("C3 (-want +got):\n%s\n%s", d, text)
+		}
+	})
+}
+
 // FuzzInfer: whatever the records are, there is a definition that applies, or an error that says what to do (C4). Records
 // are the lines of the input.
 func FuzzInfer(f *testing.F) {

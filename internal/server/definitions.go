@@ -11,15 +11,15 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/cube"
 )
 
-// StoreDefinition writes one version of a definition to the store. A second time it compares (R5).
-func (s *Server) StoreDefinition(ctx context.Context, def *cube.Table) error {
+// storeDefinition writes one version of a definition to the store. A second time it compares: same reports whether what
+// is there says the same in other bytes, as an earlier version of this program may have written it (R5).
+func (s *Server) storeDefinition(ctx context.Context, key string, def any, same func(*json.Decoder) bool) error {
 	text, err := json.MarshalIndent(def, "", "  ")
 	if err != nil {
-		return fmt.Errorf("definition of table %s: %w", def.ID, err)
+		return fmt.Errorf("definition %s: %w", key, err)
 	}
-	key := fmt.Sprintf("tables/%s/v%d.json", def.ID, def.Version)
 	err = blob.CreateSame(ctx, s.opts.Store, key, bytes.NewReader(append(text, '\n')))
-	if errors.Is(err, blob.ErrExists) && s.stored(ctx, key, def) {
+	if errors.Is(err, blob.ErrExists) && s.stored(ctx, key, same) {
 		err = nil
 	}
 	if err != nil {
@@ -28,18 +28,33 @@ func (s *Server) StoreDefinition(ctx context.Context, def *cube.Table) error {
 	return nil
 }
 
-// stored reports whether key holds def in other bytes: an earlier version of this program may have spelled it otherwise.
-func (s *Server) stored(ctx context.Context, key string, def *cube.Table) bool {
+func (s *Server) stored(ctx context.Context, key string, same func(*json.Decoder) bool) bool {
 	r, err := s.opts.Store.Open(ctx, key, 0, s.opts.MaxBody)
 	if err != nil {
 		return false
 	}
 	defer r.Close()
-	old := new(cube.Table)
-	return json.NewDecoder(r).Decode(old) == nil && old.ID == def.ID && old.Version == def.Version && cube.SameDefinition(old, def)
+	return same(json.NewDecoder(r))
 }
 
-// StoreDefinitions writes every version of every table that the store lacks: what an apply that was killed left out.
+// StoreDefinition writes one version of a table's definition to the store.
+func (s *Server) StoreDefinition(ctx context.Context, def *cube.Table) error {
+	return s.storeDefinition(ctx, fmt.Sprintf("tables/%s/v%d.json", def.ID, def.Version), def, func(d *json.Decoder) bool {
+		old := new(cube.Table)
+		return d.Decode(old) == nil && old.ID == def.ID && old.Version == def.Version && cube.SameDefinition(old, def)
+	})
+}
+
+// StoreCube writes one version of a cube's definition to the store.
+func (s *Server) StoreCube(ctx context.Context, def *cube.Cube) error {
+	return s.storeDefinition(ctx, fmt.Sprintf("cubes/%s/v%d.json", def.ID, def.Version), def, func(d *json.Decoder) bool {
+		old := new(cube.Cube)
+		return d.Decode(old) == nil && old.ID == def.ID && old.Version == def.Version && cube.SameCube(old, def)
+	})
+}
+
+// StoreDefinitions writes every version of every table and cube that the store lacks: what an apply that was killed left
+// out.
 func (s *Server) StoreDefinitions(ctx context.Context) error {
 	tables, err := s.opts.Catalog.Tables(ctx, "")
 	if err != nil {
@@ -52,6 +67,21 @@ func (s *Server) StoreDefinitions(ctx context.Context) error {
 		}
 		for _, v := range versions {
 			if err := s.StoreDefinition(ctx, v); err != nil {
+				return err
+			}
+		}
+	}
+	cubes, err := s.opts.Catalog.Cubes(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, c := range cubes {
+		versions, err := s.opts.Catalog.CubeVersions(ctx, c.Cube.ID)
+		if err != nil {
+			return err
+		}
+		for _, v := range versions {
+			if err := s.StoreCube(ctx, v); err != nil {
 				return err
 			}
 		}

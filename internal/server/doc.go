@@ -10,5 +10,6 @@
 //     it is whole.
 //   - R4: without users the interface is open, so it listens on loopback only and refuses what a web page of another
 //     origin sends.
-//   - R5: a table's definition is in the store (tables/<id>/v<n>.json) before an apply is answered.
+//   - R5: a definition is in the store (tables/<id>/v<n>.json, cubes/<id>/v<n>.json) before an apply is answered.
+//   - R6: /api/v1/openapi.json is made of the table of routes that is served, and every answer is valid by it.
 package server

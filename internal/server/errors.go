@@ -10,7 +10,9 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+	"github.com/tidemarkdb/tidemark/segmenter/plan"
 )
 
 // Error is an answer that says what is wrong (R1).
@@ -59,6 +61,12 @@ func asError(err error) *Error {
 	var unusable *cube.Problem
 	var conflict *catalog.ConflictError
 	var stale *catalog.StaleEpochError
+	var overlap *catalog.OverlapError
+	var taken *plan.OverlapError
+	var apart *segmenter.NotAdjacentError
+	var job *catalog.StaleJobError
+	var wrong *RequestError
+	var changed *PlanError
 	var large *http.MaxBytesError
 	e := &Error{Status: http.StatusInternalServerError, Code: "internal", Message: err.Error()}
 	switch {
@@ -81,6 +89,14 @@ func asError(err error) *Error {
 		e.Status, e.Code, e.Message = http.StatusConflict, "conflict", conflict.Error()
 	case errors.As(err, &stale):
 		e.Status, e.Code, e.Message = http.StatusConflict, "conflict", stale.Error()
+	case errors.Is(err, plan.ErrNothingNew):
+		e.Status, e.Code, e.Message = http.StatusConflict, "nothing_new", err.Error()
+	case errors.As(err, &overlap), errors.As(err, &taken), errors.As(err, &apart), errors.As(err, &job), errors.As(err, &changed):
+		e.Status, e.Code, e.Message = http.StatusConflict, "conflict", strings.TrimPrefix(err.Error(), "catalog: ")
+	case errors.As(err, &wrong):
+		e.Status, e.Code, e.Message = http.StatusBadRequest, "bad_request", wrong.Error()
+	case errors.Is(err, catalog.ErrQueueFull):
+		e.Status, e.Code = http.StatusServiceUnavailable, "unavailable"
 	case errors.As(err, &large):
 		e.Status, e.Code = http.StatusRequestEntityTooLarge, "too_large"
 		e.Message = fmt.Sprintf("the body is over the limit of %d bytes", large.Limit)

@@ -16,12 +16,13 @@ import (
 
 // Options configure a Server. The zero value of a field means its default.
 type Options struct {
-	Catalog *catalog.Catalog    // required
-	Store   blob.Store          // required
-	Work    Work                // required
-	Ingest  Ingest              // nil: this process reads nothing
-	Metrics prometheus.Gatherer // default: empty
-	Version string              // shown by /api/v1/version
+	Catalog  *catalog.Catalog    // required
+	Store    blob.Store          // required
+	Work     Work                // required
+	Ingest   Ingest              // nil: this process reads nothing
+	Building Building            // nil: this process plans no segments
+	Metrics  prometheus.Gatherer // default: empty
+	Version  string              // shown by /api/v1/version
 
 	MaxBody     int64         // bytes of a request's body; default 4 MiB
 	CallTimeout time.Duration // of a request that is answered at once; default 30s

@@ -22,6 +22,8 @@ type Server struct {
 	opts Options
 	mux  *http.ServeMux
 	root http.Handler
+
+	document []byte // of OpenAPI
 }
 
 // New returns a Server. It starts nothing.
@@ -31,38 +33,25 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: o, mux: http.NewServeMux()}
-	s.routes()
+	if err := s.mount(); err != nil {
+		return nil, err
+	}
+	s.mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{Timeout: o.CallTimeout}))
+	s.mux.HandleFunc("GET /healthz", s.healthz)
+	s.mux.HandleFunc("GET /readyz", s.readyz)
 	s.root = s.logged(s.guarded(s.mux))
 	return s, nil
 }
 
-func (s *Server) routes() {
-	call := func(pattern string, h handler) { s.mux.Handle(pattern, s.answer(s.opts.CallTimeout, h)) }
-	work := func(pattern string, h handler) { s.mux.Handle(pattern, s.answer(s.opts.WorkTimeout, h)) }
-
-	call("GET /api/v1/version", s.version)
-	call("GET /api/v1/tables", s.listTables)
-	call("PUT /api/v1/tables", s.applyTable)
-	call("GET /api/v1/tables/{table}", s.showTable)
-	call("PUT /api/v1/tables/{table}", s.applyTable)
-	call("DELETE /api/v1/tables/{table}", s.dropTable)
-	call("GET /api/v1/tables/{table}/offsets", s.offsets)
-	call("POST /api/v1/tables/{table}/roll", s.roll)
-	call("POST /api/v1/tables/{table}/stop", s.stopTable)
-	call("POST /api/v1/tables/{table}/resume", s.resumeTable)
-	call("GET /api/v1/tables/{table}/quarantine", s.listQuarantine)
-	call("GET /api/v1/tables/{table}/quarantine/{partition}/{offset}", s.showQuarantine)
-	work("POST /api/v1/tables/{table}/quarantine/requeue", s.requeue)
-	call("GET /api/v1/sources", s.sources)
-	work("GET /api/v1/sample", s.sample)
-	s.mux.Handle("POST /api/v1/verify", s.streamed(s.verify))
-	work("POST /api/v1/gc", s.gc)
-	call("/api/v1/", s.unknown)
-
-	s.mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Metrics, promhttp.HandlerOpts{Timeout: s.opts.CallTimeout}))
-	s.mux.HandleFunc("GET /healthz", s.healthz)
-	s.mux.HandleFunc("GET /readyz", s.readyz)
+// Version says who answers.
+type Version struct {
+	Version string `json:"version"`
+	Catalog string `json:"catalog"` // its id
 }
+
+// Mount adds what answers below a path that ends with a slash. It is for before the first request; what is mounted is
+// guarded as the rest (R4).
+func (s *Server) Mount(path string, h http.Handler) { s.mux.Handle(path, h) }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.root.ServeHTTP(w, r) }
@@ -169,12 +158,12 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (s *Server) version(*http.Request) (any, error) {
-	return map[string]string{"version": s.opts.Version, "catalog": s.opts.Catalog.ID()}, nil
+	return Version{Version: s.opts.Version, Catalog: s.opts.Catalog.ID()}, nil
 }
 
 func (s *Server) unknown(r *http.Request) (any, error) {
 	return nil, &Error{
 		Status: http.StatusNotFound, Code: "not_found",
-		Message: fmt.Sprintf("there is no %s %s: see /api/v1/tables, /api/v1/sources", r.Method, r.URL.Path),
+		Message: fmt.Sprintf("there is no %s %s: see /api/v1/openapi.json", r.Method, r.URL.Path),
 	}
 }

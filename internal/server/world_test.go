@@ -34,12 +34,13 @@ columns:
 
 // world is a server over a real catalog and a store in memory, with work that is made up.
 type world struct {
-	t       *testing.T
-	server  *Server
-	catalog *catalog.Catalog
-	store   blob.Store
-	work    fakeWork
-	sources []ingest.Source
+	t        *testing.T
+	server   *Server
+	catalog  *catalog.Catalog
+	store    blob.Store
+	work     fakeWork
+	building fakeBuilding
+	sources  []ingest.Source
 }
 
 func newWorld(t *testing.T, change ...func(*Options)) *world {
@@ -50,7 +51,7 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	}
 	t.Cleanup(func() { _ = c.Close() }) // a test may have closed it
 	w := &world{t: t, catalog: c, store: new(blob.Mem)}
-	o := Options{Catalog: c, Store: w.store, Work: &w.work, Metrics: prometheus.NewRegistry(), Version: "v1"}
+	o := Options{Catalog: c, Store: w.store, Work: &w.work, Building: &w.building, Metrics: prometheus.NewRegistry(), Version: "v1"}
 	for _, f := range change {
 		f(&o)
 	}
@@ -70,6 +71,7 @@ func (w *world) call(method, path, body string) (int, string) {
 	r := httptest.NewRequestWithContext(w.t.Context(), method, "http://localhost"+path, strings.NewReader(body))
 	rec := httptest.NewRecorder()
 	w.server.ServeHTTP(rec, r)
+	w.valid(method, path, rec)
 	return rec.Code, rec.Body.String()
 }
 

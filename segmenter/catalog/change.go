@@ -44,7 +44,10 @@ func (c *Catalog) Replace(ctx context.Context, r Replace) (epoch int64, err erro
 		if err := t.removeRows(p, r.Old); err != nil {
 			return err
 		}
-		return t.addRows(p, r.Rows)
+		if err := t.addRows(p, r.Rows); err != nil {
+			return err
+		}
+		return t.noteChange(r.TableID, r.Old)
 	})
 }
 

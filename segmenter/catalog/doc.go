@@ -1,17 +1,27 @@
-// Package catalog decides what is committed: projects, table definitions with all their versions, and for every partition
-// which offsets were read into which file. It is the truth after a crash (I1); files that it does not name do not count.
-// One database/sql path serves SQLite (one machine) and PostgreSQL (a cluster) with the same statements and migrations.
-// What a ledger row may look like is decided by package segmenter; what is in the files by their writers.
+// Package catalog decides what is committed: projects, definitions of tables and cubes with all their versions, for every
+// partition which offsets were read into which file, and for every cube which ranges are built, by which job. It is the
+// truth after a crash (I1); files that it does not name do not count. One database/sql path serves SQLite (one machine) and
+// PostgreSQL (a cluster) with the same statements and migrations. What a ledger row or a segment may look like is decided by
+// package segmenter; what is in the files by their writers; when a job runs by the scheduler.
 //
 //   - C1: a commit is accepted only under the partition's current epoch and only at its committed end (I3). Every change
 //     of a partition first locks its row, so that of two that race one waits and is then refused.
 //   - C2: a refused or interrupted change leaves nothing visible: each is one transaction.
-//   - C3: asked again after an unknown outcome, Begin, Commit, NewGeneration and CommitSupplement answer as the first time.
+//   - C3: asked again after an unknown outcome, Begin, Commit, NewGeneration, CommitSupplement, Publish and Retire answer as
+//     the first time, and Reserve with an idempotency key.
 //   - C4: the ledger of every partition and generation tiles from its start to its end (segmenter S1 to S4), after every
 //     transaction.
-//   - C5: a table's id and its versions never change; a change of the definition is a new version.
+//   - C5: the id of a table or cube and its versions never change; a change of the definition is a new version.
 //   - C6: an object key is named by one ledger row or supplement only.
-//   - C7: what is asked often (assign, commit, stats, requests, revision) costs the same whatever the ledger's length (I8).
+//   - C7: what is asked often (assign, commit, stats, requests, revision; reserve, publish, claim, open jobs, snapshot of a
+//     cube, segments by time) costs the same whatever the ledger's length, and whatever was retired or has ended (I8).
 //   - C8: every call has a time limit, and connections are limited (Options, I10). A database that does not answer is
 //     ErrUnavailable: ask again.
+//   - C9: ready segments of a cube do not overlap; a new one overlaps no new one, and only the ready ones that it replaces
+//     (segmenter S8). Every change of a cube's segments first locks the cube's row, then the job's.
+//   - C10: a new segment has one job that is open, and an open job has one new segment. They begin in one transaction and end
+//     in one: published, or withdrawn.
+//   - C11: a job's lease is held under one epoch. Under any other, and when it does not run, every change by it is refused
+//     with a *StaleJobError. No two epochs of the jobs of a cube are equal, so that no two attempts share a folder.
+//   - C12: a ready segment whose inputs changed after they were read is found by StaleSegments, whatever runs at once.
 package catalog

@@ -53,6 +53,44 @@ func (e *NotContiguousError) Error() string {
 	return fmt.Sprintf("table %s: %s does not tile whole ledger rows of %s", e.TableID, e.Got, e.Want)
 }
 
+// OverlapError refuses a reservation, since the cube has a segment over some of its offsets already (S1).
+type OverlapError struct {
+	CubeID string
+	Range  segmenter.PartitionRange // what was asked
+	Has    segmenter.PartitionRange // what the other segment holds
+	Number int64                    // of the other segment
+	State  segmenter.SegmentState   // of the other segment: new or ready
+}
+
+func (e *OverlapError) Error() string {
+	what := "refresh or drop it instead"
+	if e.State == segmenter.SegmentNew {
+		what = "wait for its job, or cancel it"
+	}
+	return fmt.Sprintf("cube %s: %s overlaps %s of segment %d, which is %s: %s", e.CubeID, e.Range, e.Has, e.Number, e.State, what)
+}
+
+// StaleJobError refuses a caller that does not run the job any more: it was taken over, paused or ended. Nothing of the
+// change is visible.
+type StaleJobError struct {
+	JobID   int64
+	Epoch   int64 // the caller's
+	Current int64
+	State   JobState
+	Problem string // of the job
+}
+
+func (e *StaleJobError) Error() string {
+	if e.Epoch != e.Current {
+		return fmt.Sprintf("job %d: epoch %d is stale, the job was taken over under epoch %d", e.JobID, e.Epoch, e.Current)
+	}
+	text := fmt.Sprintf("job %d is %s and not running", e.JobID, e.State)
+	if e.Problem != "" {
+		text += ": " + e.Problem
+	}
+	return text
+}
+
 // ConflictError refuses a change that contradicts what is committed; Reason says what, and what to do instead.
 type ConflictError struct {
 	What   string // "table default/pageviews", "file staged/..."
@@ -90,7 +128,10 @@ func refused(err error) bool {
 	var stale *StaleEpochError
 	var gap *NotContiguousError
 	var conflict *ConflictError
-	return errors.Is(err, ErrNotFound) || errors.As(err, &stale) || errors.As(err, &gap) || errors.As(err, &conflict)
+	var overlap *OverlapError
+	var job *StaleJobError
+	return errors.Is(err, ErrNotFound) || errors.As(err, &stale) || errors.As(err, &gap) || errors.As(err, &conflict) ||
+		errors.As(err, &overlap) || errors.As(err, &job)
 }
 
 func unavailable(err error) bool {

@@ -254,36 +254,41 @@ type GenerationInfo struct {
 // Partitions lists the partitions of a table with their generations, oldest first.
 func (c *Catalog) Partitions(ctx context.Context, tableID string) (list []PartitionInfo, err error) {
 	err = c.read(ctx, "list partitions of table "+tableID, func(t *tx) error {
-		list = nil
 		if err := t.wantTable(tableID); err != nil {
 			return err
 		}
-		closed := make(map[int32][]GenerationInfo)
-		if err := t.each(func(scan func(...any) error) error {
-			g := GenerationInfo{Closed: true}
-			err := scan(&g.Partition, &g.Generation, &g.Start, &g.End, &g.TopicID, &g.ClosedReason, &g.ClosedUs)
-			closed[g.Partition] = append(closed[g.Partition], g)
-			return err
-		}, `SELECT partition, generation, start_offset, end_offset, topic_id, reason, closed_us FROM generations
-			WHERE table_id = $1 ORDER BY partition, generation`, tableID); err != nil {
+		list, err = t.partitions(tableID)
+		return err
+	})
+	return list, err
+}
+
+func (t *tx) partitions(tableID string) (list []PartitionInfo, err error) {
+	closed := make(map[int32][]GenerationInfo)
+	if err := t.each(func(scan func(...any) error) error {
+		g := GenerationInfo{Closed: true}
+		err := scan(&g.Partition, &g.Generation, &g.Start, &g.End, &g.TopicID, &g.ClosedReason, &g.ClosedUs)
+		closed[g.Partition] = append(closed[g.Partition], g)
+		return err
+	}, `SELECT partition, generation, start_offset, end_offset, topic_id, reason, closed_us FROM generations
+		WHERE table_id = $1 ORDER BY partition, generation`, tableID); err != nil {
+		return nil, err
+	}
+	err = t.each(func(scan func(...any) error) error {
+		p, err := scanPart(scan)
+		if err != nil {
 			return err
 		}
-		return t.each(func(scan func(...any) error) error {
-			p, err := scanPart(scan)
-			if err != nil {
-				return err
-			}
-			i := PartitionInfo{
-				Partition: p.partition, PartitionState: p.PartitionState, Owner: p.owner, Address: p.address,
-				Generations: closed[p.partition], Stats: p.stats,
-			}
-			if p.Begun {
-				i.Generations = append(i.Generations, GenerationInfo{PartitionRange: p.line(), TopicID: p.TopicID})
-			}
-			list = append(list, i)
-			return nil
-		}, `SELECT `+partColumns+` FROM partitions p WHERE p.table_id = $1 ORDER BY p.partition`, tableID)
-	})
+		i := PartitionInfo{
+			Partition: p.partition, PartitionState: p.PartitionState, Owner: p.owner, Address: p.address,
+			Generations: closed[p.partition], Stats: p.stats,
+		}
+		if p.Begun {
+			i.Generations = append(i.Generations, GenerationInfo{PartitionRange: p.line(), TopicID: p.TopicID})
+		}
+		list = append(list, i)
+		return nil
+	}, `SELECT `+partColumns+` FROM partitions p WHERE p.table_id = $1 ORDER BY p.partition`, tableID)
 	return list, err
 }
 

@@ -14,6 +14,8 @@ type Options struct {
 	ScanTimeout    time.Duration // of one iteration over a ledger or over keys; default 10m
 	IdleTimeout    time.Duration // a connection unused for so long is closed; default 5m
 	MaxRequests    int           // pending roll requests (a partition each) and re-read requests, each; default 10,000
+	MaxTasks       int           // tasks that have not ended; default 20,000
+	KeepTasks      int           // tasks that have ended, of each kind; older ones are deleted; default 10,000
 }
 
 func (o Options) withDefaults() Options {
@@ -32,6 +34,12 @@ func (o Options) withDefaults() Options {
 	if o.MaxRequests == 0 {
 		o.MaxRequests = 10_000
 	}
+	if o.MaxTasks == 0 {
+		o.MaxTasks = 20_000
+	}
+	if o.KeepTasks == 0 {
+		o.KeepTasks = 10_000
+	}
 	return o
 }
 
@@ -42,6 +50,9 @@ func (o Options) validate() error {
 	}
 	if o.MaxRequests < 1 {
 		errs = append(errs, fmt.Errorf("max requests %d: want at least 1", o.MaxRequests))
+	}
+	if o.MaxTasks < 1 || o.KeepTasks < 1 {
+		errs = append(errs, fmt.Errorf("max tasks %d, keep tasks %d: want at least 1", o.MaxTasks, o.KeepTasks))
 	}
 	for _, d := range []struct {
 		name string

@@ -52,17 +52,25 @@ func (c *Catalog) CommitSupplement(ctx context.Context, s Supplement) error {
 		if err != nil || found > 0 {
 			return err // C3
 		}
-		if err := t.addFile(s.TableID, s.File); err != nil {
+		if err := t.supplement(p, s, runs); err != nil {
 			return err
 		}
-		if err := t.requeue(s, runs); err != nil {
-			return err
-		}
-		n := int64(len(s.Offsets))
-		p.stats.add(TableStats{Events: n, Quarantined: -n, Files: 1, Bytes: s.File.Size}, 1)
-		p.sawTimes(n, s.MaxTimeUs)
 		return t.save(p)
 	})
+}
+
+// supplement adds s and counts it in p, which the caller saves.
+func (t *tx) supplement(p *part, s Supplement, runs segmenter.Exceptions) error {
+	if err := t.addFile(s.TableID, s.File); err != nil {
+		return err
+	}
+	if err := t.requeue(s, runs); err != nil {
+		return err
+	}
+	n := int64(len(s.Offsets))
+	p.stats.add(TableStats{Events: n, Quarantined: -n, Files: 1, Bytes: s.File.Size}, 1)
+	p.sawTimes(n, s.MaxTimeUs)
+	return nil
 }
 
 // requeue moves the offsets in every row that holds some of them. Rows without any are skipped, not read.
@@ -109,7 +117,11 @@ func (t *tx) requeueRow(s Supplement, e LedgerEntry, here segmenter.Exceptions) 
 		offsets, min_time_us, max_time_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		s.TableID, r.Partition, r.Generation, r.End, s.File.Key, s.Requeue, s.Range.Start, s.Range.End,
 		offsets, s.MinTimeUs, s.MaxTimeUs)
-	return err
+	if err != nil {
+		return err
+	}
+	r.Start, r.End = here[0].Start, here[len(here)-1].End
+	return t.noteChange(s.TableID, r)
 }
 
 // check returns the offsets as a run-length list.

@@ -238,11 +238,14 @@ func (c *Catalog) tables(ctx context.Context, query, arg string) (list []*cube.T
 }
 
 // DropTable marks a table dropped. Its name is free at once, commits to it are refused, its requests end. Its rows stay
-// until its files are gone: see DroppedTables.
+// until its files are gone: see DroppedTables. A table that a cube reads is a *ConflictError.
 func (c *Catalog) DropTable(ctx context.Context, project, name string) error {
 	return c.write(ctx, "drop table", func(t *tx) error {
 		id, _, err := t.liveTable(project, name, true)
 		if err != nil {
+			return err
+		}
+		if err := t.wantNoCube(id, "table "+project+"/"+name); err != nil {
 			return err
 		}
 		for _, query := range []string{
@@ -259,6 +262,18 @@ func (c *Catalog) DropTable(ctx context.Context, project, name string) error {
 		}
 		return t.bump()
 	})
+}
+
+func (t *tx) wantNoCube(tableID, what string) error {
+	var name string
+	err := t.row(`SELECT name FROM cubes WHERE table_id = $1 AND dropped_us = 0 ORDER BY id LIMIT 1`, tableID).Scan(&name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return &ConflictError{What: what, Reason: fmt.Sprintf("cube %s reads it: drop the cube first", name)}
 }
 
 // DroppedTables lists the ids of dropped tables. Nothing needs their files any more.

@@ -1,0 +1,326 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/builder/scheduler"
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// Cleaned is what a pass of clean-up found and did.
+type Cleaned struct {
+	Scanned  int64             `json:"scanned"`  // objects
+	Unneeded []catalog.Garbage `json:"unneeded"` // objects, and folders of segments, that nothing names
+	Young    int64             `json:"young"`    // unneeded too, but younger than the grace period: they may be on their way
+	Marked   int64             `json:"marked"`   // for the first time
+	Removed  int64             `json:"removed"`  // objects
+	Bytes    int64             `json:"bytes"`    // of Unneeded
+	Kept     int64             `json:"kept"`     // marked and not yet old enough
+}
+
+// removeLimit bounds how many retired segments a pass notes as removed; the next one goes on.
+const removeLimit = 10_000
+
+// Cleanup removes what nothing names: folders of segments that are not ready, and uploads that were never committed. It
+// takes two passes with the grace period between them (B7); a dry run only looks. Alone on a catalog it is run as an
+// exclusive task, so that no body writes meanwhile.
+func (b *Builder) Cleanup(ctx context.Context, dryRun bool) (*Cleaned, error) {
+	c := &cleaning{b: b, now: time.Now(), res: &Cleaned{Unneeded: []catalog.Garbage{}}, objects: map[string][]blob.Object{}}
+	// Listings come before the catalog is read: what is committed after them cannot be mistaken.
+	for _, prefix := range []string{"staged/", "quarantine/", "ledger/"} {
+		if err := c.tables(ctx, prefix); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.segments(ctx); err != nil {
+		return nil, err
+	}
+	if dryRun {
+		return c.res, nil
+	}
+	return c.res, c.sweep(ctx)
+}
+
+func (b *Builder) cleanup(ctx context.Context, _ scheduler.Task) ([]scheduler.Submission, error) {
+	res, err := b.Cleanup(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.forgetOld(ctx); err != nil {
+		return nil, err
+	}
+	b.m.garbage.WithLabelValues("marked").Set(float64(res.Kept + res.Marked))
+	b.m.garbage.WithLabelValues("young").Set(float64(res.Young))
+	b.m.removed.Add(float64(res.Removed))
+	b.m.lastCleanup.SetToCurrentTime()
+	if res.Removed > 0 {
+		b.o.Logger.LogAttrs(ctx, slog.LevelInfo, "unneeded objects removed", slog.Int64("bytes", res.Bytes))
+	}
+	return nil, nil
+}
+
+// forgetOld deletes rows of jobs and answers that ended long ago.
+func (b *Builder) forgetOld(ctx context.Context) error {
+	before := time.Now().Add(-b.o.KeepJobs)
+	for {
+		n, err := b.o.Catalog.ForgetJobs(ctx, before, 1000)
+		if err != nil {
+			return err
+		}
+		m, err := b.o.Catalog.ForgetAnswers(ctx, before, 1000)
+		if err != nil {
+			return err
+		}
+		if n < 1000 && m < 1000 {
+			return nil
+		}
+	}
+}
+
+// cleaning is one pass.
+type cleaning struct {
+	b       *Builder
+	now     time.Time
+	res     *Cleaned
+	objects map[string][]blob.Object // of each unneeded key; keys of folders end in "/"
+}
+
+// unneeded notes a key with its objects, unless one of them is young.
+func (c *cleaning) unneeded(key, reason string, objects []blob.Object) {
+	var size int64
+	for _, o := range objects {
+		if c.now.Sub(o.ModTime) < c.b.o.Grace {
+			c.res.Young++
+			return
+		}
+		size += o.Size
+	}
+	c.res.Unneeded = append(c.res.Unneeded, catalog.Garbage{Key: key, Reason: reason})
+	c.res.Bytes += size
+	c.objects[key] = objects
+}
+
+// tables looks for files of tables that no commit names.
+func (c *cleaning) tables(ctx context.Context, prefix string) error {
+	byTable := map[string][]blob.Object{}
+	for o, err := range c.b.o.Store.List(ctx, prefix) {
+		if err != nil {
+			return fmt.Errorf("list %s: %w", prefix, err)
+		}
+		c.res.Scanned++
+		id, _, _ := strings.Cut(strings.TrimPrefix(o.Key, prefix), "/")
+		byTable[id] = append(byTable[id], o)
+	}
+	for id, objects := range byTable {
+		named := map[string]bool{}
+		for key, err := range c.b.o.Catalog.Referenced(ctx, id) {
+			if errors.Is(err, catalog.ErrNotFound) {
+				// A table that this catalog has never had: not ours to remove, and a sign that the wrong catalog is open.
+				return fmt.Errorf("objects below %s%s are of a table that the catalog does not know: nothing was removed: run catalog rebuild, or use the catalog that wrote them", prefix, id)
+			}
+			if err != nil {
+				return err
+			}
+			named[key] = true
+		}
+		for _, o := range objects {
+			if !named[o.Key] {
+				c.unneeded(o.Key, "no commit names it", []blob.Object{o})
+			}
+		}
+	}
+	return nil
+}
+
+// segments looks for folders of segments that are not ready and that no job writes.
+func (c *cleaning) segments(ctx context.Context) error {
+	folders := map[string][]blob.Object{}
+	byCube := map[string][]string{}
+	for o, err := range c.b.o.Store.List(ctx, "segments/") {
+		if err != nil {
+			return fmt.Errorf("list segments: %w", err)
+		}
+		c.res.Scanned++
+		cubeID, id, attempt, _, err := segmenter.ParseSegmentFolder(o.Key)
+		if err != nil {
+			continue // not ours
+		}
+		folder := segmenter.SegmentFolder(cubeID, id, attempt) + "/"
+		if folders[folder] == nil {
+			byCube[cubeID] = append(byCube[cubeID], folder)
+		}
+		folders[folder] = append(folders[folder], o)
+	}
+	for cubeID, list := range byCube {
+		needed, err := c.needed(ctx, cubeID)
+		if err != nil {
+			return err
+		}
+		var others []string // that hold more than a manifest, and so may be named by manifests elsewhere
+		for _, folder := range list {
+			switch {
+			case needed.folders[folder] || needed.writes(folder):
+			case len(folders[folder]) > 1:
+				others = append(others, folder)
+			default:
+				c.unneeded(folder, "no ready segment is in it", folders[folder])
+			}
+		}
+		if err := c.shared(ctx, needed, others, folders); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// need is what of a cube's folders must stay.
+type need struct {
+	folders map[string]bool // of ready segments
+	epochs  map[int64]bool  // of open jobs, which may be writing
+}
+
+func (n need) writes(folder string) bool {
+	_, _, attempt, _, err := segmenter.ParseSegmentFolder(strings.TrimSuffix(folder, "/"))
+	return err != nil || n.epochs[attempt]
+}
+
+func (c *cleaning) needed(ctx context.Context, cubeID string) (need, error) {
+	n := need{folders: map[string]bool{}, epochs: map[int64]bool{}}
+	jobs, err := c.b.o.Catalog.OpenJobs(ctx, cubeID)
+	if err != nil {
+		return n, err
+	}
+	for _, j := range jobs {
+		n.epochs[j.Epoch] = true
+	}
+	for s, err := range c.b.o.Catalog.Segments(ctx, catalog.SegmentQuery{CubeID: cubeID, States: []segmenter.SegmentState{segmenter.SegmentReady}}) {
+		if errors.Is(err, catalog.ErrNotFound) {
+			return n, fmt.Errorf("segments of a cube with id %s, which the catalog does not know: nothing was removed: run catalog rebuild, or use the catalog that wrote them", cubeID)
+		}
+		if err != nil {
+			return n, err
+		}
+		n.folders[segmenter.SegmentFolder(s.CubeID, s.ID, s.Attempt)+"/"] = true
+	}
+	return n, nil
+}
+
+// shared keeps folders whose files the manifest of a ready segment names: it may name finished files of earlier attempts.
+func (c *cleaning) shared(ctx context.Context, n need, others []string, folders map[string][]blob.Object) error {
+	if len(others) == 0 {
+		return nil
+	}
+	named := map[string]bool{}
+	for folder := range n.folders {
+		m, err := c.b.readManifest(ctx, strings.TrimSuffix(folder, "/"))
+		if err != nil {
+			return fmt.Errorf("what a ready segment needs is not known: %w", err)
+		}
+		for _, f := range m.Files {
+			named[f.Key] = true
+		}
+	}
+	for _, folder := range others {
+		if !slices.ContainsFunc(folders[folder], func(o blob.Object) bool { return named[o.Key] }) {
+			c.unneeded(folder, "no ready segment is in it", folders[folder])
+		}
+	}
+	return nil
+}
+
+// sweep marks what is unneeded for the first time, removes what was marked long enough ago and still is, and takes marks
+// away from what is needed again or gone.
+func (c *cleaning) sweep(ctx context.Context) error {
+	cat := c.b.o.Catalog
+	var done []string
+	marked := map[string]bool{}
+	var due []catalog.Garbage
+	for g, err := range cat.Garbage(ctx, c.now.UnixMicro()) {
+		if err != nil {
+			return err
+		}
+		marked[g.Key] = true
+		switch _, still := c.objects[g.Key]; {
+		case !still:
+			done = append(done, g.Key)
+		case c.now.UnixMicro()-g.MarkedUs >= c.b.o.Grace.Microseconds():
+			due = append(due, g)
+		default:
+			c.res.Kept++
+		}
+	}
+	for _, g := range due {
+		if err := c.remove(ctx, c.objects[g.Key]); err != nil {
+			return errors.Join(err, cat.UnmarkGarbage(ctx, done))
+		}
+		done = append(done, g.Key)
+	}
+	if err := cat.UnmarkGarbage(ctx, done); err != nil {
+		return err
+	}
+	var fresh []catalog.Garbage
+	for _, g := range c.res.Unneeded {
+		if !marked[g.Key] {
+			fresh = append(fresh, g)
+		}
+	}
+	c.res.Marked = int64(len(fresh))
+	if err := cat.MarkGarbage(ctx, fresh); err != nil {
+		return err
+	}
+	return c.noteRemoved(ctx)
+}
+
+// remove deletes objects, a manifest first: a folder without one is nothing, one with a manifest must be whole.
+func (c *cleaning) remove(ctx context.Context, objects []blob.Object) error {
+	slices.SortStableFunc(objects, func(a, b blob.Object) int {
+		first := func(o blob.Object) int {
+			if strings.HasSuffix(o.Key, "/"+segmenter.ManifestName) {
+				return 0
+			}
+			return 1
+		}
+		return first(a) - first(b)
+	})
+	for _, o := range objects {
+		if err := c.b.o.Store.Delete(ctx, o.Key); err != nil {
+			return fmt.Errorf("remove %s: %w", o.Key, err)
+		}
+		c.res.Removed++
+	}
+	return nil
+}
+
+// noteRemoved notes the retired segments whose folders are gone.
+func (c *cleaning) noteRemoved(ctx context.Context) error {
+	before := c.now.Add(-c.b.o.Grace).UnixMicro()
+	list, err := c.b.o.Catalog.RetiredSegments(ctx, before, removeLimit)
+	if err != nil {
+		return err
+	}
+	gone := map[string][]int64{}
+	for _, s := range list {
+		folder := segmenter.SegmentFolder(s.CubeID, s.ID, s.Attempt)
+		_, err := blob.Stat(ctx, c.b.o.Store, folder+"/"+segmenter.ManifestName)
+		switch {
+		case errors.Is(err, blob.ErrNotFound):
+			gone[s.CubeID] = append(gone[s.CubeID], s.Number)
+		case err != nil:
+			return err
+		}
+	}
+	for id, numbers := range gone {
+		if err := c.b.o.Catalog.MarkRemoved(ctx, id, numbers); err != nil {
+			return err
+		}
+	}
+	return nil
+}

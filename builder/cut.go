@@ -1,0 +1,177 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/builder/scheduler"
+	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+	"github.com/tidemarkdb/tidemark/segmenter/plan"
+)
+
+// cutter remembers cubes between passes of PlanCut, so that one costs a read for each table and none for a cube that did
+// not change.
+type cutter struct {
+	mu       sync.Mutex // guards what follows
+	revision int64
+	cubes    map[string]*state
+	since    map[string]time.Time // when offsets behind a cube's segments were first seen that the catalog does not have yet
+}
+
+func newCutter() *cutter { return &cutter{cubes: map[string]*state{}, since: map[string]time.Time{}} }
+
+// planCut asks for a cut of each cube that is due. It decides from what it remembers; the cut itself looks again.
+func (b *Builder) planCut(ctx context.Context, _ scheduler.Task) ([]scheduler.Submission, error) {
+	c := b.cuts
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := b.refreshCubes(ctx, c); err != nil {
+		return nil, err
+	}
+	parts := map[string][]catalog.PartitionInfo{}
+	var spawn []scheduler.Submission
+	for id, s := range c.cubes {
+		if !s.Enabled || s.Cube.Cut.Manual {
+			continue
+		}
+		if _, ok := parts[s.TableID]; !ok {
+			list, err := b.o.Catalog.Partitions(ctx, s.TableID)
+			if err != nil {
+				return nil, err
+			}
+			parts[s.TableID] = list
+		}
+		s.g = generations(parts[s.TableID])
+		p, err := b.cutPlan(ctx, s, parts[s.TableID])
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, catalog.ErrNotFound): // dropped
+			delete(c.cubes, id)
+		case err != nil: // one cube's trouble must not stop the others
+			b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "cube could not be planned", slog.String("cube", s.Cube.Name), slog.Any("err", err))
+		case len(p.Cuts) > 0:
+			spawn = append(spawn, cubeTask(taskCut, id))
+		}
+	}
+	return spawn, nil
+}
+
+// refreshCubes reads again what has changed.
+func (b *Builder) refreshCubes(ctx context.Context, c *cutter) error {
+	list, err := b.o.Catalog.CubesSince(ctx, c.revision)
+	if err != nil {
+		return err
+	}
+	for _, info := range list {
+		s, err := b.endsOf(ctx, info.Cube.ID)
+		if err != nil {
+			return err
+		}
+		c.cubes[info.Cube.ID] = s
+		c.revision = max(c.revision, info.Revision)
+	}
+	if len(list) > 0 {
+		return nil
+	}
+	rev, err := b.o.Catalog.CubesRevision(ctx)
+	if err != nil || rev <= c.revision {
+		return err
+	}
+	// A change that no live cube has: one was dropped.
+	dropped, err := b.o.Catalog.DroppedCubes(ctx)
+	for _, id := range dropped {
+		delete(c.cubes, id)
+		delete(c.since, id)
+	}
+	if err == nil {
+		c.revision = rev
+	}
+	return err
+}
+
+// cutPlan plans the cuts of a cube. Offsets that are not staged yet are taken along where an ingest process has the
+// partition and is about to catch up; the job asks for them.
+func (b *Builder) cutPlan(ctx context.Context, s *state, parts []catalog.PartitionInfo) (plan.CutPlan, error) {
+	rules, err := cutRules(s.Cube)
+	if err != nil {
+		return plan.CutPlan{}, err
+	}
+	owned := map[int32]bool{}
+	for _, p := range parts {
+		owned[p.Partition] = p.Owner != ""
+	}
+	if err := b.reachLog(ctx, s, func(p int32, unstaged int64) bool {
+		return owned[p] && (rules.RowsPerBuild == 0 || unstaged <= rules.RowsPerBuild)
+	}); err != nil {
+		b.o.Logger.LogAttrs(ctx, slog.LevelDebug, "end of the log is not known", slog.String("topic", s.topic), slog.Any("err", err))
+	}
+	in := plan.CutInput{Rules: rules, Now: time.Now(), Generations: s.log, Room: b.room(s)}
+	if in.From, err = b.next(ctx, s); err != nil {
+		return plan.CutPlan{}, err
+	}
+	pending, err := plan.Pending(in.From, s.log)
+	if err != nil || pending.Empty() {
+		delete(b.cuts.since, s.Cube.ID)
+		return plan.CutPlan{Why: "nothing new was read"}, err
+	}
+	if in.Since, in.Bytes, err = b.pendingSince(ctx, s, pending, in.Now); err != nil {
+		return plan.CutPlan{}, err
+	}
+	return plan.Cuts(in)
+}
+
+// pendingSince returns since when offsets wait: when the first of them was committed, else when this process first saw
+// them in the log.
+func (b *Builder) pendingSince(ctx context.Context, s *state, pending segmenter.Vector, now time.Time) (time.Time, int64, error) {
+	p, err := b.o.Catalog.Pending(ctx, s.TableID, pending)
+	if err != nil {
+		return time.Time{}, 0, err
+	}
+	at, ok := b.cuts.since[s.Cube.ID]
+	if !ok {
+		at = now
+		b.cuts.since[s.Cube.ID] = at
+	}
+	if p.SinceUs != 0 && time.UnixMicro(p.SinceUs).Before(at) {
+		at = time.UnixMicro(p.SinceUs)
+	}
+	return at, p.Bytes, nil
+}
+
+// cut reserves the segments of one cube that are due.
+func (b *Builder) cut(ctx context.Context, cubeID string) ([]scheduler.Submission, error) {
+	s, err := b.endsOf(ctx, cubeID)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !s.Enabled {
+		return nil, nil
+	}
+	parts, err := b.o.Catalog.Partitions(ctx, s.TableID)
+	if err != nil {
+		return nil, err
+	}
+	b.cuts.mu.Lock()
+	cuts, err := b.cutPlan(ctx, s, parts)
+	if len(cuts.Cuts) > 0 && err == nil {
+		delete(b.cuts.since, cubeID)
+	}
+	b.cuts.mu.Unlock()
+	if errors.Is(err, catalog.ErrNotFound) || (err == nil && len(cuts.Cuts) == 0) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := s.plan()
+	p.addCuts(KindBuild, cuts, s.Cube.Version)
+	return b.applyTask(ctx, p)
+}

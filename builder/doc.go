@@ -1,0 +1,17 @@
+// Package builder decides what is done to cubes next and does it: it cuts, builds, merges, refreshes and retires segments,
+// cleans up, backs up and rebuilds the catalog. Decisions are pure and made by segmenter over a snapshot of the catalog;
+// the loops here only read, ask and apply. When a task runs is decided by builder/scheduler, what is committed by
+// segmenter/catalog.
+//
+//   - B1: a plan is applied only to the revision of the cube that it was made from; a cube that has changed is planned
+//     again. So decisions about a cube are serial (I7), whichever process or person makes them.
+//   - B2: a job's body changes nothing but its own folder until it publishes, in one transaction (I5). It can be killed
+//     between any two of its calls and run again.
+//   - B3: a segment is published only if the ledger names every offset of its range and every file that the ledger names
+//     is in the store, with the size that was committed.
+//   - B4: manifest.json is the last file of a folder, and a folder is written by one epoch of one job (I4).
+//   - B5: what waits for staging holds no slot and no lease.
+//   - B6: the plan that was shown is the plan that is run: its hash is over all that it does.
+//   - B7: nothing is deleted in the pass that found it unneeded (I11), and nothing that a live segment names.
+//   - B8: the catalog can be made again from the files of the store alone, but for users, jobs and history.
+package builder

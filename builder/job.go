@@ -1,0 +1,271 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/builder/scheduler"
+	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// Kinds of jobs.
+const (
+	KindBuild   = "build"
+	KindFill    = "fill"
+	KindRefresh = "refresh"
+	KindMerge   = "merge"
+)
+
+// jobRun is one attempt at a job.
+type jobRun struct {
+	b    *Builder
+	job  catalog.Job
+	seg  catalog.SegmentEntry
+	def  *cube.Cube // of the segment's version
+	info catalog.CubeInfo
+
+	mu    sync.Mutex // guards what follows
+	steps []catalog.JobStep
+	lines []string
+}
+
+// bodySpec is the spec of a task that runs a job.
+type bodySpec struct {
+	Job int64 `json:"job"`
+}
+
+// bodyTask is the task that runs a job: a slot of its cube. Fresh builds go first, since the others let pass what comes
+// within their Yield.
+func bodyTask(j catalog.Job, maxJobs int) scheduler.Submission {
+	yield := time.Duration(0)
+	switch j.Kind {
+	case KindMerge:
+		yield = 2 * time.Minute
+	case KindRefresh, KindFill:
+		yield = time.Minute
+	}
+	return scheduler.Submission{
+		Kind: taskBody, Key: "body/" + j.CubeID, Dedup: fmt.Sprintf("job-%d", j.ID), SubmittedBy: j.SubmittedBy,
+		Spec: fmt.Appendf(nil, `{"job":%d}`, j.ID), Slots: max(maxJobs, 1), Yield: yield,
+	}
+}
+
+// runBody runs a job, if it may run still. What becomes of the job is kept with the job: the task finishes but when the
+// catalog does not answer.
+func (b *Builder) runBody(ctx context.Context, t scheduler.Task) ([]scheduler.Submission, error) {
+	var spec bodySpec
+	if err := json.Unmarshal(t.Spec, &spec); err != nil {
+		return nil, &scheduler.FinalError{Err: fmt.Errorf("spec of task %d: %w", t.ID, err)}
+	}
+	j, ok, err := b.o.Catalog.ClaimJob(ctx, catalog.JobClaim{ID: spec.Job, Owner: b.o.Node, Now: time.Now(), Lease: b.o.Lease})
+	if errors.Is(err, catalog.ErrNotFound) || (err == nil && !ok) {
+		return nil, nil // it ended, was paused, waits, or another has it: Recover sees to it
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &jobRun{b: b, job: j, steps: j.Steps}
+	started := time.Now()
+	err = r.attempt(ctx)
+	took := time.Since(started)
+	state, endErr := r.end(ctx, err)
+	b.m.jobEnded(j.Kind, state, took)
+	attrs := []slog.Attr{
+		slog.Int64("job", j.ID), slog.String("cube", j.CubeID), slog.Int64("segment", j.Segment),
+		slog.String("kind", j.Kind), slog.Int64("epoch", j.Epoch), slog.Int64("took_ms", took.Milliseconds()),
+	}
+	switch {
+	case err == nil:
+		b.o.Logger.LogAttrs(ctx, slog.LevelInfo, "job finished", attrs...)
+	case state == catalog.JobWaiting:
+		b.o.Logger.LogAttrs(ctx, slog.LevelInfo, "job waits for staging", append(attrs, slog.Any("err", err))...)
+	case state == catalog.JobFailed:
+		b.o.Logger.LogAttrs(ctx, slog.LevelError, "job failed", append(attrs, slog.Any("err", err))...)
+	default:
+		b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "job did not end", append(attrs, slog.Any("err", err))...)
+	}
+	return nil, endErr
+}
+
+// attempt runs the body beside the renewal of the lease. The body's context ends when the lease is lost.
+func (r *jobRun) attempt(ctx context.Context) (err error) {
+	if r.job.Attempts > r.b.o.MaxAttempts {
+		return &FinalError{fmt.Errorf("its process died in attempt %d", r.job.Attempts-1)}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	wg.Go(func() { stop(r.renew(ctx, done)) })
+	err = r.guarded(ctx)
+	close(done)
+	wg.Wait()
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) && !errors.Is(cause, context.Canceled) {
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
+	stop(nil)
+	return err
+}
+
+// guarded turns a panic of the body into an error: a broken invariant of one cube must not stop the others.
+func (r *jobRun) guarded(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.b.o.Logger.LogAttrs(ctx, slog.LevelError, "job panicked", slog.Int64("job", r.job.ID), slog.Any("err", v), slog.String("stack", string(debug.Stack())))
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return r.body(ctx)
+}
+
+// renew keeps the lease until done is closed. It returns why it could not.
+func (r *jobRun) renew(ctx context.Context, done <-chan struct{}) error {
+	tick := time.NewTicker(r.b.o.Lease / 4)
+	defer tick.Stop()
+	until := time.Now().Add(r.b.o.Lease)
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		sent := time.Now()
+		call, cancel := context.WithTimeout(ctx, r.b.o.Lease/2)
+		err := r.report(call)
+		cancel()
+		var stale *catalog.StaleJobError
+		switch {
+		case err == nil:
+			until = sent.Add(r.b.o.Lease)
+		case errors.As(err, &stale):
+			return err
+		case time.Now().Add(r.b.o.Lease / 4).After(until):
+			return fmt.Errorf("the lease of job %d could not be renewed: %w", r.job.ID, err)
+		}
+	}
+}
+
+// report renews the lease and hands over steps and log lines. Lines of a report that failed go with the next one.
+func (r *jobRun) report(ctx context.Context) error {
+	r.mu.Lock()
+	m := catalog.JobReport{
+		ID: r.job.ID, Epoch: r.job.Epoch, Now: time.Now(), Lease: r.b.o.Lease, Log: r.lines,
+		Steps: append([]catalog.JobStep{}, r.steps...),
+	}
+	r.lines = nil
+	r.mu.Unlock()
+	err := r.b.o.Catalog.RenewJob(ctx, m)
+	if err != nil {
+		r.mu.Lock()
+		r.lines = append(m.Log, r.lines...)
+		r.mu.Unlock()
+	}
+	return err
+}
+
+// logf adds a line to the job's log.
+func (r *jobRun) logf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, fmt.Sprintf(format, args...))
+}
+
+// step begins a step, or begins it again, and ends the one before.
+func (r *jobRun) step(name, unit string) (progress func(done, total int64)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now().UnixMicro()
+	at := -1
+	for i := range r.steps {
+		s := &r.steps[i]
+		if s.Name == name {
+			at = i
+		} else if s.EndedUs == 0 {
+			s.EndedUs = now
+		}
+	}
+	if at < 0 {
+		at = len(r.steps)
+		r.steps = append(r.steps, catalog.JobStep{})
+	}
+	r.steps[at] = catalog.JobStep{Name: name, Unit: unit, StartedUs: now}
+	return func(done, total int64) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.steps[at].Done, r.steps[at].Total = done, total
+	}
+}
+
+// waitError gives a job back until what it needs is staged (B5).
+type waitError struct{ what string }
+
+func (e *waitError) Error() string { return "waits for " + e.what }
+
+// jobTaken is the state, in metrics alone, of a job that somebody else decides about by now.
+const jobTaken catalog.JobState = "taken"
+
+// end tells the catalog what became of the attempt. It returns the state that the job is in then, for logs, and an error
+// only if the catalog did not take it.
+func (r *jobRun) end(ctx context.Context, err error) (state catalog.JobState, _ error) {
+	cat, cause := r.b.o.Catalog, context.Cause(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.b.o.Lease)
+	defer cancel()
+	if err == nil {
+		return catalog.JobFinished, nil
+	}
+	p := catalog.JobPause{ID: r.job.ID, Epoch: r.job.Epoch, Problem: err.Error()}
+	now := time.Now()
+	var wait *waitError
+	var final *FinalError
+	var stale *catalog.StaleJobError
+	switch {
+	case errors.As(err, &stale):
+		return jobTaken, nil
+	case errors.As(err, &wait):
+		p.Until = now.Add(r.b.o.StagingWait)
+		return catalog.JobWaiting, r.taken(cat.WaitJob(ctx, p))
+	case cause != nil: // the process stops, or the task was taken away: another attempt is nobody's fault
+		p.Problem = cause.Error()
+		return catalog.JobPending, r.taken(cat.RetryJob(ctx, p))
+	case errors.As(err, &final), r.job.Attempts >= r.b.o.MaxAttempts:
+		p.Until = now.Add(r.b.o.FailedHold)
+		if err := r.taken(cat.FailJob(ctx, p)); err != nil {
+			return catalog.JobFailed, err
+		}
+		r.b.notify(ctx, r.failure(p.Problem))
+		return catalog.JobFailed, nil
+	}
+	p.Until = now.Add(r.b.backOff(r.job.Attempts))
+	if err := r.taken(cat.RetryJob(ctx, p)); err != nil {
+		return catalog.JobPending, err
+	}
+	if r.job.Attempts >= r.b.o.NotifyAfter {
+		r.b.notify(ctx, r.failure(p.Problem))
+	}
+	return catalog.JobPending, nil
+}
+
+// taken makes a refusal a success: somebody else decides about the job by now.
+func (r *jobRun) taken(err error) error {
+	var stale *catalog.StaleJobError
+	if errors.As(err, &stale) || errors.Is(err, catalog.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (b *Builder) backOff(attempts int) time.Duration {
+	d := b.o.BackOff
+	for i := 1; i < attempts && d < b.o.MaxBackOff; i++ {
+		d *= 2
+	}
+	return min(d, b.o.MaxBackOff)
+}

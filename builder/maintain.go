@@ -1,0 +1,346 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/builder/scheduler"
+	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+	"github.com/tidemarkdb/tidemark/segmenter/plan"
+)
+
+// maintainer remembers what was planned when, so that a pass costs what has changed.
+type maintainer struct {
+	mu      sync.Mutex // guards what follows
+	done    map[string]maintained
+	changes map[string]int64 // of tables, when PlanRefresh last looked
+	gone    map[goneKey]goneSegment
+	stored  map[string]int // versions of definitions that are in the store
+}
+
+type maintained struct {
+	name     string // project/cube
+	revision int64
+	at       time.Time
+}
+
+type goneKey struct {
+	cubeID string
+	number int64
+}
+
+// goneSegment is a segment that cannot be rebuilt.
+type goneSegment struct {
+	why      string
+	at       time.Time
+	reported bool
+}
+
+// recheck is how long a cube that has not changed is left alone: what is planned by age of data moves slowly. A segment that
+// could not be rebuilt is looked at again after it too.
+const recheck = 10 * time.Minute
+
+func newMaintainer() *maintainer {
+	return &maintainer{done: map[string]maintained{}, changes: map[string]int64{}, gone: map[goneKey]goneSegment{}, stored: map[string]int{}}
+}
+
+// planMaintenance asks for the maintenance of each cube that has changed since it was last maintained, or whose time has
+// come.
+func (b *Builder) planMaintenance(ctx context.Context, _ scheduler.Task) ([]scheduler.Submission, error) {
+	cubes, err := b.o.Catalog.Cubes(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	m, now := b.upkeep, time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	live := map[string]bool{}
+	var spawn []scheduler.Submission
+	for _, c := range cubes {
+		id := c.Cube.ID
+		live[id] = true
+		last := m.done[id]
+		age := now.Sub(last.at)
+		if c.Enabled && (last.revision != c.Revision || age >= recheck || age < 0) {
+			spawn = append(spawn, cubeTask(taskMaintain, id))
+		}
+	}
+	for id, last := range m.done {
+		if !live[id] {
+			delete(m.done, id)
+			delete(m.stored, id)
+			b.m.forget(last.name)
+		}
+	}
+	return spawn, nil
+}
+
+// planRefresh asks for the maintenance of cubes whose tables have changed events: a requeue, or offsets read again.
+func (b *Builder) planRefresh(ctx context.Context, _ scheduler.Task) ([]scheduler.Submission, error) {
+	cubes, err := b.o.Catalog.Cubes(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	now := map[string]int64{}
+	var spawn []scheduler.Submission
+	b.upkeep.mu.Lock()
+	defer b.upkeep.mu.Unlock()
+	for _, c := range cubes {
+		change, ok := now[c.TableID]
+		if !ok {
+			if change, err = b.o.Catalog.TableChange(ctx, c.TableID); err != nil {
+				return nil, err
+			}
+			now[c.TableID] = change
+		}
+		if c.Enabled && b.upkeep.changes[c.TableID] != change {
+			spawn = append(spawn, cubeTask(taskMaintain, c.Cube.ID))
+		}
+	}
+	b.upkeep.changes = now
+	return spawn, nil
+}
+
+// maintain plans one cube: what expires, what is missing, what has changed, what is old, what is too small.
+func (b *Builder) maintain(ctx context.Context, cubeID string) ([]scheduler.Submission, error) {
+	if _, err := b.o.Catalog.StaleSegments(ctx, cubeID); err != nil {
+		return nil, ignoreGone(err)
+	}
+	s, err := b.snapshotOf(ctx, cubeID)
+	if err != nil {
+		return nil, ignoreGone(err)
+	}
+	if err := b.storeDefinitions(ctx, cubeID, s.Cube.Version); err != nil {
+		return nil, err
+	}
+	if !s.Enabled {
+		return nil, nil
+	}
+	p := s.plan()
+	if err := b.maintenance(ctx, s, &p, time.Now()); err != nil {
+		return nil, err
+	}
+	spawn, err := b.applyTask(ctx, p)
+	if err == nil {
+		b.upkeep.mu.Lock()
+		for k := range b.upkeep.gone {
+			if _, live := s.stale[k.number]; k.cubeID == cubeID && !live {
+				delete(b.upkeep.gone, k)
+			}
+		}
+		b.upkeep.done[cubeID] = maintained{name: s.Cube.Project + "/" + s.Cube.Name, revision: s.Revision, at: time.Now()}
+		b.upkeep.mu.Unlock()
+	}
+	return spawn, err
+}
+
+// ignoreGone makes a cube that was dropped no error.
+func ignoreGone(err error) error {
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// maintenance adds to p what is to be done to a cube now, in the order of what matters most. It leaves half of the room for
+// fresh segments.
+func (b *Builder) maintenance(ctx context.Context, s *state, p *Plan, now time.Time) error {
+	room := min(b.room(s), b.o.MaxNew/2)
+	segments := s.live
+	if retired := s.retire(p, now); len(retired) > 0 {
+		segments = slices.DeleteFunc(slices.Clone(segments), func(x segmenter.Segment) bool { return slices.Contains(retired, x.Number) })
+	}
+	n := len(p.Actions)
+	used := func() int { return len(p.Actions) - n }
+	holes, err := b.holesOf(ctx, s, segments)
+	if err != nil {
+		return err
+	}
+	if s.Cube.FillHoles.On() {
+		s.fill(p, holes, room)
+	} else if len(holes) > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("%d holes are left: fill_holes is off", len(holes)))
+	}
+	if err := b.refreshes(ctx, s, p, refreshing{segments: segments, room: room - used(), now: now}); err != nil {
+		return err
+	}
+	backlog := s.merges(p, merging{segments: segments, room: room - used(), now: now})
+	b.m.upkeep(s, holes, backlog)
+	return nil
+}
+
+// retire adds what has expired.
+func (s *state) retire(p *Plan, now time.Time) []int64 {
+	if s.Cube.Retention <= 0 {
+		return nil
+	}
+	r := plan.Retire(plan.RetireRules{Keep: s.Cube.Retention}, now, s.live)
+	if len(r.Retire) > 0 {
+		p.Actions = append(p.Actions, Action{Kind: KindRetire, Replaces: r.Retire, Reason: fmt.Sprintf("retention of %s", s.Cube.Retention)})
+	}
+	p.Notes = append(p.Notes, "retention: "+r.Why)
+	return r.Retire
+}
+
+// holesOf lists the holes of a cube. Of the ledger it reads the rows over them.
+func (b *Builder) holesOf(ctx context.Context, s *state, segments []segmenter.Segment) ([]plan.Hole, error) {
+	gaps := plan.Gaps(segments, s.g)
+	if len(gaps) == 0 {
+		return nil, nil
+	}
+	var rows []segmenter.LedgerRow
+	for _, gap := range gaps {
+		for e, err := range b.o.Catalog.Inputs(ctx, s.TableID, segmenter.Vector{gap}) {
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, e.LedgerRow)
+		}
+	}
+	return plan.Holes(segments, s.g, rows), nil
+}
+
+// fill adds builds of what staged files hold of the holes.
+func (s *state) fill(p *Plan, holes []plan.Hole, room int) {
+	for _, h := range holes {
+		if !h.Fillable() {
+			p.Notes = append(p.Notes, h.String()+": read it again from Kafka, or declare it lost")
+			continue
+		}
+		pieces := plan.Split(h.Range, s.Cube.Cut.RowsPerBuild, room)
+		for _, v := range pieces {
+			p.Actions = append(p.Actions, Action{Kind: KindFill, Range: v, Version: s.Cube.Version, Reason: fmt.Sprintf("hole between segments %d and %d", h.After, h.Before)})
+			room--
+		}
+		if len(pieces) == 0 {
+			p.Notes = append(p.Notes, h.String()+": later, as many segments wait to be built as may")
+		}
+	}
+}
+
+// refreshing and merging are what is planned over: the segments that stay, and how many more may be reserved.
+type (
+	refreshing struct {
+		segments []segmenter.Segment
+		room     int
+		now      time.Time
+	}
+	merging refreshing
+)
+
+// refreshes adds segments whose inputs have changed or whose definition is old. What cannot be rebuilt is reported once.
+func (b *Builder) refreshes(ctx context.Context, s *state, p *Plan, r refreshing) error {
+	in := plan.RefreshInput{Segments: r.segments, Changed: map[int64]string{}, Gone: map[int64]string{}, Reported: map[int64]bool{}, Room: max(r.room, 0)}
+	if s.Cube.RefreshOldVersions.On() {
+		in.Version = s.Cube.Version
+	}
+	for number, stale := range s.stale {
+		if stale {
+			in.Changed[number] = "inputs have changed"
+		}
+	}
+	for { // until what is planned can be done
+		refresh := plan.Refreshes(in)
+		again := false
+		for _, x := range refresh.Refresh {
+			why, err := b.unbuildable(ctx, s, x, r.now)
+			if err != nil {
+				return err
+			}
+			if why != "" {
+				in.Gone[x.Segment], again = why, true
+			}
+		}
+		if again {
+			continue
+		}
+		for _, x := range refresh.Refresh {
+			p.Actions = append(p.Actions, Action{Kind: KindRefresh, Range: x.Range, Replaces: []int64{x.Segment}, Version: s.Cube.Version, Reason: x.Reason})
+		}
+		for _, l := range append(refresh.Left, refresh.Report...) {
+			p.Notes = append(p.Notes, fmt.Sprintf("segment %d is not refreshed: %s", l.Segment, l.Why))
+		}
+		for _, l := range refresh.Report {
+			b.report(ctx, s, l)
+		}
+		return nil
+	}
+}
+
+// unbuildable says why a segment cannot be built again. It looks its files up, and remembers an answer for a while.
+func (b *Builder) unbuildable(ctx context.Context, s *state, x plan.Refresh, now time.Time) (string, error) {
+	key := goneKey{s.Cube.ID, x.Segment}
+	b.upkeep.mu.Lock()
+	g, ok := b.upkeep.gone[key]
+	b.upkeep.mu.Unlock()
+	if ok && now.Sub(g.at) < recheck && !now.Before(g.at) {
+		return g.why, nil
+	}
+	_, err := b.readRows(ctx, s.TableID, x.Range, func(int64, int64) {})
+	var final *FinalError
+	b.upkeep.mu.Lock()
+	defer b.upkeep.mu.Unlock()
+	switch {
+	case errors.As(err, &final):
+		g.why, g.at = final.Error(), now
+		b.upkeep.gone[key] = g
+		return g.why, nil
+	case err == nil:
+		delete(b.upkeep.gone, key)
+	}
+	return "", err
+}
+
+// report tells once of a segment that cannot be rebuilt.
+func (b *Builder) report(ctx context.Context, s *state, l plan.Left) {
+	key := goneKey{s.Cube.ID, l.Segment}
+	b.upkeep.mu.Lock()
+	g := b.upkeep.gone[key]
+	told := g.reported
+	g.reported = true
+	b.upkeep.gone[key] = g
+	b.upkeep.mu.Unlock()
+	if told {
+		return
+	}
+	b.o.Logger.LogAttrs(ctx, slog.LevelError, "segment cannot be rebuilt", slog.String("cube", s.Cube.Name), slog.Int64("segment", l.Segment), slog.String("err", l.Why))
+	b.notify(ctx, failure{def: s.Cube, Kind: KindRefresh, Segment: l.Segment, Problem: l.Why})
+}
+
+// merges adds the merges that the rules want, of segments that are not about to be built again. It returns how many
+// segments the rules want replaced.
+func (s *state) merges(p *Plan, m merging) (backlog int) {
+	rules, ok := mergeRules(s.Cube)
+	if !ok {
+		return 0
+	}
+	segments := slices.Clone(m.segments)
+	for i, a := range p.Actions {
+		if a.Kind == KindRefresh { // as if it were reserved already
+			segments = append(segments, segmenter.Segment{State: segmenter.SegmentNew, Number: int64(1)<<62 + int64(i), Range: a.Range, Replaces: a.Replaces})
+		}
+	}
+	got := plan.Merges(plan.MergeInput{Rules: rules, Now: m.now, Segments: segments, Generations: s.g})
+	version := map[int64]int{}
+	for _, x := range m.segments {
+		version[x.Number] = x.Version
+	}
+	for i, x := range got.Merges {
+		backlog += len(x.Segments)
+		if i >= m.room {
+			p.Notes = append(p.Notes, fmt.Sprintf("merge of %v: later, as many segments wait to be built as may", x.Segments))
+			continue
+		}
+		p.Actions = append(p.Actions, Action{Kind: KindMerge, Range: x.Range, Replaces: x.Segments, Version: version[x.Segments[0]], Reason: "merge: " + x.Reason})
+	}
+	for _, l := range got.Left {
+		p.Notes = append(p.Notes, fmt.Sprintf("segment %d is not merged: %s", l.Segment, l.Why))
+	}
+	return backlog
+}

@@ -1,0 +1,114 @@
+package builder
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+	"github.com/tidemarkdb/tidemark/segmenter/plan"
+)
+
+// metrics of the package. Labels are kinds and states from closed lists, and names of cubes.
+type metrics struct {
+	jobSeconds     *prometheus.HistogramVec
+	jobsOpen       *prometheus.GaugeVec
+	jobOldest      prometheus.Gauge
+	jobFailures    *prometheus.GaugeVec
+	segments       *prometheus.GaugeVec
+	holes          *prometheus.GaugeVec
+	mergeBacklog   *prometheus.GaugeVec
+	stale          *prometheus.GaugeVec
+	garbage        *prometheus.GaugeVec
+	removed        prometheus.Counter
+	lastCleanup    prometheus.Gauge
+	lastBackup     prometheus.Gauge
+	catalogSeconds *prometheus.HistogramVec
+	notices        *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	const prefix = "tidemark_builder_"
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + name, Help: help}, labels)
+	}
+	one := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + name, Help: help})
+	}
+	m := &metrics{
+		jobSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: prefix + "job_duration_seconds", Help: "Time of one attempt at a job, by the state that it left the job in.", Buckets: []float64{.01, .1, 1, 10, 60, 300, 1800, 7200},
+		}, []string{"kind", "state"}),
+		jobsOpen:     gauge("jobs", "Jobs that hold a reservation.", "kind", "state"),
+		jobOldest:    one("job_oldest_seconds", "Age of the oldest job that holds a reservation."),
+		jobFailures:  gauge("job_failures_in_row", "Attempts at jobs of this process that failed since one succeeded.", "kind"),
+		segments:     gauge("segments", "Ready segments.", "cube"),
+		holes:        gauge("hole_offsets", "Offsets between the first and the last segment that nothing covers.", "cube"),
+		mergeBacklog: gauge("merge_backlog_segments", "Ready segments that the merge rules want replaced.", "cube"),
+		stale:        gauge("stale_segments", "Ready segments whose inputs have changed.", "cube"),
+		garbage:      gauge("garbage_objects", "Objects and folders that nothing names.", "state"),
+		removed:      prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "removed_objects_total", Help: "Objects that clean-up has removed."}),
+		lastCleanup:  one("last_cleanup_timestamp_seconds", "When clean-up last came to its end in this process."),
+		lastBackup:   one("last_backup_timestamp_seconds", "When a backup was last written by this process."),
+		catalogSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: prefix + "catalog_duration_seconds", Help: "Time of transactions with the catalog.", Buckets: []float64{.001, .005, .025, .1, .5, 1, 5, 15},
+		}, []string{"kind"}),
+		notices: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "notices_total", Help: "Webhooks told of failures."}, []string{"state"}),
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{
+		m.jobSeconds, m.jobsOpen, m.jobOldest, m.jobFailures, m.segments, m.holes, m.mergeBacklog, m.stale, m.garbage, m.removed,
+		m.lastCleanup, m.lastBackup, m.catalogSeconds, m.notices,
+	} {
+		errs = append(errs, reg.Register(c))
+	}
+	return m, errors.Join(errs...)
+}
+
+// jobEnded notes an attempt.
+func (m *metrics) jobEnded(kind string, state catalog.JobState, took time.Duration) {
+	m.jobSeconds.WithLabelValues(kind, string(state)).Observe(took.Seconds())
+	switch state {
+	case catalog.JobFinished:
+		m.jobFailures.WithLabelValues(kind).Set(0)
+	case catalog.JobFailed, catalog.JobPending:
+		m.jobFailures.WithLabelValues(kind).Inc()
+	}
+}
+
+// upkeep notes what a plan has found of a cube.
+func (m *metrics) upkeep(s *state, holes []plan.Hole, backlog int) {
+	name := s.Cube.Project + "/" + s.Cube.Name
+	missing := int64(0)
+	for _, h := range holes {
+		missing += h.Range.Len()
+	}
+	ready, stale := 0, 0
+	for _, x := range s.live {
+		if x.State == segmenter.SegmentReady {
+			ready++
+		}
+		if s.stale[x.Number] {
+			stale++
+		}
+	}
+	m.segments.WithLabelValues(name).Set(float64(ready))
+	m.holes.WithLabelValues(name).Set(float64(missing))
+	m.mergeBacklog.WithLabelValues(name).Set(float64(backlog))
+	m.stale.WithLabelValues(name).Set(float64(stale))
+}
+
+// forget takes a cube's gauges away.
+func (m *metrics) forget(name string) {
+	for _, g := range []*prometheus.GaugeVec{m.segments, m.holes, m.mergeBacklog, m.stale} {
+		g.DeleteLabelValues(name)
+	}
+}
+
+// timed measures a transaction with the catalog.
+func (m *metrics) timed(kind string) func() {
+	started := time.Now()
+	return func() { m.catalogSeconds.WithLabelValues(kind).Observe(time.Since(started).Seconds()) }
+}

@@ -1,0 +1,214 @@
+package builder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// cubeFiles is what the files say of a cube.
+type cubeFiles struct {
+	id       string
+	tableID  string
+	versions map[int]*cube.Cube
+	found    []foundManifest
+	chosen   []foundManifest
+	attempt  int64 // highest in a name
+	number   int64 // highest in a manifest
+}
+
+type foundManifest struct {
+	*segmenter.Manifest
+	folder  string
+	size    int64
+	modTime int64 // us
+}
+
+// manifests reads all of them and chooses those that are in force: what a higher attempt holds, a lower one does not.
+func (r *rebuilding) manifests(ctx context.Context) error {
+	b := &Builder{o: Options{Store: r.st}}
+	for o, err := range r.st.List(ctx, "segments/") {
+		if err != nil {
+			return err
+		}
+		cubeID, id, attempt, rest, err := segmenter.ParseSegmentFolder(o.Key)
+		if err != nil {
+			r.ignore("%v", err)
+			continue
+		}
+		c := r.cube(cubeID)
+		c.attempt = max(c.attempt, attempt)
+		if rest != segmenter.ManifestName {
+			continue
+		}
+		folder := segmenter.SegmentFolder(cubeID, id, attempt)
+		m, err := b.readManifest(ctx, folder)
+		var final *FinalError
+		if errors.As(err, &final) {
+			r.ignore("%v", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		c.number = max(c.number, m.Number)
+		c.found = append(c.found, foundManifest{Manifest: m, folder: folder, size: o.Size, modTime: o.ModTime.UnixMicro()})
+	}
+	r.named = map[string]string{}
+	for _, c := range r.cubes {
+		if err := r.choose(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *rebuilding) choose(ctx context.Context, c *cubeFiles) error {
+	slices.SortFunc(c.found, func(a, b foundManifest) int { return cmp.Compare(b.Attempt, a.Attempt) })
+	replaced := map[string]string{} // ids, by whom
+	for _, m := range c.found {
+		if by, ok := replaced[m.SegmentID]; ok {
+			r.ignore("%s: %s has replaced it", m.folder, by)
+			continue
+		}
+		i := slices.IndexFunc(c.chosen, func(o foundManifest) bool { return o.Number == m.Number || o.Range.Overlaps(m.Range) })
+		if i >= 0 {
+			r.ignore("%s: %s has its offsets or its number", m.folder, c.chosen[i].folder)
+			continue
+		}
+		why, err := r.damaged(ctx, m)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			r.ignore("%s: %s", m.folder, why)
+			continue
+		}
+		c.chosen = append(c.chosen, m)
+		c.tableID = m.TableID
+		for _, x := range m.Replaces {
+			replaced[x.SegmentID] = m.folder
+		}
+		for _, in := range m.Inputs {
+			r.named[in.Key] = in.SHA256
+		}
+		if c.versions[m.DefinitionVersion] == nil {
+			def, err := cubeDefinition(m.Manifest)
+			if err != nil {
+				return err
+			}
+			c.versions[m.DefinitionVersion] = def
+		}
+	}
+	return nil
+}
+
+// damaged says what of a segment's own files is not as its manifest says.
+func (r *rebuilding) damaged(ctx context.Context, m foundManifest) (string, error) {
+	for _, f := range m.Files {
+		sum, err := digest(ctx, r.st, f.Key, f.Size)
+		switch {
+		case errors.Is(err, blob.ErrNotFound):
+			return f.Key + " is gone", nil
+		case errors.Is(err, blob.ErrUnavailable) || ctx.Err() != nil:
+			return "", err
+		case err != nil:
+			return err.Error(), nil
+		case sum != f.SHA256:
+			return f.Key + " has other bytes than were written", nil
+		}
+	}
+	return "", nil
+}
+
+func (r *rebuilding) fillCube(i *catalog.Importer, c *cubeFiles) error {
+	in := catalog.CubeImport{TableID: c.tableID, NextSegment: c.number + 1, NextEpoch: c.attempt + 1}
+	for _, v := range slices.Sorted(maps.Keys(c.versions)) {
+		in.Versions = append(in.Versions, c.versions[v])
+	}
+	if len(in.Versions) == 0 {
+		r.ignore("files of cube %s: no definition of it was found", c.id)
+		return nil
+	}
+	last := in.Versions[len(in.Versions)-1]
+	if in.TableID == "" {
+		in.TableID = r.tableOf(last)
+	}
+	t := r.tables[in.TableID]
+	if t == nil || len(t.versions) == 0 {
+		r.ignore("cube %s: its table %s was not found", last.Name, last.Table)
+		return nil
+	}
+	if err := i.Cube(in); err != nil {
+		return err
+	}
+	r.res.Cubes++
+	slices.SortFunc(c.chosen, func(a, b foundManifest) int { return cmp.Compare(a.Number, b.Number) })
+	for _, m := range c.chosen {
+		s := catalog.SegmentEntry{Stale: t.stale(m.Manifest), Segment: segmenter.Segment{
+			CubeID: c.id, Number: m.Number, ID: m.SegmentID, Attempt: m.Attempt, State: segmenter.SegmentReady, Version: m.DefinitionVersion,
+			Range: m.Range, Parts: m.Parts, Events: m.Measure.Events, MinTimeUs: m.Measure.MinTimeUs, MaxTimeUs: m.Measure.MaxTimeUs,
+			Bytes: m.size, Reason: m.Reason, CreatedUs: m.CreatedUs, PublishedUs: m.modTime,
+		}}
+		for _, f := range m.Files {
+			s.Bytes += f.Size
+		}
+		for _, x := range m.Replaces {
+			s.Replaces = append(s.Replaces, x.Number)
+		}
+		if err := i.Segment(s); err != nil {
+			return err
+		}
+		r.res.Segments++
+	}
+	return nil
+}
+
+// tableOf finds the table of a cube that has no segment.
+func (r *rebuilding) tableOf(def *cube.Cube) string {
+	for id, t := range r.tables {
+		if n := len(t.versions); n > 0 && t.versions[n-1].Name == def.Table && t.versions[n-1].Project == def.Project {
+			return id
+		}
+	}
+	return ""
+}
+
+// stale reports whether the ledger has other files over a segment's range than its manifest names.
+func (t *tableFiles) stale(m *segmenter.Manifest) bool {
+	var now []string
+	covered := segmenter.Vector{}
+	for _, e := range t.rows {
+		if !(segmenter.Vector{e.Range}).Overlaps(m.Range) {
+			continue
+		}
+		covered = append(covered, e.Range)
+		for _, f := range []*catalog.File{e.File, e.LedgerFile} {
+			if f != nil {
+				now = append(now, f.Key)
+			}
+		}
+		for _, s := range t.supplements {
+			if s.Range.SameLine(e.Range) && slices.ContainsFunc(s.Offsets, e.Range.Contains) {
+				now = append(now, s.File.Key)
+			}
+		}
+	}
+	var built []string
+	for _, in := range m.Inputs {
+		if strings.HasPrefix(in.Key, "staged/") || strings.HasPrefix(in.Key, "ledger/") {
+			built = append(built, in.Key)
+		}
+	}
+	slices.Sort(now)
+	slices.Sort(built)
+	return isMixed(m) || !slices.Equal(slices.Compact(now), built) || len(m.Range.Subtract(covered)) > 0
+}

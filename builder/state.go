@@ -1,0 +1,164 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+	"github.com/tidemarkdb/tidemark/segmenter/plan"
+)
+
+// state is what plans are made from.
+type state struct {
+	catalog.CubeInfo
+	topic string
+	g     segmenter.Generations // as committed
+	log   segmenter.Generations // their open ends where the log ends, as far as that is known
+	ends  segmenter.Vector      // where live segments end, by line
+	live  []segmenter.Segment   // new and ready, by number; nil where only ends were read
+	stale map[int64]bool        // of live
+	news  int                   // how many are new
+}
+
+// snapshot reads a cube with its live segments.
+func (b *Builder) snapshot(ctx context.Context, project, name string) (*state, error) {
+	info, err := b.o.Catalog.Cube(ctx, project, name)
+	if err != nil {
+		return nil, err
+	}
+	return b.snapshotOf(ctx, info.Cube.ID)
+}
+
+func (b *Builder) snapshotOf(ctx context.Context, cubeID string) (*state, error) {
+	defer b.m.timed("snapshot")()
+	snap, err := b.o.Catalog.CubeSnapshot(ctx, cubeID)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{CubeInfo: snap.CubeInfo, g: generations(snap.Partitions), stale: map[int64]bool{}}
+	for _, e := range snap.Segments {
+		s.live = append(s.live, e.Segment)
+		s.stale[e.Number] = e.Stale
+		if e.State == segmenter.SegmentNew {
+			s.news++
+		}
+	}
+	s.ends = plan.NextStart(s.live, nil, segmenter.Generations{})
+	return s, b.complete(ctx, s)
+}
+
+// endsOf reads what a cut needs: it costs what the table has of partitions, however many segments there are.
+func (b *Builder) endsOf(ctx context.Context, cubeID string) (*state, error) {
+	defer b.m.timed("ends")()
+	e, err := b.o.Catalog.CubeEnds(ctx, cubeID)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{CubeInfo: e.CubeInfo, g: generations(e.Partitions), ends: e.Ends, news: len(e.New)}
+	return s, b.complete(ctx, s)
+}
+
+// complete adds what the catalog's rows of the cube do not say.
+func (b *Builder) complete(ctx context.Context, s *state) error {
+	def, err := b.o.Catalog.TableByID(ctx, s.TableID, 0)
+	if err != nil {
+		return err
+	}
+	s.topic, s.log = def.Topic, s.g
+	return nil
+}
+
+// reachLog asks where the log ends, of the partitions that take says. Brokers that do not answer are no obstacle: what is
+// committed is planned.
+func (b *Builder) reachLog(ctx context.Context, s *state, take func(partition int32, unstaged int64) bool) error {
+	ends, err := b.logs.of(ctx, s.topic)
+	s.log = reach(s.g, ends, take)
+	return err
+}
+
+func allPartitions(int32, int64) bool { return true }
+
+// plan begins a plan of the cube as it was read.
+func (s *state) plan() Plan {
+	return Plan{Project: s.Cube.Project, Cube: s.Cube.Name, CubeID: s.Cube.ID, Revision: s.Revision, maxJobs: s.Cube.MaxJobs}
+}
+
+// next is where the next segment begins. Where no segment says so, it is the start that was fixed, or the definition's,
+// which is fixed now where it would mean something else later.
+func (b *Builder) next(ctx context.Context, s *state) (segmenter.Vector, error) {
+	start := s.Start
+	if start == nil && len(s.ends) == 0 {
+		var err error
+		if start, err = b.place(ctx, fromStart(s.Cube.Start), where{topic: s.topic, g: s.log}); err != nil {
+			return nil, fmt.Errorf("start of cube %s: %w", s.Cube.Name, err)
+		}
+		if moving := s.Cube.Start.At == atLatest || s.Cube.Start.At == atTime; moving && len(start) > 0 {
+			if err := b.o.Catalog.SetCubeStart(ctx, s.Cube.ID, start); err != nil {
+				return nil, err
+			}
+			info, err := b.o.Catalog.CubeInfo(ctx, s.Cube.ID)
+			if err != nil {
+				return nil, err
+			}
+			s.CubeInfo = info
+		}
+	}
+	known := plan.NextStart(nil, s.ends, segmenter.Generations{})
+	at := segmenter.Vector{}
+	for _, r := range start.Ends() {
+		if !hasPartition(known, r.Partition) {
+			at = append(at, r)
+		}
+	}
+	both, err := append(at, known...).Normalize()
+	if err != nil {
+		return nil, err
+	}
+	return plan.NextStart(nil, both, s.log), nil
+}
+
+func hasPartition(v segmenter.Vector, partition int32) bool {
+	for _, r := range v {
+		if r.Partition == partition {
+			return true
+		}
+	}
+	return false
+}
+
+// cutRules are the rules of a definition as the planner wants them.
+func cutRules(def *cube.Cube) (plan.CutRules, error) {
+	r := plan.CutRules{RowsPerBuild: def.Cut.RowsPerBuild}
+	if def.Cut.Manual {
+		return r, nil
+	}
+	r.Age, r.Rows, r.Bytes = def.Cut.Age, def.Cut.Rows, def.Cut.Bytes
+	for _, c := range def.Cut.Crons {
+		name := c.TimeZone
+		if name == "" {
+			name = def.TimeZone
+		}
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			return r, fmt.Errorf("time zone %q of a cron: %w", name, err)
+		}
+		cron, err := plan.ParseCron(c.Cron, zone)
+		if err != nil {
+			return r, err
+		}
+		r.Crons = append(r.Crons, cron)
+	}
+	return r, nil
+}
+
+// mergeRules are the rules of a definition as the planner wants them; ok is false where merging is by hand.
+func mergeRules(def *cube.Cube) (r plan.MergeRules, ok bool) {
+	r.TimeRanges = def.Merge.TimeRanges
+	for _, a := range def.Merge.Budget {
+		r.Budget = append(r.Budget, plan.AgeBudget{YoungerThan: a.YoungerThan, Segments: a.Segments})
+	}
+	return r, !def.Merge.Manual
+}

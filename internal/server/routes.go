@@ -1,0 +1,134 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/tidemarkdb/tidemark/internal/cube"
+)
+
+// route is one call of /api/v1: what it takes, what it answers and who does it. The document at /api/v1/openapi.json is
+// made of these, and of nothing else (R6).
+type route struct {
+	method, path string // below /api/v1; {name} is a parameter
+	summary      string // one line
+	query        []param
+	body         any // a value of the body's type; nil: none
+	answer       any // a value of the answer's type
+	creates      bool
+	slow         bool // bounded by WorkTimeout
+	handle       handler
+	stream       http.Handler // instead of handle: lines of answer
+}
+
+// param is a parameter of the query.
+type param struct {
+	name, kind string // kind: string, boolean or integer
+	text       string
+}
+
+func text(name, text string) param   { return param{name, "string", text} }
+func number(name, text string) param { return param{name, "integer", text} }
+func toggle(name, text string) param { return param{name, "boolean", text} }
+
+func inProject(more ...param) []param {
+	return append([]param{text("project", "project of what the path names; default \"default\"")}, more...)
+}
+
+func paged(more ...param) []param {
+	return append(more, number("limit", "how many to list at most; default 100, at most 10000"), text("after", "the next of the page before"))
+}
+
+// routes is the whole of /api/v1.
+func (s *Server) routes() []route {
+	var all []route
+	for _, part := range [][]route{s.ownRoutes(), s.tableRoutes(), s.cubeRoutes(), s.segmentRoutes(), s.jobRoutes(), s.taskRoutes()} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func (s *Server) ownRoutes() []route {
+	return []route{
+		{method: "GET", path: "/version", summary: "version of the program and id of its catalog", answer: Version{}, handle: s.version},
+		{method: "GET", path: "/openapi.json", summary: "this document", answer: json.RawMessage{}, handle: s.openapi},
+		{
+			method: "GET", path: "/sources", summary: "how far this process has read each partition", answer: Sources{}, handle: s.sources,
+			query: []param{text("project", "only of this project"), text("table", "only of this table")},
+		},
+		{
+			method: "GET", path: "/sample", summary: "propose a definition from records of a topic", answer: Sample{}, handle: s.sample, slow: true,
+			query: inProject(text("topic", "topic to read"), number("n", "how many of its newest records; default 1000")),
+		},
+		{
+			method: "POST", path: "/verify", summary: "prove that every offset has one name", answer: VerifyLine{}, stream: s.streamed(s.verify),
+			query: []param{
+				text("project", "only this project"), text("table", "only this table"), toggle("against_kafka", "compare with the topics too"),
+			},
+		},
+		{
+			method: "POST", path: "/gc", summary: "list objects that no commit names", answer: GCResult{}, handle: s.gc, slow: true,
+			query: []param{toggle("dry_run", "list, remove nothing")},
+		},
+	}
+}
+
+func (s *Server) tableRoutes() []route {
+	one := "/tables/{table}"
+	apply := inProject(toggle("dry_run", "check it and say what would change"))
+	partition := number("partition", "only this partition")
+	return []route{
+		{
+			method: "GET", path: "/tables", summary: "list tables with what was read of them", answer: Tables{}, handle: s.listTables,
+			query: []param{text("project", "only of this project")},
+		},
+		{method: "PUT", path: "/tables", summary: "make or change a table", body: cube.Table{}, answer: Applied{}, handle: s.applyTable, query: apply},
+		{method: "PUT", path: one, summary: "make or change a table", body: cube.Table{}, answer: Applied{}, handle: s.applyTable, query: apply},
+		{method: "GET", path: one, summary: "a table with its definition", answer: Table{}, handle: s.showTable, query: inProject()},
+		{method: "DELETE", path: one, summary: "drop a table", answer: TableState{}, handle: s.dropTable, query: inProject()},
+		{
+			method: "GET", path: one + "/offsets", summary: "what is committed of each partition", answer: Offsets{}, handle: s.offsets,
+			query: inProject(paged(toggle("ranges", "list the rows of the ledger too"), partition)...),
+		},
+		{method: "POST", path: one + "/roll", summary: "have what was read committed at once", answer: Rolled{}, handle: s.roll, query: inProject(partition)},
+		{
+			method: "POST", path: one + "/stop", summary: "stop reading a table", answer: TableState{}, handle: s.stopTable,
+			query: inProject(text("reason", "why, for those who look")),
+		},
+		{method: "POST", path: one + "/resume", summary: "read a stopped table again", answer: TableState{}, handle: s.resumeTable, query: inProject()},
+		{
+			method: "GET", path: one + "/quarantine", summary: "list quarantined records", answer: Quarantine{}, handle: s.listQuarantine,
+			query: inProject(paged(partition, text("reason", "only those with this reason"))...),
+		},
+		{
+			method: "GET", path: one + "/quarantine/{partition}/{offset}", summary: "one quarantined record, whole", answer: Record{},
+			handle: s.showQuarantine, query: inProject(number("generation", "default: the newest")),
+		},
+		{
+			method: "POST", path: one + "/quarantine/requeue", summary: "try quarantined records again", answer: RequeueResult{}, handle: s.requeue, slow: true,
+			query: inProject(partition, text("reason", "only those with this reason"), toggle("dry_run", "only say what would become of them")),
+		},
+	}
+}
+
+// mount gives every route its time and its bounds.
+func (s *Server) mount() (err error) {
+	routes := s.routes()
+	if s.document, err = document(routes, s.opts.Version); err != nil {
+		return fmt.Errorf("openapi document: %w", err)
+	}
+	for _, r := range routes {
+		h := r.stream
+		switch {
+		case h != nil:
+		case r.slow:
+			h = s.answer(s.opts.WorkTimeout, r.handle)
+		default:
+			h = s.answer(s.opts.CallTimeout, r.handle)
+		}
+		s.mux.Handle(r.method+" /api/v1"+r.path, h)
+	}
+	s.mux.Handle("/api/v1/", s.answer(s.opts.CallTimeout, s.unknown))
+	return nil
+}
