@@ -45,8 +45,11 @@ func (l *Log) At(ctx context.Context, topic string, t time.Time) (map[int32]int6
 }
 
 func (l *Log) list(ctx context.Context, topic string, ask func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[int32]int64, error) {
-	out := map[int32]int64{}
-	err := l.a.listed(ctx, topic, out, ask)
+	out, info := map[int32]int64{}, topicInfo{unknown: map[int32]error{}}
+	err := info.list(ctx, topic, out, ask)
+	for _, untold := range info.unknown {
+		err = errors.Join(err, untold)
+	}
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return nil, fmt.Errorf("topic %s: %w", topic, ErrNoTopic)
 	}
