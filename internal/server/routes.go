@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/doctor"
 )
 
 // route is one call of /api/v1: what it takes, what it answers and who does it. The document at /api/v1/openapi.json is
@@ -53,6 +54,10 @@ func (s *Server) ownRoutes() []route {
 	return []route{
 		{method: "GET", path: "/version", summary: "version of the program and id of its catalog", answer: Version{}, handle: s.version},
 		{method: "GET", path: "/openapi.json", summary: "this document", answer: json.RawMessage{}, handle: s.openapi},
+		{
+			method: "GET", path: "/doctor", summary: "why tables and cubes do not move, and which command mends it", answer: doctor.Report{}, handle: s.doctor,
+			query: []param{text("project", "only of this project"), text("name", "only this table or cube")},
+		},
 		{
 			method: "GET", path: "/sources", summary: "how far this process has read each partition", answer: Sources{}, handle: s.sources,
 			query: []param{text("project", "only of this project"), text("table", "only of this table")},
