@@ -73,7 +73,7 @@ func (s *Server) ownRoutes() []route {
 			},
 		},
 		{
-			method: "POST", path: "/gc", summary: "list objects that no commit names", answer: GCResult{}, handle: s.gc, slow: true,
+			method: "POST", path: "/gc", summary: "list objects that nothing needs", answer: GCResult{}, handle: s.gc, slow: true,
 			query: []param{toggle("dry_run", "list, remove nothing")},
 		},
 	}
