@@ -16,6 +16,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver of the other database
 
 	"github.com/tidemarkdb/tidemark/builder"
+	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/verify"
@@ -66,8 +67,15 @@ func TestVerifyWhileBuilderPublishes(t *testing.T) {
 				return
 			case !requeued && next > 5:
 				requeued = true
-				s.apply(tableYAML("ndjson", "nn"))
-				s.requeue()
+				newer, err := cube.ParseTable([]byte(tableYAML("ndjson", "nn")), "events.yaml")
+				must(t, err)
+				_, err = cat.ApplyTable(ctx, newer)
+				must(t, err)
+				res, err := ingest.Requeue(ctx, ingest.RequeueOptions{Catalog: cat, Store: st, Project: "default", Table: topicName, Partition: -1})
+				must(t, err)
+				if res.Requeued == 0 {
+					t.Fatalf("nothing was requeued: %+v", res)
+				}
 			case requeued && c.Events == r.Events && c.Stale == 0 && c.Building == 0 && c.Segments < 10: // merged too
 				return
 			}
