@@ -66,7 +66,10 @@ func adviceOn(p Problem) string {
 }
 
 func refreshOf(p Problem) string {
-	_, name, _ := strings.Cut(p.Cube, "/")
+	project, name, _ := strings.Cut(p.Cube, "/")
+	if project != "default" {
+		name += " --project " + project
+	}
 	return fmt.Sprintf("build it again: tidemark segment refresh %s %d", name, p.Segment)
 }
 

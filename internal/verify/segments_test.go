@@ -283,3 +283,13 @@ func TestStalenessThatNobodyKnows(t *testing.T) {
 		t.Errorf("problem %s, want one of segment 1 that names the supplement", p)
 	}
 }
+
+// The advice can be typed as it stands.
+func TestAdviceNamesProjectAndSegment(t *testing.T) {
+	s, _, folders := builtSite(t, "parquet")
+	c := s.clone(t)
+	must(t, os.Remove(c.path(folders[1]+"/"+segmenter.ManifestName)))
+	if got, want := c.finds(c.verify(), verify.ManifestMissing).Do, "build it again: tidemark segment refresh views 4"; got != want {
+		t.Errorf("advice %q, want %q", got, want)
+	}
+}
