@@ -35,6 +35,7 @@ const byHand = "cut: {manual: true}\nmerge: {manual: true}\nfill_holes: false\n"
 type cubed struct {
 	*site
 	random *rand.Rand
+	reads  string // the partitions that its process reads; empty: all
 	p      *testkit.Process
 	url    string
 }
@@ -64,7 +65,11 @@ func (c *cubed) applyCube(rules string) {
 // start starts a process that reads and builds, and returns when it answers.
 func (c *cubed) start() {
 	c.t.Helper()
-	c.p = testkit.Start(c.t, testkit.Command{Args: c.args("serve", "--brokers", c.brokers, "--http", "127.0.0.1:0"), Env: c.env})
+	args := c.args("serve", "--brokers", c.brokers, "--http", "127.0.0.1:0")
+	if c.reads != "" {
+		args = append(args, "--partitions", c.reads)
+	}
+	c.p = testkit.Start(c.t, testkit.Command{Args: args, Env: c.env})
 	c.url = c.p.WaitLine(`tidemark serves (http://\S+),`)[1]
 	testkit.WaitHTTP(c.t, c.url+"/healthz")
 }
@@ -148,21 +153,14 @@ func (c *cubed) ask(ctx context.Context, path string, out any) error {
 	return json.NewDecoder(resp.Body).Decode(out)
 }
 
-// staged waits until n offsets of the table are committed.
-func (c *cubed) staged(n int64) {
-	c.t.Helper()
-	testkit.Until(c.t, "staged", func(ctx context.Context) error {
-		var out struct{ Sources []struct{ Committed int64 } }
-		err := c.ask(ctx, "/sources", &out)
-		var sum int64
-		for _, s := range out.Sources {
-			sum += s.Committed
-		}
-		if err == nil && sum != n {
-			err = fmt.Errorf("%d of %d offsets are committed", sum, n)
-		}
-		return err
-	})
+// committed is how many offsets of the table the process has read and committed.
+func (c *cubed) committed(ctx context.Context) (sum int64, err error) {
+	var out struct{ Sources []struct{ Committed int64 } }
+	err = c.ask(ctx, "/sources", &out)
+	for _, s := range out.Sources {
+		sum += max(s.Committed, 0)
+	}
+	return sum, err
 }
 
 // merged waits until a merge has taken the place of segments.
@@ -515,7 +513,8 @@ func TestE2ECubesKilledUnderLoad(t *testing.T) {
 // A requeue after a mended definition makes segments stale; they are built again with the events that were missing.
 func TestE2ECubesRequeue(t *testing.T) {
 	c := newCubed(t, place{staging: "{roll: {rows: 5000, age: 1s}}"}, byHand)
-	table := pageviews.TableYAML("pageviews", c.topic)
+	columns, _, _ := strings.Cut(pageviews.TableYAML("pageviews", c.topic), "staging:")
+	table := columns + "staging: {roll: {age: 1s}}\n"
 	apply := func(text string) {
 		t.Helper()
 		def := filepath.Join(t.TempDir(), "table.yaml")
@@ -527,7 +526,13 @@ func TestE2ECubesRequeue(t *testing.T) {
 	apply(strings.Replace(table, "path: latency_ms, type: int64", "path: page.section, type: int64", 1)) // never a number
 	c.produce(t.Context(), 2000, 1)
 	c.start()
-	c.staged(2000)
+	testkit.Until(t, "staged", func(ctx context.Context) error {
+		n, err := c.committed(ctx)
+		if err == nil && n != 2000 {
+			err = fmt.Errorf("%d of 2000 offsets are committed", n)
+		}
+		return err
+	})
 	c.finished(c.build2(newest))
 	truth := c.sums.Clone()
 	c.sums.Bad, c.sums.Events = c.sums.Bad+c.sums.Events, 0
@@ -554,45 +559,52 @@ func TestE2ECubesRequeue(t *testing.T) {
 	c.fromFilesAlone()
 }
 
-// Two processes share the work over one PostgreSQL and one S3. One is killed in the middle; the other does its part.
+// Two processes share the work over one PostgreSQL and one S3. A large build becomes many jobs; in the middle of them one
+// process is killed, and the other does the rest. Each reads its own partitions, so that the brokers hand nothing over.
 func TestE2ECubesShared(t *testing.T) {
-	store := testkit.S3(t)
-	flags := []string{"--catalog", testkit.Postgres(t), "--store", store}
-	c := newCubed(t, place{flags: flags, staging: "{roll: {rows: 5000, age: 1s}}"}, "cut: {age: 1s, rows: 5000}\nmerge: {budget: [{segments: 3}]}\nmax_jobs: 2\n")
+	flags := []string{"--catalog", testkit.Postgres(t), "--store", testkit.S3(t)}
+	c := newCubed(t, place{flags: flags, staging: "{roll: {rows: 5000, age: 1s}}"},
+		"cut: {manual: true, rows_per_build: 1000}\nmerge: {budget: [{segments: 3}]}\nmax_jobs: 10\n")
 	other := &cubed{site: &site{t: t, brokers: c.brokers, flags: flags, data: t.TempDir()}, random: c.random}
+	c.reads, other.reads = "0,1", "2,3"
 	c.start()
 	other.start()
-	both := [2]*cubed{c, other}
-	for i := range 4 {
-		dies, lives := both[i%2], both[1-i%2]
-		sent := make(chan struct{})
-		go func() {
-			defer close(sent)
-			c.produce(t.Context(), testkit.Rounds(30_000, 1_000_000), uint64(9+i))
-		}()
-		life := time.NewTimer(time.Duration(c.random.IntN(2000)) * time.Millisecond)
+	for i, pair := range [][2]*cubed{{c, other}, {other, c}} {
+		dies, lives := pair[0], pair[1]
+		c.produce(t.Context(), testkit.Rounds(50_000, 60_000), uint64(9+i))
+		testkit.Until(t, "both have read", func(ctx context.Context) error {
+			a, err := c.committed(ctx)
+			if err != nil {
+				return err
+			}
+			b, err := other.committed(ctx)
+			if want := c.sums.Events + c.sums.Bad; err == nil && a+b != want {
+				err = fmt.Errorf("%d and %d of %d offsets are committed", a, b, want)
+			}
+			return err
+		})
+		lives.build2(newest)
+		life := time.NewTimer(time.Duration(c.random.IntN(1500)) * time.Millisecond)
 		<-life.C
 		dies.p.Kill()
-		<-sent
 		lives.covered(c.sums.Events + c.sums.Bad)
 		dies.start()
 	}
-	var jobs struct {
-		Jobs []struct{ Owner string }
-	}
-	if err := c.ask(t.Context(), "/jobs?limit=1000", &jobs); err != nil {
-		t.Fatal(err)
-	}
-	owners := map[string]int{}
-	for _, j := range jobs.Jobs {
-		owners[j.Owner]++
-	}
-	if delete(owners, ""); len(owners) != 2 {
-		t.Errorf("jobs were run by %v, want two processes", owners)
-	}
-	t.Logf("jobs by process: %v", owners)
+	c.merged()
 	c.quiet()
 	c.tiled()
+	var tasks struct{ Tasks []struct{ Node string } }
+	if err := c.ask(t.Context(), "/tasks?kind=body&all=true&limit=1000", &tasks); err != nil {
+		t.Fatal(err)
+	}
+	nodes := map[string]int{}
+	for _, task := range tasks.Tasks {
+		nodes[task.Node]++
+	}
+	t.Logf("runs of jobs by process: %v", nodes)
+	if delete(nodes, ""); len(nodes) != 2 {
+		t.Errorf("jobs were run by %v, want two processes", nodes)
+	}
 	other.end()
 	c.end()
 	c.verify()
