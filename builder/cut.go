@@ -119,7 +119,7 @@ func (b *Builder) cutPlan(ctx context.Context, s *state, parts []catalog.Partiti
 		delete(b.cuts.since, s.Cube.ID)
 		return plan.CutPlan{Why: "nothing new was read"}, err
 	}
-	if in.Since, in.Bytes, err = b.pendingSince(ctx, s, pending, in.Now); err != nil {
+	if in.Since, in.Bytes, err = b.pendingSince(ctx, s, pending, in); err != nil {
 		return plan.CutPlan{}, err
 	}
 	return plan.Cuts(in)
@@ -127,20 +127,37 @@ func (b *Builder) cutPlan(ctx context.Context, s *state, parts []catalog.Partiti
 
 // pendingSince returns since when offsets wait: when the first of them was committed, else when this process first saw
 // them in the log.
-func (b *Builder) pendingSince(ctx context.Context, s *state, pending segmenter.Vector, now time.Time) (time.Time, int64, error) {
-	p, err := b.o.Catalog.Pending(ctx, s.TableID, pending)
+func (b *Builder) pendingSince(ctx context.Context, s *state, pending segmenter.Vector, in plan.CutInput) (time.Time, int64, error) {
+	p, err := b.pending(ctx, s, pending, in.Rules.Bytes > 0)
 	if err != nil {
 		return time.Time{}, 0, err
 	}
 	at, ok := b.cuts.since[s.Cube.ID]
 	if !ok {
-		at = now
+		at = in.Now
 		b.cuts.since[s.Cube.ID] = at
 	}
 	if p.SinceUs != 0 && time.UnixMicro(p.SinceUs).Before(at) {
 		at = time.UnixMicro(p.SinceUs)
 	}
 	return at, p.Bytes, nil
+}
+
+// pending reads what is committed behind a cube's segments, unless what was read before still says all: the oldest row stays
+// the oldest, and nothing changes while nothing is committed.
+func (b *Builder) pending(ctx context.Context, s *state, v segmenter.Vector, bytes bool) (catalog.Pending, error) {
+	var committed int64
+	for _, g := range s.g {
+		committed += g.End
+	}
+	if s.pending != nil && (s.committed == committed || (s.pending.SinceUs != 0 && !bytes)) {
+		return *s.pending, nil
+	}
+	p, err := b.o.Catalog.Pending(ctx, s.TableID, v)
+	if err == nil {
+		s.pending, s.committed = &p, committed
+	}
+	return p, err
 }
 
 // cut reserves the segments of one cube that are due.

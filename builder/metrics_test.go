@@ -62,7 +62,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"no catalog given", "no store given", "no node name given", "a limit is below 1", "want at least 4 intervals"} {
+	for _, want := range []string{"no catalog given", "no store given", "no node name given", "a limit is below 1", "want at least 8 intervals"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}

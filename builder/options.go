@@ -154,7 +154,7 @@ func (o Options) validate() error {
 	bad(o.Node == "", "no node name given")
 	bad(min(o.MaxBuilds, o.MaxNew, o.MaxReaders, o.MaxAttempts, o.MaxPlan, o.KeepBackups, o.NotifyAfter) < 1, "a limit is below 1")
 	bad(o.Interval < time.Millisecond, "interval %v: want at least 1ms", o.Interval)
-	bad(o.Lease < 4*o.Interval, "lease %v: want at least 4 intervals of %v", o.Lease, o.Interval)
+	bad(o.Lease < 8*o.Interval, "lease %v: want at least 8 intervals of %v", o.Lease, o.Interval)
 	bad(min(o.BackOff, o.StagingWait, o.FailedHold, o.Grace, o.KeepJobs) < 0 || o.MaxBackOff < o.BackOff, "a time is below 0, or the back-off's limit below its start")
 	bad(min(o.CutEvery, o.RefreshEvery, o.MaintenanceEvery, o.RecoverEvery, o.CleanupEvery) < o.Interval, "a periodic task comes more often than the interval of %v", o.Interval)
 	return errors.Join(errs...)

@@ -21,6 +21,11 @@ type state struct {
 	live  []segmenter.Segment   // new and ready, by number; nil where only ends were read
 	stale map[int64]bool        // of live
 	news  int                   // how many are new
+
+	// What is known of the offsets behind ends, and how far was committed when it was read. A state is made anew when its
+	// cube changes, so that ends stay what they are.
+	pending   *catalog.Pending
+	committed int64
 }
 
 // snapshot reads a cube with its live segments.

@@ -41,7 +41,7 @@ start: earliest
 // world is a catalog with one table and one cube, a store, and offsets to stage. The event of an offset has the event
 // time eventUs(offset).
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	cat   *catalog.Catalog
 	store blob.Store
 	table *cube.Table
@@ -59,7 +59,7 @@ func must(t testing.TB, err error) {
 }
 
 // newWorld opens a catalog whose table has partitions that begin at offset 0. more is added to the cube's definition.
-func newWorld(t *testing.T, partitions int32, more string) *world {
+func newWorld(t testing.TB, partitions int32, more string) *world {
 	t.Helper()
 	w := &world{t: t, store: new(blob.Mem), epoch: map[int32]int64{}, gen: map[int32]int32{}, log: &fakeLog{}}
 	var err error

@@ -199,21 +199,3 @@ func TestSimStopSignsOff(t *testing.T) {
 		}
 	})
 }
-
-// Files of a table that the catalog never had are no orphans, and do not hide those that are.
-func TestSimGCLeavesForeignFoldersAlone(t *testing.T) {
-	simulate(t, 1, worldTable, func(w *world) {
-		w.produce(0, 10, 0)
-		w.readToEnd()
-		orphan := "staged/" + w.def.ID + "/0/orphan"
-		for _, key := range []string{"staged/foreign/0/file", orphan} {
-			w.must(w.mem.Create(w.t.Context(), key, strings.NewReader("x")))
-		}
-		time.Sleep(2 * time.Hour)
-		res, err := ingest.GC(w.t.Context(), ingest.GCOptions{Catalog: w.cat, Store: w.mem})
-		w.must(err)
-		if len(res.Orphans) != 1 || res.Orphans[0].Key != orphan || len(res.Unknown) != 1 || res.Unknown[0] != "foreign" {
-			w.t.Errorf("%+v, want the orphan %s and the folder of table foreign apart", res, orphan)
-		}
-	})
-}

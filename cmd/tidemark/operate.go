@@ -48,8 +48,8 @@ func printSources(w io.Writer, out server.Sources) error {
 
 func (a *app) gcCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "gc --dry-run", Short: "List files that no commit names", Args: exactly(),
-		Long: "Lists files of a write that was cut off before its commit. Nothing reads them; gc itself removes nothing.",
+		Use: "gc --dry-run", Short: "List files that nothing needs", Args: exactly(),
+		Long: "Lists files of a write that was cut off before its commit, and folders of segments that were replaced or dropped. Clean-up removes\nthem in its second pass, after a grace period: tidemark task submit cleanup.",
 	}
 	dry := c.Flags().Bool("dry-run", false, "list, remove nothing")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -59,12 +59,9 @@ func (a *app) gcCommand() *cobra.Command {
 		}
 		return a.print(out, func(w io.Writer) error {
 			for _, o := range out.Orphans {
-				fmt.Fprintf(w, "%s  %s  %s\n", timeText(o.ModTime), bytesText(o.Size), o.Key)
+				fmt.Fprintf(w, "%s  %s\n", o.Key, oneLine(o.Reason))
 			}
-			for _, t := range out.Unknown {
-				fmt.Fprintf(w, "table %s is not of this catalog: its files were left out\n", t)
-			}
-			_, err := fmt.Fprintf(w, "%d of %d files are named by no commit (%s); %d more are too young to tell\n",
+			_, err := fmt.Fprintf(w, "%d are needed by nothing, of %d files (%s); %d more are too young to tell\n",
 				len(out.Orphans), out.Scanned, bytesText(out.Bytes), out.Young)
 			return err
 		})

@@ -34,7 +34,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.ingestCommand(),
 		a.tableCommand(), a.cubeCommand(), a.segmentCommand(), a.jobCommand(), a.taskCommand(), a.quarantineCommand(), a.sourcesCommand(), a.verifyCommand(), a.gcCommand(),
-		a.checkCommand(), a.versionCommand(), settingsTopic(),
+		a.catalogCommand(), a.doctorCommand(), a.checkCommand(), a.versionCommand(), settingsTopic(),
 	)
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "text or json")
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "YAML file of settings (default: $TIDEMARK_CONFIG)")

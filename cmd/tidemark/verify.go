@@ -20,8 +20,9 @@ func (a *app) verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify", Short: "Prove that every offset is accounted for, from the files themselves", Args: exactly(),
 		Long: `Reads the catalog and every file and proves that the files tile the offsets that were read: each offset of each partition is an
-event in exactly one file, a gap, quarantined, skipped or lost. With --against-kafka it reads the topics again, as far as the
-brokers still have them, and compares. Exits with 1 when there is a problem.`,
+event in exactly one file, a gap, quarantined, skipped or lost; and that each segment holds what its manifest and the catalog
+say, out of those files. With --against-kafka it reads the topics again, as far as the brokers still have them, and compares.
+Holes and stale segments are listed; only problems make it exit with 1.`,
 		Example: "  tidemark verify\n  tidemark verify --table clicks --against-kafka --brokers broker-1:9092\n  tidemark verify -o json",
 	}
 	project := c.Flags().String("project", "", "only this project (default: all)")
@@ -96,6 +97,12 @@ func printReport(w io.Writer, r *verify.Report) error {
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "problem: %s\n", oneLine(p.String()))
 	}
+	for _, x := range r.StaleSegments {
+		fmt.Fprintf(w, "stale: cube %s segment %d: %s\n", x.Cube, x.Segment, oneLine(x.Why))
+	}
+	for _, h := range r.Holes {
+		fmt.Fprintf(w, "hole: cube %s %s between segments %d and %d\n", h.Cube, h.Range, h.After, h.Before)
+	}
 	verdict := "every offset is accounted for"
 	if !r.OK {
 		verdict = problems(r)
@@ -103,6 +110,9 @@ func printReport(w io.Writer, r *verify.Report) error {
 	fmt.Fprintf(w, "%s: %d events in %d files, %d ranges", verdict, r.Events, r.Files, r.Ranges)
 	for _, k := range slices.Sorted(maps.Keys(r.Exceptions)) {
 		fmt.Fprintf(w, ", %d %s", r.Exceptions[k], k)
+	}
+	if len(r.Cubes) > 0 {
+		fmt.Fprintf(w, "; %d segments of %d cubes, %d stale, %d holes", r.Segments, len(r.Cubes), len(r.StaleSegments), len(r.Holes))
 	}
 	if r.Kafka != nil {
 		fmt.Fprintf(w, "; %d records of Kafka compared, %d offsets are no longer there", r.Kafka.Records, r.Kafka.NotCheckable)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/cube"
@@ -49,13 +50,17 @@ func (w work) Requeue(ctx context.Context, r server.RequeueRequest) (*server.Req
 }
 
 func (w work) GC(ctx context.Context) (*server.GCResult, error) {
-	res, err := ingest.GC(ctx, ingest.GCOptions{Catalog: w.n.catalog, Store: w.n.store})
+	res, err := w.n.builder.Cleanup(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	out := &server.GCResult{Scanned: res.Scanned, Young: res.Young, Bytes: res.Bytes, Orphans: []server.Orphan{}, Unknown: res.Unknown}
-	for _, o := range res.Orphans {
-		out.Orphans = append(out.Orphans, server.Orphan(o))
+	out := &server.GCResult{Scanned: res.Scanned, Young: res.Young, Bytes: res.Bytes, Orphans: []server.Orphan{}}
+	for _, o := range res.Unneeded {
+		x := server.Orphan{Key: o.Key, Reason: o.Reason}
+		if o.MarkedUs != 0 {
+			x.MarkedAt = time.UnixMicro(o.MarkedUs).UTC()
+		}
+		out.Orphans = append(out.Orphans, x)
 	}
 	return out, nil
 }

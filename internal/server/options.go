@@ -44,7 +44,7 @@ type Work interface {
 	Requeue(ctx context.Context, r RequeueRequest) (*RequeueResult, error)
 	// Verify proves the tiling; progress may be nil and is called from one goroutine.
 	Verify(ctx context.Context, r VerifyRequest, progress func(VerifyProgress)) (*verify.Report, error)
-	// GC lists objects that the catalog does not name.
+	// GC lists objects that nothing needs.
 	GC(ctx context.Context) (*GCResult, error)
 }
 

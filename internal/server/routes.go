@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/doctor"
 )
 
 // route is one call of /api/v1: what it takes, what it answers and who does it. The document at /api/v1/openapi.json is
@@ -54,6 +55,10 @@ func (s *Server) ownRoutes() []route {
 		{method: "GET", path: "/version", summary: "version of the program and id of its catalog", answer: Version{}, handle: s.version},
 		{method: "GET", path: "/openapi.json", summary: "this document", answer: json.RawMessage{}, handle: s.openapi},
 		{
+			method: "GET", path: "/doctor", summary: "why tables and cubes do not move, and which command mends it", answer: doctor.Report{}, handle: s.doctor,
+			query: []param{text("project", "only of this project"), text("name", "only this table or cube")},
+		},
+		{
 			method: "GET", path: "/sources", summary: "how far this process has read each partition", answer: Sources{}, handle: s.sources,
 			query: []param{text("project", "only of this project"), text("table", "only of this table")},
 		},
@@ -68,7 +73,7 @@ func (s *Server) ownRoutes() []route {
 			},
 		},
 		{
-			method: "POST", path: "/gc", summary: "list objects that no commit names", answer: GCResult{}, handle: s.gc, slow: true,
+			method: "POST", path: "/gc", summary: "list objects that nothing needs", answer: GCResult{}, handle: s.gc, slow: true,
 			query: []param{toggle("dry_run", "list, remove nothing")},
 		},
 	}

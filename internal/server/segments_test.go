@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidemarkdb/tidemark/internal/doctor"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 	"github.com/tidemarkdb/tidemark/segmenter/plan"
@@ -338,4 +339,15 @@ func taskID(t *testing.T, text string) int64 {
 		t.Fatal(err)
 	}
 	return task.ID
+}
+
+func TestDoctorAnswers(t *testing.T) {
+	w := newWorld(t)
+	w.cubed()
+	var r doctor.Report
+	w.get(http.MethodGet, "/api/v1/doctor", "", &r)
+	if len(r.Findings) != 2 || r.Findings[0].Blocked || !r.Findings[1].Blocked || r.Findings[1].Command != "tidemark serve" {
+		t.Errorf("got %+v", r)
+	}
+	w.refused(http.MethodGet, "/api/v1/doctor?name=none", "", http.StatusNotFound, "not_found")
 }

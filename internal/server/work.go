@@ -62,20 +62,19 @@ type VerifyLine struct {
 	Error    *Error          `json:"error,omitempty"`
 }
 
-// GCResult lists the objects that the catalog does not name.
+// GCResult lists what nothing needs.
 type GCResult struct {
 	Scanned int64    `json:"scanned"` // objects looked at
-	Young   int64    `json:"young"`   // unnamed, but so new that their commit may be on its way
+	Young   int64    `json:"young"`   // not needed, but so new that their commit may be on its way
 	Orphans []Orphan `json:"orphans"`
-	Bytes   int64    `json:"bytes"`          // of the orphans
-	Unknown []string `json:"unknown_tables"` // folders of tables that the catalog never had; left out
+	Bytes   int64    `json:"bytes"` // of the orphans
 }
 
-// Orphan is an object that the catalog does not name.
+// Orphan is an object, or with a slash at its end a folder, that nothing needs.
 type Orphan struct {
-	Key     string    `json:"key"`
-	Size    int64     `json:"size"`
-	ModTime time.Time `json:"mod_time"`
+	Key      string    `json:"key"`
+	Reason   string    `json:"reason"`
+	MarkedAt time.Time `json:"marked_at,omitzero"` // by the first pass of clean-up; absent: not yet
 }
 
 const maxSample = 100_000
@@ -116,7 +115,7 @@ func (s *Server) gc(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if !dry {
-		return nil, badRequest("gc lists what nothing names and removes nothing: ask with dry_run")
+		return nil, badRequest("gc lists what nothing needs and removes nothing: ask with dry_run, or submit the task cleanup")
 	}
 	return s.opts.Work.GC(r.Context())
 }

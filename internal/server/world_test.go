@@ -201,5 +201,5 @@ func (f *fakeWork) Verify(ctx context.Context, r VerifyRequest, progress func(Ve
 }
 
 func (f *fakeWork) GC(context.Context) (*GCResult, error) {
-	return &GCResult{Scanned: 1, Orphans: []Orphan{{Key: "k", Size: 1, ModTime: time.Unix(1, 0).UTC()}}, Bytes: 1}, f.err
+	return &GCResult{Scanned: 1, Orphans: []Orphan{{Key: "k", Reason: "of no commit", MarkedAt: time.Unix(1, 0).UTC()}}, Bytes: 1}, f.err
 }

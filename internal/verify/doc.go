@@ -1,6 +1,6 @@
 // Package verify proves that every offset that was read has exactly one name: it is an event in one file, a gap,
-// quarantined, skipped or lost. It reads the catalog, every file the catalog names and, if asked, Kafka itself, and
-// believes none of them: what a footer says is measured, what the catalog says is held against both. It changes nothing.
+// quarantined, skipped or lost; and that segments hold what they say. It reads the catalog, every file the catalog names,
+// every segment's manifest and, if asked, Kafka itself, and believes none of them: what a footer says is measured, what the catalog says is held against both. It changes nothing.
 // What a ledger must look like is decided by package segmenter, what files look like by ingest/stage.
 //
 //   - V1: a report without problems means: the ledger of every partition and generation tiles from its first offset to
@@ -12,5 +12,11 @@
 //   - V4: an error means that the proof was not finished (storage, catalog or brokers do not answer); a report is always
 //     whole.
 //   - V5: memory is bounded by workers, not by files: each holds one file of up to HoldBytes, or else one row group of it,
-//     and against Kafka two fetches. The rows of one table's ledger are held at once.
+//     and against Kafka two fetches. The rows of one table's ledger and the live segments of its cubes are held at once.
+//   - V6: of every ready segment: its manifest is there, keeps the format and says what the catalog's row says; its own
+//     files have their size and SHA-256; its inputs are the ledger's files over its range, which were proved by V1, and
+//     its counts and event times are those of these files. Live segments do not overlap (S8). Holes are listed.
+//   - V7: a segment whose inputs have changed since it was built is proved against the inputs that it was built from, as
+//     far as the ledger still has them, and listed as stale: a problem only where nobody knows of the change.
+//   - V8: ledger and segments are of one moment in which no committed event changed. What is retired meanwhile is no problem.
 package verify

@@ -1,6 +1,11 @@
 package verify
 
-import "github.com/tidemarkdb/tidemark/segmenter"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tidemarkdb/tidemark/segmenter"
+)
 
 // Kind names what is wrong. Beside these, the kinds of segmenter's problems name what is wrong with a ledger.
 type Kind string
@@ -25,6 +30,16 @@ const (
 	KafkaUnreadable  Kind = "kafka_unreadable"
 	KafkaReadable    Kind = "kafka_readable" // a quarantined record can be read by the definition that refused it
 	KafkaReason      Kind = "kafka_reason"   // a quarantined record is refused for another reason
+
+	SegmentUnreadable  Kind = "segment_unreadable"  // the catalog's rows of a cube cannot be read, or say what none can
+	SegmentOverlap     Kind = "segment_overlap"     // two live segments hold the same offsets
+	SegmentRange       Kind = "segment_range"       // a segment holds offsets that the ledger does not
+	SegmentInputs      Kind = "segment_inputs"      // it was built from other files than the ledger names, and nobody knows
+	SegmentCounts      Kind = "segment_counts"      // its counts or event times are not those of its inputs
+	SegmentExtra       Kind = "segment_extra"       // an object in its folder that no manifest names
+	ManifestMissing    Kind = "manifest_missing"    // a ready segment's folder has none
+	ManifestUnreadable Kind = "manifest_unreadable" // it breaks the format, or its id is not the hash of its content
+	ManifestMismatch   Kind = "manifest_mismatch"   // it says another thing than the catalog's row
 )
 
 const (
@@ -34,7 +49,31 @@ const (
 	doKafka   = "see whether the topic was made again or written over by a copy; if its offsets are right, have the range read again"
 )
 
-// advice says what to do about a problem.
+// adviceOn says what to do about a problem.
+func adviceOn(p Problem) string {
+	if p.Cube == "" {
+		return advice(p.Kind)
+	}
+	switch p.Kind {
+	case SegmentUnreadable, SegmentOverlap, SegmentRange:
+		return doLedger
+	case SegmentExtra:
+		return "no answer reads it and clean-up leaves folders of ready segments alone: find out who wrote it, then delete it"
+	case ManifestMismatch:
+		return "either the catalog's row was changed by hand (restore the catalog from a backup), or the manifest was (" + refreshOf(p) + ")"
+	}
+	return refreshOf(p)
+}
+
+func refreshOf(p Problem) string {
+	project, name, _ := strings.Cut(p.Cube, "/")
+	if project != "default" {
+		name += " --project " + project
+	}
+	return fmt.Sprintf("build it again: tidemark segment refresh %s %d", name, p.Segment)
+}
+
+// advice says what to do about a problem of a table.
 func advice(k Kind) string {
 	switch k {
 	case FileMissing, FileChanged:

@@ -21,8 +21,47 @@ type Report struct {
 	Exceptions map[string]int64 `json:"exceptions"` // offsets by name: gap, quarantined, skipped, lost
 	Kafka      *KafkaReport     `json:"against_kafka,omitempty"`
 	Tables     []TableReport    `json:"tables"`
-	Problems   []Problem        `json:"problems"`
-	TookMs     int64            `json:"took_ms"`
+
+	Segments      int64          `json:"segments"`       // ready ones, of all cubes
+	StaleSegments []StaleSegment `json:"stale_segments"` // no problem: they are refreshed, or by hand
+	Holes         []Hole         `json:"holes"`          // no problem: answers read staged files there
+	Cubes         []CubeReport   `json:"cubes"`
+
+	Problems []Problem `json:"problems"`
+	TookMs   int64     `json:"took_ms"`
+}
+
+// CubeReport is the part of one cube.
+type CubeReport struct {
+	Project  string `json:"project"`
+	Cube     string `json:"cube"`
+	CubeID   string `json:"cube_id"`
+	Table    string `json:"table"`
+	Segments int64  `json:"segments"` // ready
+	Building int64  `json:"building"` // reserved and not yet published
+	Stale    int64  `json:"stale"`    // of Segments
+	Holes    int64  `json:"holes"`
+	Events   int64  `json:"events"` // of all segments whose manifests were read
+	Bytes    int64  `json:"bytes"`  // of their own files
+}
+
+// StaleSegment is a ready segment whose inputs have changed since it was built: it is right as of then.
+type StaleSegment struct {
+	Cube    string           `json:"cube"` // project/cube
+	Segment int64            `json:"segment"`
+	Path    string           `json:"path"` // its folder in the store
+	Range   segmenter.Vector `json:"range"`
+	Why     string           `json:"why"`
+}
+
+// Hole is a range of offsets between two segments of a cube that no other covers.
+type Hole struct {
+	Cube    string           `json:"cube"`  // project/cube
+	Range   segmenter.Vector `json:"range"` // empty ranges say where the other partitions stand
+	Offsets int64            `json:"offsets"`
+	Staged  bool             `json:"staged"` // staged files hold all of it: it can be filled
+	After   int64            `json:"after"`  // the segments before and behind it
+	Before  int64            `json:"before"`
 }
 
 // TableReport is the part of one table.
@@ -53,7 +92,9 @@ type KafkaReport struct {
 // Problem is one thing that is wrong.
 type Problem struct {
 	Kind      Kind                      `json:"kind"`
-	Table     string                    `json:"table"`     // project/table
+	Table     string                    `json:"table"`          // project/table
+	Cube      string                    `json:"cube,omitempty"` // project/cube, of a problem with a segment
+	Segment   int64                     `json:"segment,omitempty"`
 	Partition int32                     `json:"partition"` // -1: the table as a whole
 	Range     *segmenter.PartitionRange `json:"range,omitempty"`
 	File      string                    `json:"file,omitempty"` // key in the store
@@ -64,7 +105,14 @@ type Problem struct {
 // String says all of it in one line.
 func (p Problem) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "table %s", p.Table)
+	if p.Cube == "" {
+		fmt.Fprintf(&b, "table %s", p.Table)
+	} else {
+		fmt.Fprintf(&b, "cube %s", p.Cube)
+	}
+	if p.Segment > 0 {
+		fmt.Fprintf(&b, " segment %d", p.Segment)
+	}
 	switch {
 	case p.Range != nil:
 		fmt.Fprintf(&b, " %s", p.Range)
@@ -80,7 +128,8 @@ func (p Problem) String() string {
 
 func (t *TableReport) name() string { return t.Project + "/" + t.Table }
 
-// finish sums the tables up. Problems come in the order of tables, partitions and offsets, whoever found them first.
+// finish sums the tables up. Problems come in the order of tables, cubes, segments, partitions
+// and offsets, whoever found them first.
 func (r *Report) finish(took time.Duration) {
 	r.Exceptions = map[string]int64{"gap": 0, "quarantined": 0, "skipped": 0, "lost": 0}
 	for _, t := range r.Tables {
@@ -102,8 +151,14 @@ func (r *Report) finish(took time.Duration) {
 			r.Kafka.Notes = append(r.Kafka.Notes, t.name()+" "+note)
 		}
 	}
+	for _, c := range r.Cubes {
+		r.Segments += c.Segments
+	}
+	slices.SortFunc(r.StaleSegments, func(a, b StaleSegment) int {
+		return cmp.Or(cmp.Compare(a.Cube, b.Cube), cmp.Compare(a.Segment, b.Segment))
+	})
 	slices.SortStableFunc(r.Problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Partition, b.Partition), compareRanges(a.Range, b.Range),
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Cube, b.Cube), cmp.Compare(a.Segment, b.Segment), cmp.Compare(a.Partition, b.Partition), compareRanges(a.Range, b.Range),
 			cmp.Compare(a.File, b.File), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Message, b.Message))
 	})
 	r.OK = len(r.Problems) == 0

@@ -29,8 +29,12 @@ type run struct {
 	table                         atomic.Pointer[string]
 	kafka                         atomic.Bool
 
-	mu       sync.Mutex // guards problems and every TableReport
+	mu       sync.Mutex // guards what follows and every TableReport
 	problems []Problem
+	wrong    map[string]bool // files that a problem names
+	cubes    []CubeReport
+	stale    []StaleSegment
+	holes    []Hole
 }
 
 // tableRun is the part of one table.
@@ -60,7 +64,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	r := &run{o: o, start: time.Now()}
+	r := &run{o: o, start: time.Now(), wrong: map[string]bool{}}
 	for _, def := range defs {
 		s, err := o.Catalog.Stats(ctx, def.ID)
 		if err != nil {
@@ -81,6 +85,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	report.Problems = append([]Problem{}, r.problems...)
+	report.Cubes = append([]CubeReport{}, r.cubes...)
+	report.StaleSegments, report.Holes = append([]StaleSegment{}, r.stale...), append([]Hole{}, r.holes...)
 	report.finish(time.Since(r.start))
 	return report, nil
 }
@@ -145,12 +151,20 @@ func (r *run) verifyTable(ctx context.Context, def *cube.Table, out *TableReport
 	for _, d := range defs {
 		t.versions[d.Version] = &version{def: d, schema: stage.NewSchema(d)}
 	}
-	lines, err := t.ledger(ctx)
+	lines, cubes, err := t.snapshot(ctx)
 	if err != nil {
 		return err
 	}
+	for i := range lines {
+		t.checkPartition(&lines[i])
+	}
 	if err := t.verifyFiles(ctx, lines); err != nil {
 		return err
+	}
+	for _, c := range cubes {
+		if err := c.verify(ctx, lines); err != nil {
+			return fmt.Errorf("segments: %w", err)
+		}
 	}
 	if !r.o.AgainstKafka {
 		return nil
@@ -199,10 +213,20 @@ func (t *tableRun) found(k Kind, r segmenter.PartitionRange, file, format string
 
 func (t *tableRun) add(p Problem) {
 	p.Table = t.out.name()
-	p.Do = advice(p.Kind)
+	p.Do = adviceOn(p)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.problems = append(t.problems, p)
+	if p.File != "" {
+		t.wrong[p.File] = true
+	}
+}
+
+// isWrong reports whether a problem names a file: what follows from it need not be said again (V3).
+func (t *tableRun) isWrong(key string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wrong[key]
 }
 
 // count adds to the table's report what f changes.

@@ -189,21 +189,20 @@ func TestVerifyWhileIngestCommits(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- in.Run(ctx) }()
-		for range 15 {
+		events := int64(0)
+		for i := 0; i < 15 || events == 0; i++ { // the first commit may come late
 			s.produce(0, 60)
 			s.produce(1, 60)
 			r, err := verify.Run(t.Context(), verify.Options{Catalog: cat, Store: st, Kafka: s.kafka(), AgainstKafka: true})
 			must(t, err)
 			s.clean(r)
+			events = r.Events
 		}
 		cancel()
 		must(t, <-done)
 		r, err := verify.Run(t.Context(), verify.Options{Catalog: cat, Store: st})
 		must(t, err)
 		s.clean(r)
-		if r.Events == 0 {
-			t.Error("nothing was committed")
-		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -256,15 +257,12 @@ func (m *mismatches) number(what string, got, want int64) {
 }
 
 func (m *mismatches) report(t *tableRun, k Kind, r segmenter.PartitionRange, key string) {
-	if len(*m) == 0 {
-		return
+	if len(*m) > 0 {
+		t.found(k, r, key, "%s", m)
 	}
-	text := (*m)[0]
-	for _, more := range (*m)[1:] {
-		text += "; " + more
-	}
-	t.found(k, r, key, "%s", text)
 }
+
+func (m *mismatches) String() string { return strings.Join(*m, "; ") }
 
 // otherExceptions shows the first run of two lists that is not the same.
 func otherExceptions(got, want segmenter.Exceptions) string {

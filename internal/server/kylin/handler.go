@@ -161,6 +161,9 @@ func (h *Handler) handle(do answer) http.Handler {
 				status = s.status
 			}
 			text := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "catalog: "), "\n", "; ")
+			if c := new(catalog.ConflictError); errors.As(err, &c) {
+				text = c.Error() // which call of the catalog refused it is nothing to its user
+			}
 			v = errorBody{URL: "http://" + r.Host + r.URL.RequestURI(), Exception: text, Code: "999", Msg: text}
 			h.o.Logger.LogAttrs(ctx, slog.LevelDebug, "request of a kylin client refused", slog.String("path", r.URL.Path), slog.Int("status", status), slog.Any("err", err))
 		}

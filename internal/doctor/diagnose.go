@@ -1,0 +1,214 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// silent is how long a process may say nothing before it is taken for dead.
+const silent = time.Minute
+
+// flag is what a command needs to find a project.
+func flag(project string) string {
+	if project == "default" {
+		return ""
+	}
+	return " --project " + project
+}
+
+func (t *tableFacts) finding() Finding {
+	return Finding{Project: t.def.Project, Kind: "table", Name: t.def.Name}
+}
+
+func (t *tableFacts) String() string { return "table " + t.def.Project + "/" + t.def.Name }
+
+// blocked returns why a table is not read, or ok=true.
+func (t *tableFacts) blocked() (says, command string, ok bool) {
+	if t.state.Stopped {
+		return fmt.Sprintf("%s is stopped: %s", t, t.state.Reason), "tidemark table resume " + t.def.Name + flag(t.def.Project), false
+	}
+	var orphans []string
+	for _, p := range t.parts {
+		if p.Owner == "" {
+			orphans = append(orphans, fmt.Sprint(p.Partition))
+		}
+	}
+	switch {
+	case len(t.parts) == 0:
+		return fmt.Sprintf("%s was never read: no process reads, or topic %s does not exist", t, t.def.Topic), "tidemark serve", false
+	case len(orphans) == len(t.parts):
+		return fmt.Sprintf("%s is read by no process", t), "tidemark serve", false
+	case len(orphans) > 0:
+		return fmt.Sprintf("partitions %s of %s are read by no process", strings.Join(orphans, ", "), t), "tidemark serve", false
+	}
+	return "", "", true
+}
+
+func (t *tableFacts) diagnose() Finding {
+	f := t.finding()
+	says, command, ok := t.blocked()
+	if !ok {
+		f.Blocked, f.Says, f.Command = true, says, command
+		return f
+	}
+	var events int64
+	for _, p := range t.parts {
+		events += p.Stats.Events
+	}
+	f.Says = fmt.Sprintf("%s is read: %d events are committed in %d partitions", t, events, len(t.parts))
+	return f
+}
+
+func (f *cubeFacts) String() string { return "cube " + f.Cube.Project + "/" + f.Cube.Name }
+
+// diagnose asks one thing after the other; the first that blocks is told (D1).
+func (f *cubeFacts) diagnose(now time.Time) Finding {
+	out := Finding{Project: f.Cube.Project, Kind: "cube", Name: f.Cube.Name}
+	for _, ask := range []func(time.Time) (says, command string){
+		f.byTable, f.byPerson, f.byFailure, f.byProcess, f.byTask, f.byWait, f.byRules,
+	} {
+		if says, command := ask(now); says != "" {
+			out.Blocked, out.Says, out.Command = true, says, command
+			return out
+		}
+	}
+	ready := 0
+	for _, s := range f.Segments {
+		if s.State == segmenter.SegmentReady {
+			ready++
+		}
+	}
+	out.Says = fmt.Sprintf("%s moves: %d segments are ready, %d jobs are open, %d committed offsets are in no segment yet",
+		f, ready, len(f.jobs), f.unbuilt())
+	return out
+}
+
+func (f *cubeFacts) byTable(time.Time) (says, command string) {
+	if f.table == nil || !f.table.state.Stopped {
+		return "", ""
+	}
+	says, command, _ = f.table.blocked()
+	return fmt.Sprintf("%s gets nothing new: %s", f, says), command
+}
+
+// byPerson: somebody has stopped it.
+func (f *cubeFacts) byPerson(time.Time) (says, command string) {
+	if !f.Enabled {
+		return fmt.Sprintf("%s is disabled: %s", f, f.Reason), "tidemark cube enable " + f.Cube.Name + flag(f.Cube.Project)
+	}
+	for _, j := range f.jobs {
+		if j.State == catalog.JobPaused {
+			return fmt.Sprintf("%s of %s is %s", job(j), f, orElse(j.Problem, "paused")), fmt.Sprintf("tidemark job resume %d", j.ID)
+		}
+	}
+	for _, t := range f.tasks() {
+		if t.Paused {
+			return fmt.Sprintf("%s is paused and holds back %s", task(t), f), fmt.Sprintf("tidemark task resume %d", t.ID)
+		}
+	}
+	return "", ""
+}
+
+func job(j catalog.Job) string {
+	return fmt.Sprintf("job %d (%s of segment %d)", j.ID, j.Kind, j.Segment)
+}
+
+func task(t catalog.Task) string { return fmt.Sprintf("task %d (%s)", t.ID, t.Kind) }
+
+func orElse(text, instead string) string {
+	if text == "" {
+		return instead
+	}
+	return text
+}
+
+// byFailure: a job has used up its attempts and holds its offsets.
+func (f *cubeFacts) byFailure(time.Time) (says, command string) {
+	for _, j := range f.jobs {
+		if j.State == catalog.JobFailed {
+			return fmt.Sprintf("%s of %s has failed after %d attempts: %s", job(j), f, j.Attempts, j.Problem), fmt.Sprintf("tidemark job retry %d", j.ID)
+		}
+	}
+	return "", ""
+}
+
+// byProcess: nobody is there to build.
+func (f *cubeFacts) byProcess(now time.Time) (says, command string) {
+	var last time.Time
+	for _, n := range f.queue.nodes {
+		if seen := time.UnixMicro(n.SeenUs); seen.After(last) {
+			last = seen
+		}
+	}
+	switch {
+	case last.IsZero():
+		return fmt.Sprintf("no process builds %s: none ever did", f), "tidemark serve"
+	case now.Sub(last) > silent:
+		return fmt.Sprintf("no process builds %s: the last was seen at %s", f, last.UTC().Format(time.RFC3339)), "tidemark serve"
+	}
+	return "", ""
+}
+
+// tasks are those that this cube waits for: its own, those that plan for all, and exclusive ones.
+func (f *cubeFacts) tasks() (list []catalog.Task) {
+	for _, t := range f.queue.tasks {
+		own := t.Key == "cube/"+f.Cube.ID || t.Key == "body/"+f.Cube.ID
+		if own || t.Key == t.Kind || t.Key == "" {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// byTask: a task of its key fails again and again, or an exclusive one runs.
+func (f *cubeFacts) byTask(time.Time) (says, command string) {
+	for _, t := range f.tasks() {
+		switch {
+		case t.State == "init" && t.Attempts > 0 && t.Error != "" && t.Key != "":
+			return fmt.Sprintf("%s, which %s waits for, has failed %d times and tries again in %s: %s", task(t), f, t.Attempts,
+				max(0, time.Duration(t.DueInUs)*time.Microsecond).Round(time.Second), t.Error), fmt.Sprintf("tidemark task retry %d", t.ID)
+		case t.State == "running" && t.Key == "":
+			return fmt.Sprintf("%s runs alone on %s, and %s waits for it", task(t), t.Node, f), fmt.Sprintf("tidemark task cancel %d", t.ID)
+		}
+	}
+	return "", ""
+}
+
+// byWait: a job cannot go on yet.
+func (f *cubeFacts) byWait(now time.Time) (says, command string) {
+	for _, j := range f.jobs {
+		switch {
+		case j.State == catalog.JobWaiting:
+			says = fmt.Sprintf("%s of %s %s", job(j), f, orElse(j.Problem, "waits for staging"))
+			if f.table != nil {
+				if why, command, ok := f.table.blocked(); !ok {
+					return says + ", and " + why, command
+				}
+			}
+			return says, "tidemark table roll " + f.Cube.Table + flag(f.Cube.Project)
+		case j.State == catalog.JobPending && j.Attempts > 0 && j.Problem != "":
+			return fmt.Sprintf("%s of %s has failed %d times and tries again in %s: %s", job(j), f, j.Attempts,
+				max(0, time.UnixMicro(j.UntilUs).Sub(now)).Round(time.Second), j.Problem), fmt.Sprintf("tidemark job retry %d", j.ID)
+		}
+	}
+	return "", ""
+}
+
+// byRules: the definition leaves it to people.
+func (f *cubeFacts) byRules(time.Time) (says, command string) {
+	project := flag(f.Cube.Project)
+	if n := f.unbuilt(); f.Cube.Cut.Manual && n > 0 && len(f.jobs) == 0 {
+		return fmt.Sprintf("%s is cut by request only, and %d committed offsets are in no segment", f, n), "tidemark segment build " + f.Cube.Name + project
+	}
+	for _, h := range f.holes {
+		if !f.Cube.FillHoles.On() || !h.Fillable() {
+			return fmt.Sprintf("%s has a hole of %d offsets between segments %d and %d", f, h.Range.Len(), h.After, h.Before),
+				"tidemark segment holes " + f.Cube.Name + " --fill" + project
+		}
+	}
+	return "", ""
+}

@@ -1,0 +1,180 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+	"github.com/tidemarkdb/tidemark/segmenter/plan"
+)
+
+// Finding says how one table or cube fares.
+type Finding struct {
+	Project string `json:"project"`
+	Kind    string `json:"kind"` // table or cube
+	Name    string `json:"name"`
+	Blocked bool   `json:"blocked"`
+	Says    string `json:"says"`              // one sentence
+	Command string `json:"command,omitempty"` // that mends it; empty: nothing is to be mended
+}
+
+// Report lists findings, tables first.
+type Report struct {
+	Findings []Finding `json:"findings"`
+}
+
+// Query says what to look at. Empty fields mean all.
+type Query struct {
+	Project string
+	Name    string // of a table or cube
+}
+
+// queue is what all cubes share.
+type queue struct {
+	nodes []catalog.Node
+	tasks []catalog.Task // live ones
+}
+
+// tableFacts is what is known of a table.
+type tableFacts struct {
+	def   *cube.Table
+	state catalog.TableState
+	parts []catalog.PartitionInfo
+}
+
+// cubeFacts is what is known of a cube.
+type cubeFacts struct {
+	catalog.CubeSnapshot
+	table *tableFacts
+	queue *queue
+	jobs  []catalog.Job // open ones
+	holes []plan.Hole
+}
+
+// maxTasks is how many live tasks are looked at.
+const maxTasks = 20_000
+
+// Look examines tables and cubes at a time. A name that is neither is catalog.ErrNotFound.
+func Look(ctx context.Context, c *catalog.Catalog, q Query, now time.Time) (*Report, error) {
+	out := &Report{Findings: []Finding{}}
+	tables, err := c.Tables(ctx, q.Project)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]*tableFacts{}
+	for _, def := range tables {
+		t, err := lookAtTable(ctx, c, def)
+		if errors.Is(err, catalog.ErrNotFound) { // dropped since
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		known[def.ID] = t
+		if q.Name == "" || q.Name == def.Name {
+			out.Findings = append(out.Findings, t.diagnose())
+		}
+	}
+	shared, err := lookAtQueue(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	cubes, err := c.Cubes(ctx, q.Project)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range cubes {
+		if q.Name != "" && q.Name != i.Cube.Name {
+			continue
+		}
+		f, err := lookAtCube(ctx, c, i.Cube.ID)
+		if err != nil {
+			return nil, err
+		}
+		f.queue, f.table = shared, known[i.TableID]
+		out.Findings = append(out.Findings, f.diagnose(now))
+	}
+	if q.Name != "" && len(out.Findings) == 0 {
+		return nil, fmt.Errorf("table or cube %s: %w", q.Name, catalog.ErrNotFound)
+	}
+	return out, nil
+}
+
+func lookAtTable(ctx context.Context, c *catalog.Catalog, def *cube.Table) (t *tableFacts, err error) {
+	t = &tableFacts{def: def}
+	if t.state, err = c.TableState(ctx, def.ID); err != nil {
+		return nil, err
+	}
+	t.parts, err = c.Partitions(ctx, def.ID)
+	return t, err
+}
+
+func lookAtQueue(ctx context.Context, c *catalog.Catalog) (*queue, error) {
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := &queue{nodes: nodes}
+	for t, err := range c.Tasks(ctx, catalog.TaskQuery{Live: true}) {
+		if err != nil {
+			return nil, err
+		}
+		if q.tasks = append(q.tasks, t); len(q.tasks) == maxTasks {
+			break
+		}
+	}
+	return q, nil
+}
+
+func lookAtCube(ctx context.Context, c *catalog.Catalog, id string) (f *cubeFacts, err error) {
+	f = &cubeFacts{}
+	if f.CubeSnapshot, err = c.CubeSnapshot(ctx, id); err != nil {
+		return nil, err
+	}
+	if f.jobs, err = c.OpenJobs(ctx, id); err != nil {
+		return nil, err
+	}
+	var live []segmenter.Segment
+	for _, s := range f.Segments {
+		live = append(live, s.Segment)
+	}
+	g := f.generations()
+	var rows []segmenter.LedgerRow
+	for _, gap := range plan.Gaps(live, g) {
+		for e, err := range c.Inputs(ctx, f.TableID, segmenter.Vector{gap}) {
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, e.LedgerRow)
+		}
+	}
+	f.holes = plan.Holes(live, g, rows)
+	return f, nil
+}
+
+func (f *cubeFacts) generations() (list segmenter.Generations) {
+	for _, p := range f.Partitions {
+		for _, g := range p.Generations {
+			list = append(list, segmenter.Generation{Partition: g.Partition, Generation: g.Generation, Start: g.Start, End: g.End, Closed: g.Closed})
+		}
+	}
+	return list
+}
+
+// unbuilt counts the committed offsets behind the last segment.
+func (f *cubeFacts) unbuilt() int64 {
+	var live []segmenter.Segment
+	for _, s := range f.Segments {
+		live = append(live, s.Segment)
+	}
+	g := f.generations()
+	v, err := plan.Pending(plan.NextStart(live, f.Start, g), g)
+	if err != nil {
+		return 0 // the planner will say so
+	}
+	return v.Len()
+}
