@@ -359,7 +359,7 @@ func TestE2ECubesByHand(t *testing.T) {
 	c := newCubed(t, place{staging: "{roll: {rows: 5000, age: 1s}}"}, byHand)
 	c.start()
 	const rounds = 6
-	for i := range rounds {
+	for i := range rounds - 2 {
 		c.produce(t.Context(), 3000+700*i, uint64(i+1))
 		j := c.build2(newest)
 		if i%2 == 1 {
@@ -367,6 +367,13 @@ func TestE2ECubesByHand(t *testing.T) {
 		}
 		c.finished(j)
 	}
+	var two []kylinJob
+	for i := range 2 { // what comes right behind one trigger is for the next
+		c.produce(t.Context(), 500, uint64(20+i))
+		two = append(two, c.build2(newest))
+	}
+	c.finished(two[0])
+	c.finished(two[1])
 	list := c.tiled()
 	if len(list) != rounds {
 		t.Fatalf("%d builds made %d segments: %v", rounds, len(list), list)
@@ -584,7 +591,7 @@ func TestE2ECubesShared(t *testing.T) {
 			return err
 		})
 		lives.build2(newest)
-		life := time.NewTimer(time.Duration(c.random.IntN(1500)) * time.Millisecond)
+		life := time.NewTimer(time.Duration(c.random.IntN(700)) * time.Millisecond)
 		<-life.C
 		dies.p.Kill()
 		lives.covered(c.sums.Events + c.sums.Bad)
