@@ -395,9 +395,11 @@ func TestE2ECubesByHand(t *testing.T) {
 	}
 	c.dropAndFill(after)
 	c.quiet()
-	c.measured(c.tiled())
+	list = c.tiled()
+	c.measured(list)
 	c.end()
 	c.verify()
+	c.proved(len(list), 0)
 	c.fromFilesAlone()
 }
 
@@ -425,6 +427,7 @@ func (c *cubed) dropAndFill(list []segmentLine) {
 	if got := c.segments("new,ready"); len(got) != len(list)-1 {
 		c.t.Fatalf("fill_holes is off, and yet there are %v", got)
 	}
+	c.proved(len(list)-1, 1)
 	c.run("segment", "holes", cubeName, "--fill")
 	c.crash(400 * time.Millisecond)
 	c.quiet()
@@ -446,6 +449,23 @@ func (c *cubed) dropAndFill(list []segmentLine) {
 	c.quiet()
 	if again := c.tiled(); again[1].Events != drop.Events || again[1].Number == drop.Number {
 		c.t.Errorf("dropped %s, filled it with %s", drop, again[1])
+	}
+}
+
+// proved runs verify, which must find no problem, and wants so many ready segments and holes.
+func (c *cubed) proved(segments, holes int) {
+	c.t.Helper()
+	var report struct {
+		OK       bool
+		Segments int
+		Holes    []any
+	}
+	text := c.run("verify", "-o", "json")
+	if err := json.Unmarshal([]byte(text), &report); err != nil {
+		c.t.Fatalf("verify printed %q: %v", text, err)
+	}
+	if !report.OK || report.Segments != segments || len(report.Holes) != holes {
+		c.t.Errorf("verify says %s; want %d segments and %d holes", text, segments, holes)
 	}
 }
 
