@@ -35,6 +35,7 @@ func (b *Builder) planBuild(ctx context.Context, req BuildRequest) (Plan, error)
 	if len(s.g) == 0 {
 		return p, fmt.Errorf("table %s of cube %s: no partition of topic %s has begun: is an ingest process running?", s.Cube.Table, s.Cube.Name, s.topic)
 	}
+	b.logs.forget(s.topic)
 	if err := b.reachLog(ctx, s, allPartitions); err != nil {
 		p.Notes = append(p.Notes, fmt.Sprintf("the brokers do not say where topic %s ends (%v): only what is committed is built", s.topic, err))
 	}
@@ -89,6 +90,7 @@ func (b *Builder) SetStart(ctx context.Context, project, name string, at Positio
 	if err != nil {
 		return nil, err
 	}
+	b.logs.forget(s.topic)
 	if err := b.reachLog(ctx, s, allPartitions); err != nil {
 		return nil, fmt.Errorf("end of topic %s: %w", s.topic, err)
 	}

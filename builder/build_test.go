@@ -190,6 +190,19 @@ func TestBuildWaitsForStaging(t *testing.T) {
 	w.wantSegments("1 ready p0 [0,15) p1 [0,5) 20 events")
 }
 
+// What was sent right behind one request is for the next: a request never takes an older answer of the brokers.
+func TestBuildAsksForTheEndAnew(t *testing.T) {
+	w := newWorld(t, 1, "")
+	w.stage(0, 0, 10)
+	b := w.builder(nil)
+	for _, end := range []int64{10, 15, 16} {
+		w.log.ends = map[int32]int64{0: end}
+		_, err := b.Build(t.Context(), BuildRequest{Request: w.request()})
+		must(t, err)
+	}
+	w.wantSegments("1 new p0 [0,10) 0 events", "2 new p0 [10,15) 0 events", "3 new p0 [15,16) 0 events")
+}
+
 // A build whose staged file is gone fails at once with what to do, and keeps its reservation to be resumed.
 func TestBuildFileGone(t *testing.T) {
 	w := newWorld(t, 1, "")

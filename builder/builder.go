@@ -36,6 +36,7 @@ type Builder struct {
 	upkeep *maintainer
 	swept  atomic.Value // time.Time: when abandoned reservations were last looked for
 
+	told    told
 	notices chan struct{}  // a slot for each webhook under way
 	wg      sync.WaitGroup // of webhooks
 }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
@@ -13,90 +14,50 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter/plan"
 )
 
-// cutter remembers cubes between passes of PlanCut, so that one costs a read for each table and none for a cube that did
-// not change.
-type cutter struct {
-	mu       sync.Mutex // guards what follows
-	revision int64
-	cubes    map[string]*state
-	since    map[string]time.Time // when offsets behind a cube's segments were first seen that the catalog does not have yet
-}
-
-func newCutter() *cutter { return &cutter{cubes: map[string]*state{}, since: map[string]time.Time{}} }
-
 // planCut asks for a cut of each cube that is due. It decides from what it remembers; the cut itself looks again.
 func (b *Builder) planCut(ctx context.Context, _ scheduler.Task) ([]scheduler.Submission, error) {
 	c := b.cuts
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := b.refreshCubes(ctx, c); err != nil {
+	if err := b.changedCubes(ctx, c); err != nil {
 		return nil, err
 	}
-	parts := map[string][]catalog.PartitionInfo{}
+	if err := b.changedTables(ctx, c); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if c.due.setBack(now) {
+		c.all()
+	}
+	for _, id := range c.due.take(now) {
+		c.again[id] = true
+	}
 	var spawn []scheduler.Submission
-	for id, s := range c.cubes {
-		if !s.Enabled || s.Cube.Cut.Manual {
-			continue
-		}
-		if _, ok := parts[s.TableID]; !ok {
-			list, err := b.o.Catalog.Partitions(ctx, s.TableID)
-			if err != nil {
-				return nil, err
-			}
-			parts[s.TableID] = list
-		}
-		s.g = generations(parts[s.TableID])
-		p, err := b.cutPlan(ctx, s, parts[s.TableID])
+	for _, id := range slices.Sorted(maps.Keys(c.again)) {
+		s := c.cubes[id]
+		t := c.tables[s.TableID]
+		s.g = t.g
+		p, err := b.cutPlan(ctx, s, t.parts)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.Is(err, catalog.ErrNotFound): // dropped
-			delete(c.cubes, id)
+		case errors.Is(err, catalog.ErrNotFound): // dropped: the next pass is told
 		case err != nil: // one cube's trouble must not stop the others
 			b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "cube could not be planned", slog.String("cube", s.Cube.Name), slog.Any("err", err))
 		case len(p.Cuts) > 0:
 			spawn = append(spawn, cubeTask(taskCut, id))
+		default: // with a cut it stays: the task may fail
+			delete(c.again, id)
+			c.due.set(id, s.due)
 		}
 	}
 	return spawn, nil
 }
 
-// refreshCubes reads again what has changed.
-func (b *Builder) refreshCubes(ctx context.Context, c *cutter) error {
-	list, err := b.o.Catalog.CubesSince(ctx, c.revision)
-	if err != nil {
-		return err
-	}
-	for _, info := range list {
-		s, err := b.endsOf(ctx, info.Cube.ID)
-		if err != nil {
-			return err
-		}
-		c.cubes[info.Cube.ID] = s
-		c.revision = max(c.revision, info.Revision)
-	}
-	if len(list) > 0 {
-		return nil
-	}
-	rev, err := b.o.Catalog.CubesRevision(ctx)
-	if err != nil || rev <= c.revision {
-		return err
-	}
-	// A change that no live cube has: one was dropped.
-	dropped, err := b.o.Catalog.DroppedCubes(ctx)
-	for _, id := range dropped {
-		delete(c.cubes, id)
-		delete(c.since, id)
-	}
-	if err == nil {
-		c.revision = rev
-	}
-	return err
-}
-
 // cutPlan plans the cuts of a cube. Offsets that are not staged yet are taken along where an ingest process has the
 // partition and is about to catch up; the job asks for them.
 func (b *Builder) cutPlan(ctx context.Context, s *state, parts []catalog.PartitionInfo) (plan.CutPlan, error) {
+	s.due = time.Time{}
 	rules, err := cutRules(s.Cube)
 	if err != nil {
 		return plan.CutPlan{}, err
@@ -122,6 +83,7 @@ func (b *Builder) cutPlan(ctx context.Context, s *state, parts []catalog.Partiti
 	if in.Since, in.Bytes, err = b.pendingSince(ctx, s, pending, in); err != nil {
 		return plan.CutPlan{}, err
 	}
+	s.due = in.NextDue()
 	return plan.Cuts(in)
 }
 

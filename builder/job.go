@@ -230,17 +230,17 @@ func (r *jobRun) end(ctx context.Context, err error) (state catalog.JobState, _ 
 	case errors.As(err, &stale):
 		return jobTaken, nil
 	case errors.As(err, &wait):
-		p.Until = now.Add(r.b.o.StagingWait)
+		p.Until, p.Uncount = now.Add(r.b.o.StagingWait), true
 		return catalog.JobWaiting, r.taken(cat.WaitJob(ctx, p))
 	case cause != nil: // the process stops, or the task was taken away: another attempt is nobody's fault
-		p.Problem = cause.Error()
+		p.Problem, p.Uncount = cause.Error(), true
 		return catalog.JobPending, r.taken(cat.RetryJob(ctx, p))
 	case errors.As(err, &final), r.job.Attempts >= r.b.o.MaxAttempts:
 		p.Until = now.Add(r.b.o.FailedHold)
 		if err := r.taken(cat.FailJob(ctx, p)); err != nil {
 			return catalog.JobFailed, err
 		}
-		r.b.notify(ctx, r.failure(p.Problem))
+		r.b.notify(ctx, r.failure(p.Problem).forGood())
 		return catalog.JobFailed, nil
 	}
 	p.Until = now.Add(r.b.backOff(r.job.Attempts))

@@ -52,6 +52,14 @@ func (l *logCache) of(ctx context.Context, topic string) (map[int32]int64, error
 	return e.offsets, e.err
 }
 
+// forget has the next answer come from the brokers: whoever asks by hand means the end at that moment, with the events that
+// were sent just before.
+func (l *logCache) forget(topic string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.ends, topic)
+}
+
 // generations are those of a table, from the catalog.
 func generations(parts []catalog.PartitionInfo) (list segmenter.Generations) {
 	for _, p := range parts {

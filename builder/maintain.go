@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
@@ -15,100 +14,17 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter/plan"
 )
 
-// maintainer remembers what was planned when, so that a pass costs what has changed.
-type maintainer struct {
-	mu      sync.Mutex // guards what follows
-	done    map[string]maintained
-	changes map[string]int64 // of tables, when PlanRefresh last looked
-	gone    map[goneKey]goneSegment
-	stored  map[string]int // versions of definitions that are in the store
-}
-
-type maintained struct {
-	name     string // project/cube
-	revision int64
-	at       time.Time
-}
-
-type goneKey struct {
-	cubeID string
-	number int64
-}
-
-// goneSegment is a segment that cannot be rebuilt.
-type goneSegment struct {
-	why      string
-	at       time.Time
-	reported bool
-}
-
-// recheck is how long a cube that has not changed is left alone: what is planned by age of data moves slowly. A segment that
-// could not be rebuilt is looked at again after it too.
-const recheck = 10 * time.Minute
-
-func newMaintainer() *maintainer {
-	return &maintainer{done: map[string]maintained{}, changes: map[string]int64{}, gone: map[goneKey]goneSegment{}, stored: map[string]int{}}
-}
-
-// planMaintenance asks for the maintenance of each cube that has changed since it was last maintained, or whose time has
-// come.
-func (b *Builder) planMaintenance(ctx context.Context, _ scheduler.Task) ([]scheduler.Submission, error) {
-	cubes, err := b.o.Catalog.Cubes(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	m, now := b.upkeep, time.Now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	live := map[string]bool{}
-	var spawn []scheduler.Submission
-	for _, c := range cubes {
-		id := c.Cube.ID
-		live[id] = true
-		last := m.done[id]
-		age := now.Sub(last.at)
-		if c.Enabled && (last.revision != c.Revision || age >= recheck || age < 0) {
-			spawn = append(spawn, cubeTask(taskMaintain, id))
-		}
-	}
-	for id, last := range m.done {
-		if !live[id] {
-			delete(m.done, id)
-			delete(m.stored, id)
-			b.m.forget(last.name)
-		}
-	}
-	return spawn, nil
-}
-
-// planRefresh asks for the maintenance of cubes whose tables have changed events: a requeue, or offsets read again.
-func (b *Builder) planRefresh(ctx context.Context, _ scheduler.Task) ([]scheduler.Submission, error) {
-	cubes, err := b.o.Catalog.Cubes(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	now := map[string]int64{}
-	var spawn []scheduler.Submission
-	b.upkeep.mu.Lock()
-	defer b.upkeep.mu.Unlock()
-	for _, c := range cubes {
-		change, ok := now[c.TableID]
-		if !ok {
-			if change, err = b.o.Catalog.TableChange(ctx, c.TableID); err != nil {
-				return nil, err
-			}
-			now[c.TableID] = change
-		}
-		if c.Enabled && b.upkeep.changes[c.TableID] != change {
-			spawn = append(spawn, cubeTask(taskMaintain, c.Cube.ID))
-		}
-	}
-	b.upkeep.changes = now
-	return spawn, nil
-}
-
 // maintain plans one cube: what expires, what is missing, what has changed, what is old, what is too small.
 func (b *Builder) maintain(ctx context.Context, cubeID string) ([]scheduler.Submission, error) {
+	info, err := b.o.Catalog.CubeInfo(ctx, cubeID)
+	if err != nil {
+		return nil, ignoreGone(err)
+	}
+	// Before stale segments are looked for: a change that comes after it is for the next time.
+	change, err := b.o.Catalog.TableChange(ctx, info.TableID)
+	if err != nil {
+		return nil, ignoreGone(err)
+	}
 	if _, err := b.o.Catalog.StaleSegments(ctx, cubeID); err != nil {
 		return nil, ignoreGone(err)
 	}
@@ -134,8 +50,8 @@ func (b *Builder) maintain(ctx context.Context, cubeID string) ([]scheduler.Subm
 				delete(b.upkeep.gone, k)
 			}
 		}
-		b.upkeep.done[cubeID] = maintained{name: s.Cube.Project + "/" + s.Cube.Name, revision: s.Revision, at: time.Now()}
 		b.upkeep.mu.Unlock()
+		b.upkeep.finished(cubeID, maintained{revision: s.Revision, change: change, at: time.Now()})
 	}
 	return spawn, err
 }
@@ -310,7 +226,7 @@ func (b *Builder) report(ctx context.Context, s *state, l plan.Left) {
 		return
 	}
 	b.o.Logger.LogAttrs(ctx, slog.LevelError, "segment cannot be rebuilt", slog.String("cube", s.Cube.Name), slog.Int64("segment", l.Segment), slog.String("err", l.Why))
-	b.notify(ctx, failure{def: s.Cube, Kind: KindRefresh, Segment: l.Segment, Problem: l.Why})
+	b.notify(ctx, failure{def: s.Cube, Kind: KindRefresh, Segment: l.Segment, Problem: l.Why}.forGood())
 }
 
 // merges adds the merges that the rules want, of segments that are not about to be built again. It returns how many

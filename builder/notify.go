@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/cube"
@@ -28,6 +30,55 @@ type failure struct {
 	Attempts int    `json:"attempts"`
 	Problem  string `json:"problem"`
 	TimeUs   int64  `json:"time_us"`
+
+	final bool
+}
+
+// forGood marks a failure that ends what it is about: the owner is told of it though an attempt before was told of too.
+func (f failure) forGood() failure {
+	f.final = true
+	return f
+}
+
+// told remembers which failures a webhook was told of lately: an owner who is told each second reads none of it.
+type told struct {
+	mu sync.Mutex // guards at
+	at map[toldKey]time.Time
+}
+
+// toldKey is what makes a failure the same as one before. Tasks of one kind are one: each pass of the timer makes another.
+type toldKey struct {
+	url, cube, kind string
+	job, segment    int64
+	final           bool
+}
+
+const (
+	toldFor = time.Hour
+	maxTold = 10_000 // then all is forgotten, and some is told again
+)
+
+// first reports whether a webhook is to be told of a failure.
+func (t *told) first(url string, f failure, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := toldKey{url, f.def.ID, f.Kind, f.Job, f.Segment, f.final}
+	if at, ok := t.at[key]; ok && now.Sub(at) < toldFor {
+		return false
+	}
+	maps.DeleteFunc(t.at, func(_ toldKey, at time.Time) bool { return now.Sub(at) >= toldFor })
+	if t.at == nil || len(t.at) >= maxTold {
+		t.at = map[toldKey]time.Time{}
+	}
+	t.at[key] = now
+	return true
+}
+
+// forget lets a failure be told of again: its notice did not arrive.
+func (t *told) forget(url string, f failure) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.at, toldKey{url, f.def.ID, f.Kind, f.Job, f.Segment, f.final})
 }
 
 func (r *jobRun) failure(problem string) failure {
@@ -42,13 +93,18 @@ func (r *jobRun) failure(problem string) failure {
 const maxNotices = 16
 
 // notify tells the webhooks of a cube, each in its own time: what builds must not wait for them. One that cannot be
-// reached is logged and counted; the failure itself is in the job and in the metrics.
+// reached is logged and counted, and one that was told of the same within an hour is not told again; the failure itself is in the job and in the metrics.
 func (b *Builder) notify(ctx context.Context, f failure) {
 	f.Event, f.Project, f.Cube, f.Owner, f.TimeUs = "failed", f.def.Project, f.def.Name, f.def.Owner, time.Now().UnixMicro()
 	for _, url := range f.def.Notify {
+		if !b.told.first(url, f, time.Now()) {
+			b.m.notices.WithLabelValues("repeated").Inc()
+			continue
+		}
 		select {
 		case b.notices <- struct{}{}:
 		default:
+			b.told.forget(url, f)
 			b.m.notices.WithLabelValues("dropped").Inc()
 			continue
 		}
@@ -56,6 +112,7 @@ func (b *Builder) notify(ctx context.Context, f failure) {
 			defer func() { <-b.notices }()
 			err := b.post(context.WithoutCancel(ctx), url, f)
 			if err != nil {
+				b.told.forget(url, f)
 				b.m.notices.WithLabelValues("failed").Inc()
 				b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "owner could not be told", slog.String("cube", f.Cube), slog.Any("err", err))
 				return

@@ -6,8 +6,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
+	"github.com/tidemarkdb/tidemark/internal/cube"
 )
 
 // A job that fails for good tells the owner's webhook what, where and why; one that cannot be reached stops nothing.
@@ -39,5 +41,42 @@ func TestNotify(t *testing.T) {
 	if f := <-got; f.Task != 7 || f.Kind != taskMaintain || f.Problem != "no luck" {
 		t.Errorf("told of a task: got %+v", f)
 	}
+	for id := range int64(3) { // and tells of the same once
+		b.taskFailed(t.Context(), scheduler.Task{ID: 8 + id, Kind: taskMaintain, Spec: []byte(`{"cube":"` + w.cube.ID + `"}`), Error: "no luck again"})
+	}
+	b.taskFailed(t.Context(), scheduler.Task{ID: 20, Kind: taskCut, Spec: []byte(`{"cube":"` + w.cube.ID + `"}`), Error: "no luck"})
+	if f := <-got; f.Task != 20 || f.Kind != taskCut {
+		t.Errorf("told after repetitions: got %+v, want task 20", f)
+	}
 	b.wg.Wait()
+}
+
+// The same failure is told again after an hour, at once where the notice was lost, and apart from others.
+func TestToldOnce(t *testing.T) {
+	var x told
+	at := time.Unix(1000, 0)
+	def := &cube.Cube{ID: "a"}
+	f := failure{def: def, Kind: KindMerge, Job: 3}
+	for i, c := range []struct {
+		url  string
+		f    failure
+		at   time.Time
+		want bool
+	}{
+		{"u", f, at, true},
+		{"u", f, at.Add(time.Minute), false},
+		{"v", f, at, true},
+		{"u", f.forGood(), at, true},
+		{"u", f.forGood(), at, false},
+		{"u", failure{def: def, Kind: KindMerge, Job: 4}, at, true},
+		{"u", f, at.Add(toldFor), true},
+		{"u", f, at.Add(toldFor + 1), false},
+	} {
+		if got := x.first(c.url, c.f, c.at); got != c.want {
+			t.Errorf("notice %d to %s at %v: got %t, want %t", i, c.url, c.at, got, c.want)
+		}
+	}
+	if x.forget("u", f); !x.first("u", f, at.Add(toldFor+2)) {
+		t.Error("a lost notice is not told again")
+	}
 }

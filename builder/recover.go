@@ -95,7 +95,7 @@ func (b *Builder) wakeWaiting(ctx context.Context, j catalog.Job, us int64) (rea
 	r := &jobRun{b: b, job: j, def: info.Cube}
 	if err = r.taken(err); err == nil {
 		b.m.jobEnded(j.Kind, catalog.JobFailed, 0)
-		b.notify(ctx, r.failure(problem))
+		b.notify(ctx, r.failure(problem).forGood())
 	}
 	return false, err
 }

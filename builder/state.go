@@ -26,6 +26,7 @@ type state struct {
 	// cube changes, so that ends stay what they are.
 	pending   *catalog.Pending
 	committed int64
+	due       time.Time // when a rule will ask for a cut if nothing changes; zero: none will
 }
 
 // snapshot reads a cube with its live segments.

@@ -42,6 +42,7 @@ start: earliest
 // time eventUs(offset).
 type world struct {
 	t     testing.TB
+	path  string // of the catalog's file
 	cat   *catalog.Catalog
 	store blob.Store
 	table *cube.Table
@@ -63,7 +64,8 @@ func newWorld(t testing.TB, partitions int32, more string) *world {
 	t.Helper()
 	w := &world{t: t, store: new(blob.Mem), epoch: map[int32]int64{}, gen: map[int32]int32{}, log: &fakeLog{}}
 	var err error
-	w.cat, err = catalog.Open(t.Context(), filepath.Join(t.TempDir(), "catalog.db"), catalog.Options{})
+	w.path = filepath.Join(t.TempDir(), "catalog.db")
+	w.cat, err = catalog.Open(t.Context(), w.path, catalog.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, w.cat.Close()) })
 	def, err := cube.ParseTable([]byte(tableYAML), "events.yaml")

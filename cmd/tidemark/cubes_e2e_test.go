@@ -359,7 +359,7 @@ func TestE2ECubesByHand(t *testing.T) {
 	c := newCubed(t, place{staging: "{roll: {rows: 5000, age: 1s}}"}, byHand)
 	c.start()
 	const rounds = 6
-	for i := range rounds {
+	for i := range rounds - 2 {
 		c.produce(t.Context(), 3000+700*i, uint64(i+1))
 		j := c.build2(newest)
 		if i%2 == 1 {
@@ -367,6 +367,13 @@ func TestE2ECubesByHand(t *testing.T) {
 		}
 		c.finished(j)
 	}
+	var two []kylinJob
+	for i := range 2 { // what comes right behind one trigger is for the next
+		c.produce(t.Context(), 500, uint64(20+i))
+		two = append(two, c.build2(newest))
+	}
+	c.finished(two[0])
+	c.finished(two[1])
 	list := c.tiled()
 	if len(list) != rounds {
 		t.Fatalf("%d builds made %d segments: %v", rounds, len(list), list)
@@ -388,9 +395,11 @@ func TestE2ECubesByHand(t *testing.T) {
 	}
 	c.dropAndFill(after)
 	c.quiet()
-	c.measured(c.tiled())
+	list = c.tiled()
+	c.measured(list)
 	c.end()
 	c.verify()
+	c.proved(len(list), 0)
 	c.fromFilesAlone()
 }
 
@@ -418,6 +427,7 @@ func (c *cubed) dropAndFill(list []segmentLine) {
 	if got := c.segments("new,ready"); len(got) != len(list)-1 {
 		c.t.Fatalf("fill_holes is off, and yet there are %v", got)
 	}
+	c.proved(len(list)-1, 1)
 	c.run("segment", "holes", cubeName, "--fill")
 	c.crash(400 * time.Millisecond)
 	c.quiet()
@@ -439,6 +449,23 @@ func (c *cubed) dropAndFill(list []segmentLine) {
 	c.quiet()
 	if again := c.tiled(); again[1].Events != drop.Events || again[1].Number == drop.Number {
 		c.t.Errorf("dropped %s, filled it with %s", drop, again[1])
+	}
+}
+
+// proved runs verify, which must find no problem, and wants so many ready segments and holes.
+func (c *cubed) proved(segments, holes int) {
+	c.t.Helper()
+	var report struct {
+		OK       bool
+		Segments int
+		Holes    []any
+	}
+	text := c.run("verify", "-o", "json")
+	if err := json.Unmarshal([]byte(text), &report); err != nil {
+		c.t.Fatalf("verify printed %q: %v", text, err)
+	}
+	if !report.OK || report.Segments != segments || len(report.Holes) != holes {
+		c.t.Errorf("verify says %s; want %d segments and %d holes", text, segments, holes)
 	}
 }
 
@@ -584,7 +611,7 @@ func TestE2ECubesShared(t *testing.T) {
 			return err
 		})
 		lives.build2(newest)
-		life := time.NewTimer(time.Duration(c.random.IntN(1500)) * time.Millisecond)
+		life := time.NewTimer(time.Duration(c.random.IntN(700)) * time.Millisecond)
 		<-life.C
 		dies.p.Kill()
 		lives.covered(c.sums.Events + c.sums.Bad)

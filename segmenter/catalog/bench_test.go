@@ -125,7 +125,8 @@ func historyOps() []historyOp {
 			_, err := h.c.Jobs(ctx, JobQuery{CubeID: h.cube, Limit: 10})
 			return err
 		}},
-		{"CubesSince", func(ctx context.Context, h *history) error { _, err := h.c.CubesSince(ctx, h.revision); return err }},
+		{"CubeChanges", func(ctx context.Context, h *history) error { _, err := h.c.CubeChanges(ctx, h.revision); return err }},
+		{"TableMarks", func(ctx context.Context, h *history) error { _, err := h.c.TableMarks(ctx); return err }},
 		{"CubeEnds", func(ctx context.Context, h *history) error { _, err := h.c.CubeEnds(ctx, h.cube); return err }},
 		{"CubeSnapshot", func(ctx context.Context, h *history) error { _, err := h.c.CubeSnapshot(ctx, h.cube); return err }},
 		{"SegmentsByTime", func(ctx context.Context, h *history) error {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,8 +19,9 @@ type Catalog struct {
 	w         *sql.DB // changes; SQLite: one connection
 	r         *sql.DB // reads; PostgreSQL: the same as w
 	forUpdate string  // locks the row of alias p until the transaction ends; SQLite has one writer and needs none
-	pageRows  int     // ledgerPage but in tests
-	pageBytes int     // ledgerPageBytes but in tests
+	calls     atomic.Int64
+	pageRows  int // ledgerPage but in tests
+	pageBytes int // ledgerPageBytes but in tests
 
 	// onStatement is nil but in tests: it is called before every statement and before the commit of a change.
 	onStatement func(query string) error
@@ -66,6 +68,9 @@ func (c *Catalog) prepare(ctx context.Context) error {
 
 // ID returns the catalog's own id, which never changes: a store holds it and refuses another catalog.
 func (c *Catalog) ID() string { return c.id }
+
+// Calls returns how many transactions this process has begun since Open: what a pass over many cubes costs shows in it.
+func (c *Catalog) Calls() int64 { return c.calls.Load() }
 
 // Close closes all connections. Calls under way fail.
 func (c *Catalog) Close() error {
@@ -121,6 +126,7 @@ func (c *Catalog) scan(ctx context.Context, what string, f func(t *tx) error) er
 }
 
 func (c *Catalog) run(ctx context.Context, db *sql.DB, o *sql.TxOptions, f func(t *tx) error) error {
+	c.calls.Add(1)
 	s, err := db.BeginTx(ctx, o)
 	if err != nil {
 		return err

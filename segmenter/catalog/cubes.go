@@ -294,16 +294,6 @@ func (c *Catalog) Cubes(ctx context.Context, project string) ([]CubeInfo, error)
 	return list, err
 }
 
-// CubesSince lists the live cubes that have changed since a revision, in the order of their changes. It costs what has
-// changed. A cube that was dropped since is not in it: see DroppedCubes.
-func (c *Catalog) CubesSince(ctx context.Context, revision int64) ([]CubeInfo, error) {
-	// PostgreSQL takes a third of all cubes for changed and would walk through them to find none.
-	if now, err := c.CubesRevision(ctx); err != nil || now <= revision {
-		return nil, err
-	}
-	return c.cubes(ctx, selectCube+`p.revision > $1 AND p.dropped_us = 0 ORDER BY p.revision`, revision)
-}
-
 func (c *Catalog) cubes(ctx context.Context, query string, arg any) (list []CubeInfo, err error) {
 	err = c.read(ctx, "list cubes", func(t *tx) error {
 		list = nil

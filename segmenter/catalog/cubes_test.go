@@ -138,7 +138,7 @@ func TestCubeRefused(t *testing.T) {
 }
 
 // What a poller of revisions sees: only cubes that have changed, in order.
-func TestCubesSince(t *testing.T) {
+func TestCubeChanges(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		c := openAt(t, dsn)
 		ctx := context.Background()
@@ -148,14 +148,17 @@ func TestCubesSince(t *testing.T) {
 		rev := cubesRevision(t, c)
 		since := func() (names []string) {
 			t.Helper()
-			list, err := c.CubesSince(ctx, rev)
+			ch, err := c.CubeChanges(ctx, rev)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, i := range list {
+			for _, i := range ch.Live {
 				names = append(names, i.Cube.Name)
-				rev = max(rev, i.Revision)
 			}
+			for _, id := range ch.Dropped {
+				names = append(names, "dropped "+id)
+			}
+			rev = ch.Revision
 			return names
 		}
 		wantDiff(t, "nothing changed", []string(nil), since())
@@ -174,6 +177,19 @@ func TestCubesSince(t *testing.T) {
 		list, err := c.Cubes(ctx, "default")
 		if err != nil || len(list) != 2 || list[0].Cube.Name != "a" || list[1].Cube.Name != "b" {
 			t.Errorf("cubes: got %+v, %v", list, err)
+		}
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(c.DropCube(ctx, "default", "a", "ann"))
+		must(c.SetCubeState(ctx, list[1].Cube.ID, state))
+		wantDiff(t, "one dropped, one disabled", []string{"b", "dropped " + a}, since())
+		wantDiff(t, "seen", []string(nil), since())
+		if ch, err := c.CubeChanges(ctx, 0); err != nil || len(ch.Live) != 1 || len(ch.Dropped) != 0 {
+			t.Errorf("from the beginning: got %+v, %v, want one live cube", ch, err)
 		}
 	})
 }
@@ -228,8 +244,8 @@ func TestPurgeAndDropCube(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantDiff(t, "dropped", []string{id}, dropped)
-		if list, err := c.CubesSince(ctx, 0); err != nil || len(list) != 0 {
-			t.Errorf("cubes: got %v, %v, want none", list, err)
+		if ch, err := c.CubeChanges(ctx, 0); err != nil || len(ch.Live) != 0 {
+			t.Errorf("cubes: got %v, %v, want none", ch, err)
 		}
 		if again := applyCube(t, c, info.Cube); !again.Created || again.Cube.ID == id {
 			t.Errorf("same name again: got %+v, want a new cube", again)

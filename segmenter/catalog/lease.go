@@ -151,6 +151,7 @@ type JobPause struct {
 	Epoch   int64
 	Problem string    // why
 	Until   time.Time // WaitJob: when it gives up; RetryJob: when it may start again; FailJob: how long its reservation is kept
+	Uncount bool      // the attempt was nobody's fault and does not count
 }
 
 // WaitJob gives a job back until what it needs is staged: WakeJob lets it go on. The lease ends, so that no slot is taken.
@@ -198,8 +199,8 @@ func (c *Catalog) giveBack(ctx context.Context, p JobPause, to JobState, from ..
 		if !p.Until.IsZero() {
 			until = p.Until.UnixMicro()
 		}
-		if _, err := t.exec(`UPDATE jobs SET state = $2, problem = $3, until_us = $4, ended_us = $5, owner = '' WHERE id = $1`,
-			p.ID, string(to), validText(p.Problem), until, ended); err != nil {
+		if _, err := t.exec(`UPDATE jobs SET state = $2, problem = $3, until_us = $4, ended_us = $5, owner = '', attempts = attempts - $6 WHERE id = $1`,
+			p.ID, string(to), validText(p.Problem), until, ended, flag(p.Uncount)); err != nil {
 			return err
 		}
 		return t.addLog(p.ID, []string{string(to) + ": " + p.Problem})

@@ -207,6 +207,23 @@ func (in CutInput) due(n int64) (reason, wait string) {
 	return "", "wait for " + strings.Join(waits, ", ")
 }
 
+// NextDue returns when the age or a cron asks for a cut of what is behind From, if nothing changes until then; the zero time
+// where neither does. It is a time behind Now, by the wall clock: what is due already waits for something else.
+func (in CutInput) NextDue() (next time.Time) {
+	take := func(t time.Time) {
+		if t.After(in.Now) && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	if in.Rules.Age > 0 {
+		take(in.Now.Round(0).Add(in.Rules.Age - in.Now.Sub(in.Since)))
+	}
+	for _, c := range in.Rules.Crons {
+		take(c.Next(in.Now))
+	}
+	return next
+}
+
 // divide makes one cut, or as many as the size limit asks for and Room allows.
 func (in CutInput) divide(pending segmenter.Vector, reason string) CutPlan {
 	p := CutPlan{Left: pending.Len()}
