@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
+	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -24,6 +25,7 @@ type Cleaned struct {
 	Removed  int64             `json:"removed"`  // objects
 	Bytes    int64             `json:"bytes"`    // of Unneeded
 	Kept     int64             `json:"kept"`     // marked and not yet old enough
+	Only     []string          `json:"only"`     // files of offsets that the catalog has in no other file: they are not touched
 }
 
 // removeLimit bounds how many retired segments a pass notes as removed; the next one goes on.
@@ -33,7 +35,7 @@ const removeLimit = 10_000
 // takes two passes with the grace period between them (B7); a dry run only looks. Alone on a catalog it is run as an
 // exclusive task, so that no body writes meanwhile.
 func (b *Builder) Cleanup(ctx context.Context, dryRun bool) (*Cleaned, error) {
-	c := &cleaning{b: b, now: time.Now(), res: &Cleaned{Unneeded: []catalog.Garbage{}}, objects: map[string][]blob.Object{}}
+	c := &cleaning{b: b, now: time.Now(), res: &Cleaned{Unneeded: []catalog.Garbage{}, Only: []string{}}, objects: map[string][]blob.Object{}}
 	// Listings come before the catalog is read: what is committed after them cannot be mistaken.
 	for _, prefix := range []string{"staged/", "quarantine/", "ledger/"} {
 		if err := c.tables(ctx, prefix); err != nil {
@@ -119,6 +121,10 @@ func (c *cleaning) tables(ctx context.Context, prefix string) error {
 		id, _, _ := strings.Cut(strings.TrimPrefix(o.Key, prefix), "/")
 		byTable[id] = append(byTable[id], o)
 	}
+	dropped, err := c.b.o.Catalog.DroppedTables(ctx)
+	if err != nil {
+		return err
+	}
 	for id, objects := range byTable {
 		named := map[string]bool{}
 		for key, err := range c.b.o.Catalog.Referenced(ctx, id) {
@@ -132,12 +138,44 @@ func (c *cleaning) tables(ctx context.Context, prefix string) error {
 			named[key] = true
 		}
 		for _, o := range objects {
-			if !named[o.Key] {
+			if named[o.Key] {
+				continue
+			}
+			elsewhere := slices.Contains(dropped, id)
+			if !elsewhere {
+				if elsewhere, err = c.elsewhere(ctx, o.Key); err != nil {
+					return err
+				}
+			}
+			if elsewhere {
 				c.unneeded(o.Key, "no commit names it", []blob.Object{o})
+			} else {
+				c.res.Only = append(c.res.Only, o.Key)
 			}
 		}
 	}
 	return nil
+}
+
+// elsewhere reports whether committed files hold all offsets that a file without a commit covers. If not, it may be the
+// only copy: a catalog that was restored from a backup does not know what was staged since, and Kafka may have forgotten
+// it. Then rebuilding the catalog brings it back.
+func (c *cleaning) elsewhere(ctx context.Context, key string) (bool, error) {
+	info, err := stage.ParseKey(key)
+	if err != nil || info.Kind == stage.LedgerFile {
+		return true, nil // it holds no events
+	}
+	at := info.Range.Start
+	q := catalog.LedgerQuery{TableID: info.TableID, Partition: info.Range.Partition, From: info.Range.Start, To: info.Range.End}
+	for row, err := range c.b.o.Catalog.Ledger(ctx, q) {
+		if err != nil {
+			return false, err
+		}
+		if row.Range.SameLine(info.Range) && row.State == segmenter.Staged && row.Range.Start <= at {
+			at = max(at, row.Range.End)
+		}
+	}
+	return at >= info.Range.End, nil
 }
 
 // segments looks for folders of segments that are not ready and that no job writes.

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"bytes"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -115,4 +116,34 @@ func TestBackupRestore(t *testing.T) {
 	if err != nil || s.Epoch < restoreRaise {
 		t.Errorf("epoch after a restore: got %d, %v, want at least %d", s.Epoch, err, restoreRaise)
 	}
+}
+
+// A catalog that was restored from an older backup does not know what was staged since: clean-up leaves it alone.
+func TestCleanupKeepsWhatOnlyANewerCatalogKnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, byHand)
+		b := w.builder(nil)
+		w.stage(0, 0, 10)
+		_, err := b.Backup(t.Context())
+		must(t, err)
+		w.stage(0, 10, 20)
+		older, err := catalog.Open(t.Context(), filepath.Join(t.TempDir(), "older.db"), catalog.Options{})
+		must(t, err)
+		t.Cleanup(func() { must(t, older.Close()) })
+		_, err = Restore(t.Context(), w.store, older, "")
+		must(t, err)
+		b, err = New(Options{Catalog: older, Store: w.store, Node: "n1", BackupEvery: -1})
+		must(t, err)
+		for range 3 {
+			time.Sleep(2 * time.Hour)
+			res, err := b.Cleanup(t.Context(), false)
+			must(t, err)
+			if len(res.Only) != 1 || len(res.Unneeded) != 0 {
+				t.Errorf("%+v, want the one file that the catalog does not know as the only copy", res)
+			}
+		}
+		if keys := w.keys("staged/"); len(keys) != 2 {
+			t.Errorf("left of two staged files: %v", keys)
+		}
+	})
 }

@@ -68,6 +68,7 @@ type GCResult struct {
 	Young   int64    `json:"young"`   // not needed, but so new that their commit may be on its way
 	Orphans []Orphan `json:"orphans"`
 	Bytes   int64    `json:"bytes"` // of the orphans
+	Only    []string `json:"only"`  // files of offsets that the catalog has in no other file: they are not touched
 }
 
 // Orphan is an object, or with a slash at its end a folder, that nothing needs.
