@@ -30,10 +30,10 @@ func (b *Builder) planBuild(ctx context.Context, req BuildRequest) (Plan, error)
 	}
 	p := s.plan()
 	if !s.Enabled {
-		return p, fmt.Errorf("cube %s is disabled (%s): enable it first", s.Cube.Name, s.Reason)
+		return p, wrong("cube %s is disabled (%s): enable it first", s.Cube.Name, s.Reason)
 	}
 	if len(s.g) == 0 {
-		return p, fmt.Errorf("table %s of cube %s: no partition of topic %s has begun: is an ingest process running?", s.Cube.Table, s.Cube.Name, s.topic)
+		return p, wrong("table %s of cube %s: no partition of topic %s has begun: is an ingest process running?", s.Cube.Table, s.Cube.Name, s.topic)
 	}
 	b.logs.forget(s.topic)
 	if err := b.reachLog(ctx, s, allPartitions); err != nil {
@@ -61,10 +61,10 @@ func (b *Builder) planBuild(ctx context.Context, req BuildRequest) (Plan, error)
 	p.Revision = s.Revision // a start that was fixed just now is a change
 	cuts, err := plan.Requested(in, r, s.live)
 	if err != nil {
-		return p, fmt.Errorf("cube %s: %w", s.Cube.Name, err)
+		return p, wrong("cube %s: %w", s.Cube.Name, err)
 	}
 	if len(cuts.Cuts) == 0 {
-		return p, fmt.Errorf("cube %s has %d segments that wait to be built, which is the limit: wait for them, or cancel some", s.Cube.Name, s.news)
+		return p, wrong("cube %s has %d segments that wait to be built, which is the limit: wait for them, or cancel some", s.Cube.Name, s.news)
 	}
 	p.addCuts(KindBuild, cuts, s.Cube.Version)
 	return p, p.finish()

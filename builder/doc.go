@@ -14,4 +14,7 @@
 //   - B6: the plan that was shown is the plan that is run: its hash is over all that it does.
 //   - B7: nothing is deleted in the pass that found it unneeded (I11), and nothing that a live segment names.
 //   - B8: the catalog can be made again from the files of the store alone, but for users, jobs and history.
+//   - B9: a pass of the timer over cubes that have nothing to do asks the catalog once or twice, however many cubes, segments
+//     and ended jobs there are, and asks for all that a look at every cube would. What it remembers is only of this process:
+//     after a restart it looks at every cube once.
 package builder

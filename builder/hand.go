@@ -2,7 +2,6 @@ package builder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,11 +24,11 @@ func (c Choice) window() plan.Window { return plan.HalfOpen(c.From.UnixMicro(), 
 func (c Choice) validate() error {
 	switch {
 	case c.timed() && len(c.Segments) > 0:
-		return errors.New("both segments and a slice of time are given: give one of them")
+		return wrong("both segments and a slice of time are given: give one of them")
 	case !c.timed() && len(c.Segments) == 0:
-		return errors.New("no segment is named: give numbers, or a slice of time")
+		return wrong("no segment is named: give numbers, or a slice of time")
 	case c.timed() && (c.From.IsZero() || c.To.IsZero() || !c.From.Before(c.To)):
-		return fmt.Errorf("the slice of time from %s to %s holds nothing: give a begin, and an end behind it", c.From.Format(time.RFC3339), c.To.Format(time.RFC3339))
+		return wrong("the slice of time from %s to %s holds nothing: give a begin, and an end behind it", c.From.Format(time.RFC3339), c.To.Format(time.RFC3339))
 	}
 	return nil
 }
@@ -43,7 +42,7 @@ func (c Choice) ready(s *state) (list []segmenter.Segment, err error) {
 		held := segmenter.Measure{Events: x.Events, MinTimeUs: x.MinTimeUs, MaxTimeUs: x.MaxTimeUs}
 		switch {
 		case slices.Contains(c.Segments, x.Number) && x.State != segmenter.SegmentReady:
-			return nil, fmt.Errorf("segment %d is being built: wait for its job, or cancel it", x.Number)
+			return nil, wrong("segment %d is being built: wait for its job, or cancel it", x.Number)
 		case slices.Contains(c.Segments, x.Number), c.timed() && x.State == segmenter.SegmentReady && c.window().Holds(held):
 			list = append(list, x)
 		}
@@ -54,7 +53,7 @@ func (c Choice) ready(s *state) (list []segmenter.Segment, err error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("no segment of cube %s has events of that time", s.Cube.Name)
+		return nil, wrong("no segment of cube %s has events of that time", s.Cube.Name)
 	}
 	slices.SortFunc(list, func(a, b segmenter.Segment) int { return a.Range.Compare(b.Range) })
 	return list, nil
@@ -122,7 +121,7 @@ func (b *Builder) slice(ctx context.Context, s *state, p *Plan, req RefreshReque
 		p.Notes = append(p.Notes, fmt.Sprintf("segment %d is left: %s", l.Segment, l.Why))
 	}
 	if len(p.Actions) == 0 {
-		return fmt.Errorf("cube %s: there is nothing to do: %s", s.Cube.Name, got.Why)
+		return wrong("cube %s: there is nothing to do: %s", s.Cube.Name, got.Why)
 	}
 	return nil
 }
@@ -146,19 +145,19 @@ func (b *Builder) Merge(ctx context.Context, req MergeRequest) (Submitted, error
 			return Plan{}, err
 		}
 		if len(list) < 2 {
-			return Plan{}, fmt.Errorf("segment %d alone is nothing to merge: give at least two neighbours", list[0].Number)
+			return Plan{}, wrong("segment %d alone is nothing to merge: give at least two neighbours", list[0].Number)
 		}
 		a := Action{Kind: KindMerge, Range: list[0].Range, Replaces: []int64{list[0].Number}, Version: list[0].Version, Reason: "merge: request by " + req.By}
 		for i, x := range list[1:] {
 			before := list[i]
 			if x.Version != before.Version {
-				return Plan{}, fmt.Errorf("segments %d and %d are of definition versions %d and %d: refresh the older one first", before.Number, x.Number, before.Version, x.Version)
+				return Plan{}, wrong("segments %d and %d are of definition versions %d and %d: refresh the older one first", before.Number, x.Number, before.Version, x.Version)
 			}
 			if err := a.Range.Adjacent(x.Range, s.g); err != nil {
-				return Plan{}, fmt.Errorf("segments %d and %d are not neighbours: %w", before.Number, x.Number, err)
+				return Plan{}, wrong("segments %d and %d are not neighbours: %w", before.Number, x.Number, err)
 			}
 			if a.Range, err = a.Range.Join(x.Range); err != nil {
-				return Plan{}, fmt.Errorf("segments %d and %d are not neighbours: %w", before.Number, x.Number, err)
+				return Plan{}, wrong("segments %d and %d are not neighbours: %w", before.Number, x.Number, err)
 			}
 			a.Replaces = append(a.Replaces, x.Number)
 		}

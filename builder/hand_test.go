@@ -206,3 +206,41 @@ func TestDropReplaced(t *testing.T) {
 		t.Errorf("got %v, want a ConflictError that names the job", err)
 	}
 }
+
+// What a request gets wrong has a type of its own, so that nobody has to guess it from the words.
+func TestRequestErrors(t *testing.T) {
+	w := newWorld(t, 1, byHand)
+	w.stage(0, 0, 10)
+	b := w.builder(nil)
+	ctx := t.Context()
+	for name, ask := range map[string]func() error{
+		"position": func() error { _, err := ParsePosition("tomorrow"); return err },
+		"offset": func() error {
+			_, err := b.Build(ctx, BuildRequest{Request: w.request(), End: Position{At: atOffsets, Offsets: []PartitionPlace{{Partition: 0, Generation: -1, Offset: 99}}}})
+			return err
+		},
+		"backward": func() error {
+			at := func(off int64) Position {
+				return Position{At: atOffsets, Offsets: []PartitionPlace{{Partition: 0, Generation: -1, Offset: off}}}
+			}
+			_, err := b.Build(ctx, BuildRequest{Request: w.request(), Start: at(8), End: at(3)})
+			return err
+		},
+		"no segment": func() error { _, err := b.Drop(ctx, DropRequest{Request: w.request()}); return err },
+	} {
+		var wrong *RequestError
+		if err := ask(); !errors.As(err, &wrong) {
+			t.Errorf("%s: got %v, want RequestError", name, err)
+		}
+	}
+	must(t, w.cat.SetCubeState(ctx, w.cube.ID, catalog.CubeState{Reason: "test"}))
+	var wrong *RequestError
+	if _, err := b.Build(ctx, BuildRequest{Request: w.request()}); !errors.As(err, &wrong) {
+		t.Errorf("disabled: got %v, want RequestError", err)
+	}
+	missing := w.request()
+	missing.Cube = "none"
+	if _, err := b.Build(ctx, BuildRequest{Request: missing}); errors.As(err, &wrong) || !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("no such cube: got %v, want ErrNotFound", err)
+	}
+}

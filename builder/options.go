@@ -165,3 +165,12 @@ type FinalError struct{ Err error }
 
 func (e *FinalError) Error() string { return e.Err.Error() }
 func (e *FinalError) Unwrap() error { return e.Err }
+
+// RequestError says what is wrong with a request, and what to do instead: asking again cannot help. What is taken already,
+// nothing new and not neighbours have their own types in its chain.
+type RequestError struct{ Err error }
+
+func (e *RequestError) Error() string { return e.Err.Error() }
+func (e *RequestError) Unwrap() error { return e.Err }
+
+func wrong(format string, args ...any) error { return &RequestError{fmt.Errorf(format, args...)} }

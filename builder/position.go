@@ -2,7 +2,6 @@ package builder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -43,7 +42,7 @@ const positionHelp = "want earliest, latest, a time such as 2026-01-31T06:00:00Z
 // 0.g1:1200 of a given generation), or one number, Kylin's.
 func ParsePosition(text string) (Position, error) {
 	bad := func(why string) (Position, error) {
-		return Position{}, fmt.Errorf("position %q: %s: %s", text, why, positionHelp)
+		return Position{}, wrong("position %q: %s: %s", text, why, positionHelp)
 	}
 	switch s := strings.TrimSpace(text); {
 	case s == "":
@@ -129,19 +128,23 @@ func (b *Builder) place(ctx context.Context, p Position, w where) (segmenter.Vec
 	case atLatest:
 		return w.g.Read().Ends(), nil
 	case atNumber:
-		return w.g.Position(p.Number, append(w.known, w.g.Read().Starts(), w.g.Read().Ends()))
+		v, err := w.g.Position(p.Number, append(w.known, w.g.Read().Starts(), w.g.Read().Ends()))
+		if err != nil {
+			return nil, &RequestError{err}
+		}
+		return v, nil
 	case atTime:
 		return b.placeAt(ctx, p.Time, w)
 	case atOffsets:
 		return placeOffsets(p.Offsets, w.g)
 	}
-	return nil, fmt.Errorf("position %q: %s", p.At, positionHelp)
+	return nil, wrong("position %q: %s", p.At, positionHelp)
 }
 
 // placeAt asks the log. A time before the newest generation is its start: older ones cannot be asked any more.
 func (b *Builder) placeAt(ctx context.Context, t time.Time, w where) (segmenter.Vector, error) {
 	if b.o.Log == nil {
-		return nil, errors.New("a position by time needs the brokers, and none are configured: give offsets, or earliest or latest")
+		return nil, wrong("a position by time needs the brokers, and none are configured: give offsets, or earliest or latest")
 	}
 	at, err := b.o.Log.At(ctx, w.topic, t)
 	if err != nil {
@@ -164,17 +167,17 @@ func placeOffsets(list []PartitionPlace, g segmenter.Generations) (v segmenter.V
 	for _, o := range list {
 		of := g.Of(o.Partition)
 		if len(of) == 0 {
-			return nil, fmt.Errorf("partition %d: nothing is known of it: the table has %s", o.Partition, partitionsText(g))
+			return nil, wrong("partition %d: nothing is known of it: the table has %s", o.Partition, partitionsText(g))
 		}
 		x := of[len(of)-1]
 		if o.Generation >= 0 {
 			var ok bool
 			if x, ok = g.Line(o.Partition, o.Generation); !ok {
-				return nil, fmt.Errorf("partition %d: it has no generation %d, the newest is %d", o.Partition, o.Generation, of[len(of)-1].Generation)
+				return nil, wrong("partition %d: it has no generation %d, the newest is %d", o.Partition, o.Generation, of[len(of)-1].Generation)
 			}
 		}
 		if o.Offset < x.Start || o.Offset > x.End {
-			return nil, fmt.Errorf("partition %d: offset %d is outside of what can be read, %s", o.Partition, o.Offset, x.Range())
+			return nil, wrong("partition %d: offset %d is outside of what can be read, %s", o.Partition, o.Offset, x.Range())
 		}
 		v = append(v, segmenter.PartitionRange{Partition: o.Partition, Generation: x.Generation, Start: o.Offset, End: o.Offset})
 	}

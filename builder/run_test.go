@@ -127,8 +127,8 @@ func TestRunStagingTimeout(t *testing.T) {
 		got, err := b.Build(t.Context(), BuildRequest{Request: w.request()})
 		must(t, err)
 		time.Sleep(30 * time.Second)
-		if j := w.job(got.Jobs[0].ID); j.State != catalog.JobWaiting {
-			t.Errorf("after 30s: got %s, want waiting_for_staging", j.State)
+		if j := w.job(got.Jobs[0].ID); j.State != catalog.JobWaiting || j.Attempts != 0 {
+			t.Errorf("after 30s: got %s, %d attempts, want waiting_for_staging, none counted", j.State, j.Attempts)
 		}
 		time.Sleep(time.Minute)
 		if j := w.job(got.Jobs[0].ID); j.State != catalog.JobFailed || !j.Reserved {

@@ -5,15 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-
 	"github.com/tidemarkdb/tidemark/builder"
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
-	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -60,32 +56,23 @@ func (x building) submit(ctx context.Context, action string, q server.SegmentReq
 	return x.b.Build(ctx, builder.BuildRequest{Request: r, Start: start, End: end})
 }
 
-// refused tells what the request got wrong from what went wrong here. A plan refuses in plain words; storage, brokers and
-// the catalog have types.
+// refused gives what the request got wrong the server's types. What is taken, gone or new to nobody has its own, which the
+// server knows.
 func refused(err error) error {
 	var hash *builder.HashError
-	var conflict *catalog.ConflictError
 	var overlap *catalog.OverlapError
 	var taken *plan.OverlapError
 	var apart *segmenter.NotAdjacentError
-	var network net.Error
-	var broker *kerr.Error
+	var wrong *builder.RequestError
 	switch {
 	case errors.As(err, &hash):
 		return &server.PlanError{Err: err}
-	case errors.As(err, &conflict), errors.As(err, &overlap), errors.As(err, &taken), errors.As(err, &apart),
-		errors.As(err, &network), errors.As(err, &broker):
+	case errors.As(err, &overlap), errors.As(err, &taken), errors.As(err, &apart), errors.Is(err, plan.ErrNothingNew), errors.Is(err, catalog.ErrNotFound):
 		return err
+	case errors.As(err, &wrong):
+		return &server.RequestError{Err: err}
 	}
-	for _, known := range []error{
-		plan.ErrNothingNew, catalog.ErrNotFound, catalog.ErrUnavailable, catalog.ErrQueueFull, blob.ErrUnavailable,
-		context.Canceled, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, known) {
-			return err
-		}
-	}
-	return &server.RequestError{Err: err}
+	return err
 }
 
 func planOf(p builder.Plan) server.Plan {
