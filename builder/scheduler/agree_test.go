@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"github.com/tidemarkdb/tidemark/builder"
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -252,7 +253,7 @@ func TestStoresAgree(t *testing.T) {
 			}
 			model := newFake()
 			model.maxTasks = 12
-			p := &pair{model: model, real: catalogStore{c}, nodes: map[string]int64{}, held: map[string][]scheduler.Lease{}}
+			p := &pair{model: model, real: builder.TaskStore(c), nodes: map[string]int64{}, held: map[string][]scheduler.Lease{}}
 			t.Repeat(map[string]func(*rapid.T){
 				"submit": p.submit, "pass": p.pass, "pass again": p.pass, "finish": p.finish, "finish again": p.finish, "control": p.control,
 			})

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidemarkdb/tidemark/builder"
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
 	"github.com/tidemarkdb/tidemark/internal/testkit"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -86,7 +87,7 @@ func (w *shared) start(name string) *real {
 	w.t.Helper()
 	p := &real{shared: w, name: name, ended: make(chan struct{})}
 	c := openCatalog(w.t, w.dsn, catalog.Options{})
-	p.link = &link{Store: counting{catalogStore{c}, w}, rng: rand.New(rand.NewPCG(1, 1))}
+	p.link = &link{Store: counting{builder.TaskStore(c), w}, rng: rand.New(rand.NewPCG(1, 1))}
 	kinds := map[string]scheduler.Kind{"quick": {Run: p.quick}, "slow": {Run: p.slow}}
 	var err error
 	p.s, err = scheduler.New(p.link, kinds, scheduler.Options{

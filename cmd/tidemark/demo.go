@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -56,6 +57,9 @@ With --brokers it sends to a real Kafka or Redpanda instead, and creates the top
 		}
 		if !cfg.Given("data") {
 			cfg.Data = demoFolder
+		}
+		if !cfg.Given("log.level") {
+			cfg.Log.Level = slog.LevelWarn // the live line says how it goes
 		}
 		return a.demo(cmd.Context(), cfg, o)
 	}
