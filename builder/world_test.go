@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,7 +41,7 @@ start: earliest
 // time eventUs(offset).
 type world struct {
 	t     testing.TB
-	path  string // of the catalog's file
+	path  string // of the catalog's file, or its URL
 	cat   *catalog.Catalog
 	store blob.Store
 	table *cube.Table
@@ -64,7 +63,7 @@ func newWorld(t testing.TB, partitions int32, more string) *world {
 	t.Helper()
 	w := &world{t: t, store: new(blob.Mem), epoch: map[int32]int64{}, gen: map[int32]int32{}, log: &fakeLog{}}
 	var err error
-	w.path = filepath.Join(t.TempDir(), "catalog.db")
+	w.path = newDSN(t)
 	w.cat, err = catalog.Open(t.Context(), w.path, catalog.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, w.cat.Close()) })
