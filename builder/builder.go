@@ -51,7 +51,7 @@ func New(o Options) (*Builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("builder: %w", err)
 	}
-	b := &Builder{o: o, m: m, logs: newLogCache(o.Log), cuts: newCutter(), upkeep: newMaintainer(), notices: make(chan struct{}, maxNotices)}
+	b := &Builder{o: o, m: m, logs: newLogCache(o.Log, m), cuts: newCutter(), upkeep: newMaintainer(), notices: make(chan struct{}, maxNotices)}
 	b.swept.Store(time.Time{})
 	b.sched, err = scheduler.New(TaskStore(o.Catalog), b.kinds(), scheduler.Options{
 		Node:     scheduler.Node{Name: o.Node, Address: o.Address, Roles: o.Roles, Version: o.Version},

@@ -17,12 +17,14 @@ import (
 // planCut asks for a cut of each cube that is due. It decides from what it remembers; the cut itself looks again.
 func (b *Builder) planCut(ctx context.Context, _ scheduler.Task) ([]scheduler.Submission, error) {
 	c := b.cuts
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := b.changedCubes(ctx, c); err != nil {
+	topics, err := b.cutTopics(ctx, c)
+	if err != nil {
 		return nil, err
 	}
-	if err := b.changedTables(ctx, c); err != nil {
+	ends := b.logs.all(ctx, topics) // without the lock: brokers may hang
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := b.changedTables(ctx, c, ends); err != nil {
 		return nil, err
 	}
 	now := time.Now()
@@ -37,8 +39,10 @@ func (b *Builder) planCut(ctx context.Context, _ scheduler.Task) ([]scheduler.Su
 		s := c.cubes[id]
 		t := c.tables[s.TableID]
 		s.g = t.g
-		p, err := b.cutPlan(ctx, s, t.parts)
+		p, err := b.cutPlan(ctx, s, t.parts, t.ends)
 		switch {
+		case ctx.Err() != nil && len(spawn) > 0:
+			return spawn, nil // the others stay for the next pass
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case errors.Is(err, catalog.ErrNotFound): // dropped: the next pass is told
@@ -55,8 +59,9 @@ func (b *Builder) planCut(ctx context.Context, _ scheduler.Task) ([]scheduler.Su
 }
 
 // cutPlan plans the cuts of a cube. Offsets that are not staged yet are taken along where an ingest process has the
-// partition and is about to catch up; the job asks for them.
-func (b *Builder) cutPlan(ctx context.Context, s *state, parts []catalog.PartitionInfo) (plan.CutPlan, error) {
+// partition and is about to catch up; the job asks for them. While a segment waits for offsets of a partition no other one
+// joins it there: what is not staged for the one is not for the other.
+func (b *Builder) cutPlan(ctx context.Context, s *state, parts []catalog.PartitionInfo, ends map[int32]int64) (plan.CutPlan, error) {
 	s.due = time.Time{}
 	rules, err := cutRules(s.Cube)
 	if err != nil {
@@ -66,11 +71,9 @@ func (b *Builder) cutPlan(ctx context.Context, s *state, parts []catalog.Partiti
 	for _, p := range parts {
 		owned[p.Partition] = p.Owner != ""
 	}
-	if err := b.reachLog(ctx, s, func(p int32, unstaged int64) bool {
-		return owned[p] && (rules.RowsPerBuild == 0 || unstaged <= rules.RowsPerBuild)
-	}); err != nil {
-		b.o.Logger.LogAttrs(ctx, slog.LevelDebug, "end of the log is not known", slog.String("topic", s.topic), slog.Any("err", err))
-	}
+	s.log = reach(s.g, ends, s.tops, func(r segmenter.PartitionRange) bool {
+		return owned[r.Partition] && (rules.RowsPerBuild == 0 || r.Len() <= rules.RowsPerBuild) && !s.awaits(r)
+	})
 	in := plan.CutInput{Rules: rules, Now: time.Now(), Generations: s.log, Room: b.room(s)}
 	if in.From, err = b.next(ctx, s); err != nil {
 		return plan.CutPlan{}, err
@@ -122,6 +125,21 @@ func (b *Builder) pending(ctx context.Context, s *state, v segmenter.Vector, byt
 	return p, err
 }
 
+// cutNow plans the cuts of a cube as of this moment.
+func (b *Builder) cutNow(ctx context.Context, s *state) (plan.CutPlan, error) {
+	parts, err := b.o.Catalog.Partitions(ctx, s.TableID)
+	if err != nil {
+		return plan.CutPlan{}, err
+	}
+	ends, err := b.logs.of(ctx, s.topic)
+	if err != nil {
+		b.o.Logger.LogAttrs(ctx, slog.LevelDebug, "end of the log is not known", slog.String("topic", s.topic), slog.Any("err", err))
+	}
+	b.cuts.mu.Lock()
+	defer b.cuts.mu.Unlock()
+	return b.cutPlan(ctx, s, parts, ends)
+}
+
 // cut reserves the segments of one cube that are due.
 func (b *Builder) cut(ctx context.Context, cubeID string) ([]scheduler.Submission, error) {
 	s, err := b.endsOf(ctx, cubeID)
@@ -134,22 +152,16 @@ func (b *Builder) cut(ctx context.Context, cubeID string) ([]scheduler.Submissio
 	if !s.Enabled {
 		return nil, nil
 	}
-	parts, err := b.o.Catalog.Partitions(ctx, s.TableID)
-	if err != nil {
-		return nil, err
-	}
-	b.cuts.mu.Lock()
-	cuts, err := b.cutPlan(ctx, s, parts)
-	if len(cuts.Cuts) > 0 && err == nil {
-		delete(b.cuts.since, cubeID)
-	}
-	b.cuts.mu.Unlock()
+	cuts, err := b.cutNow(ctx, s)
 	if errors.Is(err, catalog.ErrNotFound) || (err == nil && len(cuts.Cuts) == 0) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	b.cuts.mu.Lock()
+	delete(b.cuts.since, cubeID)
+	b.cuts.mu.Unlock()
 	p := s.plan()
 	p.addCuts(KindBuild, cuts, s.Cube.Version)
 	return b.applyTask(ctx, p)

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -31,7 +32,8 @@ type cutTable struct {
 	cubes map[string]bool
 	read  bool // what follows was
 	mark  catalog.TableMark
-	ends  map[int32]int64 // of the log
+	ends  map[int32]int64 // of the log; nil: not known
+	mute  bool            // the brokers did not answer for it
 	parts []catalog.PartitionInfo
 	g     segmenter.Generations
 }
@@ -100,6 +102,10 @@ func (b *Builder) changedCubes(ctx context.Context, c *cutter) error {
 	}
 	for _, info := range ch.Live {
 		s, err := b.endsOf(ctx, info.Cube.ID)
+		if errors.Is(err, catalog.ErrNotFound) {
+			c.drop(info.Cube.ID) // meanwhile
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -112,9 +118,23 @@ func (b *Builder) changedCubes(ctx context.Context, c *cutter) error {
 	return nil
 }
 
+// cutTopics takes in what has changed of cubes, and returns the topics of those that are cut by rules.
+func (b *Builder) cutTopics(ctx context.Context, c *cutter) ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := b.changedCubes(ctx, c); err != nil {
+		return nil, err
+	}
+	topics := map[string]bool{}
+	for _, t := range c.tables {
+		topics[t.topic] = true
+	}
+	return slices.Sorted(maps.Keys(topics)), nil
+}
+
 // changedTables looks at every table that has cubes to be cut, and reads again those that have changed. It comes after
 // changedCubes: what is known of a table must not be older than where its segments end.
-func (b *Builder) changedTables(ctx context.Context, c *cutter) error {
+func (b *Builder) changedTables(ctx context.Context, c *cutter, ends map[string]logEnds) error {
 	if len(c.tables) == 0 {
 		return nil
 	}
@@ -123,17 +143,18 @@ func (b *Builder) changedTables(ctx context.Context, c *cutter) error {
 		return err
 	}
 	for id, t := range c.tables {
-		ends, err := b.logs.of(ctx, t.topic)
-		if err != nil {
-			b.o.Logger.LogAttrs(ctx, slog.LevelDebug, "end of the log is not known", slog.String("topic", t.topic), slog.Any("err", err))
+		end, err := ends[t.topic].offsets, ends[t.topic].err
+		if err != nil && !t.mute {
+			b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "end of the log is not known", slog.String("topic", t.topic), slog.Any("err", err))
 		}
-		if t.read && t.mark == marks[id] && maps.Equal(t.ends, ends) {
+		t.mute = err != nil
+		if t.read && t.mark == marks[id] && maps.Equal(t.ends, end) {
 			continue
 		}
 		if t.parts, err = b.o.Catalog.Partitions(ctx, id); err != nil {
 			return err
 		}
-		t.read, t.mark, t.ends, t.g = true, marks[id], ends, generations(t.parts)
+		t.read, t.mark, t.ends, t.g = true, marks[id], end, generations(t.parts)
 		for cubeID := range t.cubes {
 			c.again[cubeID] = true
 		}

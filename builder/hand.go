@@ -236,13 +236,7 @@ func (b *Builder) Plan(ctx context.Context, project, name string) (Plan, error) 
 		p.Notes = append(p.Notes, "the cube is disabled and not planned: "+s.Reason)
 		return p, p.finish()
 	}
-	parts, err := b.o.Catalog.Partitions(ctx, s.TableID)
-	if err != nil {
-		return p, err
-	}
-	b.cuts.mu.Lock()
-	cuts, err := b.cutPlan(ctx, s, parts)
-	b.cuts.mu.Unlock()
+	cuts, err := b.cutNow(ctx, s)
 	if err != nil {
 		return p, err
 	}

@@ -27,6 +27,7 @@ type metrics struct {
 	lastBackup     prometheus.Gauge
 	catalogSeconds *prometheus.HistogramVec
 	notices        *prometheus.CounterVec
+	logFailures    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -55,12 +56,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		catalogSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: prefix + "catalog_duration_seconds", Help: "Time of transactions with the catalog.", Buckets: []float64{.001, .005, .025, .1, .5, 1, 5, 15},
 		}, []string{"kind"}),
-		notices: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "notices_total", Help: "Webhooks told of failures."}, []string{"state"}),
+		notices:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "notices_total", Help: "Webhooks told of failures."}, []string{"state"}),
+		logFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "log_failures_total", Help: "Questions for the end of a topic that brokers did not answer."}),
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.jobSeconds, m.jobsOpen, m.jobOldest, m.jobFailures, m.segments, m.holes, m.mergeBacklog, m.stale, m.garbage, m.removed,
-		m.lastCleanup, m.lastBackup, m.catalogSeconds, m.notices,
+		m.lastCleanup, m.lastBackup, m.catalogSeconds, m.notices, m.logFailures,
 	} {
 		errs = append(errs, reg.Register(c))
 	}

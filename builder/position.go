@@ -146,7 +146,7 @@ func (b *Builder) placeAt(ctx context.Context, t time.Time, w where) (segmenter.
 	if b.o.Log == nil {
 		return nil, wrong("a position by time needs the brokers, and none are configured: give offsets, or earliest or latest")
 	}
-	at, err := b.o.Log.At(ctx, w.topic, t)
+	at, err := b.logs.offsetsAt(ctx, w.topic, t)
 	if err != nil {
 		return nil, fmt.Errorf("offsets of topic %s at %s: %w", w.topic, t.Format(time.RFC3339), err)
 	}

@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/cube"
@@ -21,6 +22,7 @@ type state struct {
 	live  []segmenter.Segment   // new and ready, by number; nil where only ends were read
 	stale map[int64]bool        // of live
 	news  int                   // how many are new
+	tops  segmenter.Vector      // where the last new ones end, by line: empty ranges
 
 	// What is known of the offsets behind ends, and how far was committed when it was read. A state is made anew when its
 	// cube changes, so that ends stay what they are.
@@ -49,7 +51,7 @@ func (b *Builder) snapshotOf(ctx context.Context, cubeID string) (*state, error)
 		s.live = append(s.live, e.Segment)
 		s.stale[e.Number] = e.Stale
 		if e.State == segmenter.SegmentNew {
-			s.news++
+			s.addNew(e.Range)
 		}
 	}
 	s.ends = plan.NextStart(s.live, nil, segmenter.Generations{})
@@ -63,8 +65,26 @@ func (b *Builder) endsOf(ctx context.Context, cubeID string) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{CubeInfo: e.CubeInfo, g: generations(e.Partitions), ends: e.Ends, news: len(e.New)}
+	s := &state{CubeInfo: e.CubeInfo, g: generations(e.Partitions), ends: e.Ends}
+	for _, x := range e.New {
+		s.addNew(x.Range)
+	}
 	return s, b.complete(ctx, s)
+}
+
+// addNew counts a segment that is not built yet.
+func (s *state) addNew(v segmenter.Vector) {
+	s.news++
+	for _, r := range v {
+		r.Start = r.End
+		i := slices.IndexFunc(s.tops, r.SameLine)
+		switch {
+		case i < 0:
+			s.tops = append(s.tops, r)
+		case r.End > s.tops[i].End:
+			s.tops[i] = r
+		}
+	}
 }
 
 // complete adds what the catalog's rows of the cube do not say.
@@ -77,15 +97,21 @@ func (b *Builder) complete(ctx context.Context, s *state) error {
 	return nil
 }
 
-// reachLog asks where the log ends, of the partitions that take says. Brokers that do not answer are no obstacle: what is
-// committed is planned.
-func (b *Builder) reachLog(ctx context.Context, s *state, take func(partition int32, unstaged int64) bool) error {
+// reachLog asks where the log ends, of the ranges behind what is committed that take says. Brokers that do not answer are no
+// obstacle: what is committed is planned.
+func (b *Builder) reachLog(ctx context.Context, s *state, take func(unstaged segmenter.PartitionRange) bool) error {
 	ends, err := b.logs.of(ctx, s.topic)
-	s.log = reach(s.g, ends, take)
+	s.log = reach(s.g, ends, s.tops, take)
 	return err
 }
 
-func allPartitions(int32, int64) bool { return true }
+func allPartitions(segmenter.PartitionRange) bool { return true }
+
+// awaits reports whether a new segment waits for offsets of a range that are not committed yet.
+func (s *state) awaits(unstaged segmenter.PartitionRange) bool {
+	top, ok := s.tops.Line(unstaged.Partition, unstaged.Generation)
+	return ok && top.End > unstaged.Start
+}
 
 // plan begins a plan of the cube as it was read.
 func (s *state) plan() Plan {
