@@ -112,70 +112,36 @@ func (b *Builder) submit(ctx context.Context, req Request, kind string, body any
 		return Submitted{}, err
 	}
 	idem := catalog.Idempotency{Key: req.Key, Request: string(text)}
-	var done Submitted
-	if !req.DryRun {
-		found, err := b.o.Catalog.Answer(ctx, idem, &done)
-		if err != nil || found {
-			done.Existing = found
-			return done, err
-		}
-		if err := b.reservedBefore(ctx, idem, &done); err != nil {
-			return Submitted{}, err
-		}
-	}
-	for i := 1; ; i++ {
-		p, err := decide(ctx)
-		if err != nil && len(done.Jobs) == 0 {
-			return Submitted{}, err
-		}
-		done.Plan = p
-		if req.DryRun || err != nil {
-			break // an error: all of it was reserved before
-		}
-		if req.Hash != "" && req.Hash != p.Hash {
-			return Submitted{}, &HashError{Want: req.Hash, Plan: p}
-		}
-		err = b.apply(ctx, p, idem, &done, req.By)
-		var conflict *catalog.ConflictError
-		if errors.As(err, &conflict) && len(done.Jobs) == 0 && i < maxReplan {
-			continue
-		}
-		if err != nil {
-			return Submitted{}, err
-		}
-		break
-	}
 	if req.DryRun {
-		return done, nil
+		p, err := decide(ctx)
+		return Submitted{Plan: p}, err
 	}
-	b.start(ctx, done)
-	return done, b.o.Catalog.KeepAnswer(ctx, idem, done)
-}
-
-// reservation is the answer that the catalog keeps of one.
-type reservation struct {
-	Segment catalog.SegmentEntry
-	Job     catalog.Job
-}
-
-func numbered(idem catalog.Idempotency, i int) catalog.Idempotency {
-	if idem.Key != "" {
-		idem.Key = fmt.Sprintf("%s/%d", idem.Key, i)
+	var done Submitted
+	if found, err := b.o.Catalog.Answer(ctx, idem, &done); err != nil || found {
+		done.Existing = found
+		return done, err
 	}
-	return idem
-}
-
-// reservedBefore finds what the same request had reserved before its process died.
-func (b *Builder) reservedBefore(ctx context.Context, idem catalog.Idempotency, done *Submitted) error {
-	for idem.Key != "" {
-		var r reservation
-		found, err := b.o.Catalog.Answer(ctx, numbered(idem, len(done.Jobs)), &r)
-		if err != nil || !found {
-			return err
+	was, err := b.begunBefore(ctx, idem)
+	if err != nil {
+		return Submitted{}, err
+	}
+	for i := was.plans; ; i++ {
+		if done, err = b.attempt(ctx, req, idem, was, decide); err == nil {
+			break
 		}
-		done.Segments, done.Jobs = append(done.Segments, r.Segment), append(done.Jobs, r.Job)
+		var conflict *catalog.ConflictError
+		if !errors.As(err, &conflict) || len(done.Jobs) > 0 || i >= maxReplan {
+			return Submitted{}, err
+		}
+		if was.plan == nil {
+			was.plans++ // the one that was made just now
+		}
+		was = begun{plans: was.plans}
 	}
-	return nil
+	if done.Plan.maxJobs > 0 { // else Recover does it
+		b.start(ctx, done)
+	}
+	return b.keepAnswer(ctx, idem, done)
 }
 
 // apply does what a plan says, in its order. The first action wants the cube unchanged (B1); those behind it are checked
@@ -185,7 +151,12 @@ func (b *Builder) apply(ctx context.Context, p Plan, idem catalog.Idempotency, d
 	if len(done.Jobs) > 0 {
 		revision = 0
 	}
+	before := len(done.Jobs)
 	for _, a := range p.Actions {
+		if a.Kind != KindRetire && before > 0 {
+			before-- // reserved by an earlier attempt at the same request
+			continue
+		}
 		if a.Kind == KindRetire {
 			stop := b.m.timed("retire")
 			err := b.o.Catalog.Retire(ctx, p.CubeID, a.Replaces, a.Reason)

@@ -127,6 +127,9 @@ func (c *Catalog) scan(ctx context.Context, what string, f func(t *tx) error) er
 
 func (c *Catalog) run(ctx context.Context, db *sql.DB, o *sql.TxOptions, f func(t *tx) error) error {
 	c.calls.Add(1)
+	if err := c.fault(false); err != nil {
+		return err
+	}
 	s, err := db.BeginTx(ctx, o)
 	if err != nil {
 		return err
@@ -142,7 +145,17 @@ func (c *Catalog) run(ctx context.Context, db *sql.DB, o *sql.TxOptions, f func(
 			return err
 		}
 	}
-	return s.Commit()
+	if err := s.Commit(); err != nil {
+		return err
+	}
+	return c.fault(true)
+}
+
+func (c *Catalog) fault(done bool) error {
+	if c.opts.Fault == nil {
+		return nil
+	}
+	return c.opts.Fault(done)
 }
 
 func (t *tx) hook(query string) error {

@@ -16,6 +16,10 @@ type Options struct {
 	MaxRequests    int           // pending roll requests (a partition each) and re-read requests, each; default 10,000
 	MaxTasks       int           // tasks that have not ended; default 20,000
 	KeepTasks      int           // tasks that have ended, of each kind; older ones are deleted; default 10,000
+
+	// Fault is nil but in tests that break a catalog on purpose: it is asked before a transaction begins, and again when it
+	// has taken effect. Its error becomes the call's.
+	Fault func(done bool) error
 }
 
 func (o Options) withDefaults() Options {
