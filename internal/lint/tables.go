@@ -12,7 +12,7 @@ type row struct {
 func importMap() []row {
 	below := []string{
 		"segmenter", "ingest/align", "builder/scheduler", "internal/cube", "internal/cube/kylin", "internal/pageviews",
-		"internal/blob", "segmenter/catalog", "ingest/stage", "ingest/decode", "builder/cuboid", "ingest", "builder",
+		"internal/blob", "segmenter/catalog", "ingest/stage", "ingest/decode", "builder/cells", "builder/cuboid", "ingest", "builder",
 		"query/duck", "query", "internal/verify", "internal/config", "internal/auth", "internal/doctor",
 	}
 	verify := []string{"ingest/decode", "ingest/stage", "builder/cuboid", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}
@@ -27,6 +27,7 @@ func importMap() []row {
 		{dir: "segmenter/catalog", may: []string{"segmenter", "internal/cube"}},
 		{dir: "ingest/stage", may: []string{"segmenter", "internal/cube", "internal/blob"}},
 		{dir: "ingest/decode", may: []string{"ingest/stage", "internal/cube"}, pure: true},
+		{dir: "builder/cells", may: []string{"ingest/stage", "internal/cube"}, pure: true},
 		{dir: "builder/cuboid", may: []string{"segmenter", "internal/cube", "internal/blob"}},
 		{dir: "ingest", may: []string{
 			"ingest/align", "ingest/decode", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob",
