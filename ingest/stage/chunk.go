@@ -30,7 +30,7 @@ func (c *Chunk) Rows() int { return len(c.Offsets) }
 func (c *Chunk) MemBytes() int64 {
 	n := int64(8 * (cap(c.Offsets) + cap(c.Timestamps)))
 	for i := range c.Columns {
-		n += c.Columns[i].memBytes()
+		n += c.Columns[i].MemBytes()
 	}
 	return n
 }
@@ -47,7 +47,7 @@ func (c *Chunk) Truncate(n int) {
 	c.Offsets = c.Offsets[:min(n, len(c.Offsets))]
 	c.Timestamps = c.Timestamps[:min(n, len(c.Timestamps))]
 	for i := range c.Columns {
-		c.Columns[i].truncate(n)
+		c.Columns[i].Truncate(n)
 	}
 }
 
@@ -66,7 +66,7 @@ func (c *Chunk) AppendChunk(o *Chunk, from, to int) {
 	c.Timestamps = append(c.Timestamps, o.Timestamps[from:to]...)
 	for i := range c.Columns {
 		dst, src := &c.Columns[i], &o.Columns[i]
-		dst.appendFrom(src, from, to)
+		dst.AppendFrom(src, from, to)
 		if len(src.Nulls) == 0 {
 			continue
 		}

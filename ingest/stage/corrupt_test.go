@@ -12,6 +12,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/blob/faultblob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/pages"
 )
 
 // readFile reads all of a staged, quarantine or ledger file.
@@ -173,7 +174,7 @@ func TestStorageFaultInTheMiddle(t *testing.T) {
 		if k, err := ParseKey(key); err != nil || k.Format != cube.NDJSON {
 			continue
 		}
-		l, err := openLines(t.Context(), &source{st: brokenStore{data: data[:len(data)/4]}, key: key}, int64(len(data)))
+		l, err := openLines(t.Context(), &pages.Source{Store: brokenStore{data: data[:len(data)/4]}, Key: key}, int64(len(data)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,14 +1,12 @@
 package stage
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"sync"
 
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/pages"
 )
 
 // rowGroupRows is the default and the most rows of a row group.
@@ -70,7 +68,7 @@ func Encode(w io.Writer, s *Schema, f cube.Format, foot Footer, chunks []*Chunk,
 	foot.FormatVersion, foot.Writer = FormatVersion, WriterVersion
 	foot.MinTimeUs, foot.MaxTimeUs = timesOf(s, chunks)
 
-	out := &countingWriter{w: w, sum: sha256.New()}
+	out := pages.NewOutput(w)
 	groups, err := 0, error(nil)
 	if f == cube.NDJSON {
 		groups, err = enc.writeNDJSON(out, s, foot, chunks, o.RowGroupRows)
@@ -81,7 +79,7 @@ func Encode(w io.Writer, s *Schema, f cube.Format, foot Footer, chunks []*Chunk,
 		return Encoded{}, fmt.Errorf("encode %s: %w", foot.Range, err)
 	}
 	return Encoded{
-		Size: out.n, SHA256: hex.EncodeToString(out.sum.Sum(nil)), RowGroups: groups,
+		Size: out.N, SHA256: out.SHA256(), RowGroups: groups,
 		RowHash: foot.RowHash, MinTimeUs: foot.MinTimeUs, MaxTimeUs: foot.MaxTimeUs,
 	}, nil
 }
@@ -127,20 +125,6 @@ func timesOf(s *Schema, chunks []*Chunk) (lo, hi int64) {
 		spans[i] = span{chunk: c, to: c.Rows()}
 	}
 	return spanTimes(s, spans)
-}
-
-// countingWriter counts and hashes what passes.
-type countingWriter struct {
-	w   io.Writer
-	sum hash.Hash
-	n   int64
-}
-
-func (c *countingWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.sum.Write(p[:n])
-	c.n += int64(n)
-	return n, err
 }
 
 // span is a run of rows of one chunk.

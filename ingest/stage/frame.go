@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 
+	"github.com/tidemarkdb/tidemark/internal/pages"
 	"github.com/zeebo/xxh3"
 )
 
@@ -36,31 +37,31 @@ func appendTrailer(meta any) ([]byte, error) {
 }
 
 // readTrailer reads the metadata at the end of a file into meta and returns how many bytes of lines stand before them.
-func readTrailer(ctx context.Context, src *source, meta any) (frame int64, err error) {
-	n := min(src.size, tailBytes)
+func readTrailer(ctx context.Context, src *pages.Source, meta any) (frame int64, err error) {
+	n := min(src.Size, pages.TailBytes)
 	if n < int64(frameHead+trailerEnd) {
-		return 0, corrupt("no whole tidemark file: %d bytes", src.size)
+		return 0, pages.Corrupt("no whole tidemark file: %d bytes", src.Size)
 	}
-	tail, err := src.read(ctx, src.size-n, n)
+	tail, err := src.Read(ctx, src.Size-n, n)
 	if err != nil {
 		return 0, err
 	}
 	end := tail[len(tail)-trailerEnd:]
 	if string(end[12:]) != trailerMagic {
-		return 0, corrupt("a file that tidemark did not write, or not whole: it does not end in %s", trailerMagic)
+		return 0, pages.Corrupt("a file that tidemark did not write, or not whole: it does not end in %s", trailerMagic)
 	}
 	size := int64(binary.LittleEndian.Uint32(end[8:]))
 	whole := size + int64(frameHead+trailerEnd)
-	if tail, err = src.tail(ctx, tail, whole); err != nil {
+	if tail, err = src.Tail(ctx, tail, whole); err != nil {
 		return 0, err
 	}
 	text := tail[frameHead : frameHead+size]
 	if xxh3.Hash(text) != binary.LittleEndian.Uint64(end) ||
 		binary.LittleEndian.Uint32(tail) != skippableMagic || int64(binary.LittleEndian.Uint32(tail[4:])) != size+int64(trailerEnd) {
-		return 0, corrupt("the metadata is damaged: its hash does not match")
+		return 0, pages.Corrupt("the metadata is damaged: its hash does not match")
 	}
 	if err := json.Unmarshal(text, meta); err != nil {
-		return 0, corrupt("metadata: %v", err)
+		return 0, pages.Corrupt("metadata: %v", err)
 	}
-	return src.size - whole, nil
+	return src.Size - whole, nil
 }

@@ -95,7 +95,7 @@ func fixtureRow(c *Chunk, i int) {
 	for col := 1; col < len(c.Columns); col++ {
 		if (i+col)%7 == 0 && col < 11 {
 			n := c.Columns[col].Len() - 1
-			c.Columns[col].truncate(n)
+			c.Columns[col].Truncate(n)
 			c.Columns[col].AppendNull()
 		}
 	}

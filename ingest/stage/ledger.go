@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/pages"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -49,24 +50,24 @@ func (l *LedgerRecord) validate() error {
 
 // ReadLedger reads a ledger file.
 func ReadLedger(ctx context.Context, st blob.Store, key string) (LedgerRecord, error) {
-	src := &source{st: st, key: key, size: -1}
-	if err := src.stat(ctx); err != nil {
+	src := &pages.Source{Store: st, Key: key, Size: -1}
+	if err := src.Stat(ctx); err != nil {
 		return LedgerRecord{}, err
 	}
 	var l LedgerRecord
-	err := guarded(key, func() error {
-		if src.size > maxLedgerBytes {
-			return corrupt("%d bytes, want at most %d", src.size, maxLedgerBytes)
+	err := pages.Guarded(key, func() error {
+		if src.Size > maxLedgerBytes {
+			return pages.Corrupt("%d bytes, want at most %d", src.Size, maxLedgerBytes)
 		}
-		text, err := src.read(ctx, 0, src.size)
+		text, err := src.Read(ctx, 0, src.Size)
 		if err != nil {
 			return err
 		}
 		if err := json.Unmarshal(text, &l); err != nil {
-			return corrupt("%v", err)
+			return pages.Corrupt("%v", err)
 		}
 		if err := l.validate(); err != nil {
-			return corrupt("%v", err)
+			return pages.Corrupt("%v", err)
 		}
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/pages"
 )
 
 // lineParser reads lines as appendLine writes them: the same names in the same order, no spaces. The files are ours and
@@ -44,14 +45,14 @@ func (p *lineParser) parse(c *Chunk, line []byte) error {
 		f := &p.schema.Fields[i]
 		coded := false
 		if !p.literal(p.names[2*i]) {
-			if coded = f.binary() && p.literal(p.names[2*i+1]); !coded {
+			if coded = f.Binary() && p.literal(p.names[2*i+1]); !coded {
 				return p.unexpected(f.Name)
 			}
 		}
 		col := &c.Columns[i]
 		if !p.wanted[i] {
 			p.skipped.Kind = f.Kind
-			p.skipped.truncate(0)
+			p.skipped.Truncate(0)
 			col = &p.skipped
 		}
 		if err := p.value(f, col, coded); err != nil {
@@ -194,7 +195,7 @@ func (p *lineParser) decimal(f *Field, col *Column) error {
 		ok = ok && int64(hi) == int64(lo)>>63
 		col.AppendInt(int64(lo))
 	} else {
-		var b [decimalBytes]byte
+		var b [pages.DecimalBytes]byte
 		binary.BigEndian.PutUint64(b[:], hi)
 		binary.BigEndian.PutUint64(b[8:], lo)
 		col.AppendBytes(b[:])

@@ -9,20 +9,21 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/tidemarkdb/tidemark/internal/pages"
 	"github.com/zeebo/xxh3"
 )
 
 // ndjsonBody reads the groups of an NDJSON file. Lines can only be reached from the front: each read passes over the
 // groups before its own.
 type ndjsonBody struct {
-	src    *source
+	src    *pages.Source
 	schema *Schema
 	names  []string
 	groups []ndjsonGroup
 	frame  int64 // bytes of the zstd frame with the lines
 }
 
-func openNDJSON(ctx context.Context, src *source, r *Reader) error {
+func openNDJSON(ctx context.Context, src *pages.Source, r *Reader) error {
 	var meta struct {
 		Footer rawJSON       `json:"footer"`
 		Schema rawJSON       `json:"schema"`
@@ -33,7 +34,7 @@ func openNDJSON(ctx context.Context, src *source, r *Reader) error {
 		return err
 	}
 	if r.foot, err = parseFooter(meta.Footer); err != nil {
-		return corrupt("%v", err)
+		return pages.Corrupt("%v", err)
 	}
 	if r.schema, err = parseSchema(meta.Schema); err != nil {
 		return err
@@ -41,13 +42,13 @@ func openNDJSON(ctx context.Context, src *source, r *Reader) error {
 	var rows int64
 	for _, g := range meta.Groups {
 		if g.Rows < 1 || g.Rows > rowGroupRows || g.Bytes < 0 {
-			return corrupt("a group of %d rows, want 1 to %d", g.Rows, rowGroupRows)
+			return pages.Corrupt("a group of %d rows, want 1 to %d", g.Rows, rowGroupRows)
 		}
 		rows += int64(g.Rows)
 		r.groups = append(r.groups, Group{g.Rows, g.FirstOffset, g.LastOffset, g.MinTimeUs, g.MaxTimeUs})
 	}
 	if rows != r.foot.Events {
-		return corrupt("%d rows in its groups, the footer says %d events", rows, r.foot.Events)
+		return pages.Corrupt("%d rows in its groups, the footer says %d events", rows, r.foot.Events)
 	}
 	r.body = &ndjsonBody{src: src, schema: r.schema, names: lineNames(r.schema), groups: meta.Groups, frame: frame}
 	return nil
@@ -88,7 +89,7 @@ func (b *ndjsonBody) read(ctx context.Context, group int, fields []int) (*Chunk,
 			return nil, err
 		}
 		if err := p.parse(c, line); err != nil {
-			return nil, corrupt("line %d of group %d: %v", c.Rows(), group, err)
+			return nil, pages.Corrupt("line %d of group %d: %v", c.Rows(), group, err)
 		}
 	}
 	return c, lines.check(g.Hash)
@@ -123,10 +124,10 @@ func (s *storageReader) Read(p []byte) (int, error) {
 // maxWindow bounds the memory that a frame of a foreign writer can ask for.
 const maxWindow = 64 << 20
 
-func openLines(ctx context.Context, src *source, frame int64) (*lineReader, error) {
-	body, err := src.st.Open(ctx, src.key, 0, frame)
+func openLines(ctx context.Context, src *pages.Source, frame int64) (*lineReader, error) {
+	body, err := src.Store.Open(ctx, src.Key, 0, frame)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", src.key, err)
+		return nil, fmt.Errorf("read %s: %w", src.Key, err)
 	}
 	read := &storageReader{r: body}
 	z, err := zstd.NewReader(read, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
@@ -134,7 +135,7 @@ func openLines(ctx context.Context, src *source, frame int64) (*lineReader, erro
 		body.Close()
 		return nil, err
 	}
-	return &lineReader{key: src.key, body: body, read: read, zstd: z, r: bufio.NewReaderSize(z, 64<<10), sum: xxh3.New()}, nil
+	return &lineReader{key: src.Key, body: body, read: read, zstd: z, r: bufio.NewReaderSize(z, 64<<10), sum: xxh3.New()}, nil
 }
 
 func (l *lineReader) close() {
@@ -160,7 +161,7 @@ func (l *lineReader) next() ([]byte, error) {
 	for {
 		part, err := l.r.ReadSlice('\n')
 		if l.left -= int64(len(part)); l.left < 0 {
-			return nil, corrupt("a line longer than its group")
+			return nil, pages.Corrupt("a line longer than its group")
 		}
 		l.line = append(l.line, part...)
 		if err == nil {
@@ -177,7 +178,7 @@ func (l *lineReader) next() ([]byte, error) {
 // check holds the lines of the group against their hash.
 func (l *lineReader) check(want uint64) error {
 	if l.left != 0 || l.sum.Sum64() != want {
-		return corrupt("the lines are damaged: their hash does not match")
+		return pages.Corrupt("the lines are damaged: their hash does not match")
 	}
 	return nil
 }
@@ -188,7 +189,7 @@ func (l *lineReader) fail(err error) error {
 	case l.read.err != nil:
 		return fmt.Errorf("read %s: %w", l.key, l.read.err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return corrupt("the lines end early")
+		return pages.Corrupt("the lines end early")
 	}
-	return corrupt("lines: %v", err)
+	return pages.Corrupt("lines: %v", err)
 }

@@ -87,7 +87,7 @@ func appendValue(b []byte, f *Field, col *Column, r int) ([]byte, error) {
 	case cube.Timestamp:
 		return appendTime(b, col.Int(r), micros), nil
 	case cube.Decimal:
-		hi, lo := uint64(col.decimalHigh(r)), col.decimalLow(r)
+		hi, lo := decimalOf(col, r)
 		b = append(b, '"')
 		b = appendDecimal(b, hi, lo, f.Type.Scale)
 		return append(b, '"'), nil
@@ -141,19 +141,14 @@ func appendString(b, v []byte) []byte {
 	return append(b, '"')
 }
 
-// decimalHigh and decimalLow return the 128 bits of the unscaled value of a decimal column of either kind.
-func (c *Column) decimalHigh(r int) int64 {
+// decimalOf returns the 128 bits of the unscaled value of a decimal column of either kind.
+func decimalOf(c *Column, r int) (hi, lo uint64) {
 	if c.Kind == Decimal128 {
-		return int64(binary.BigEndian.Uint64(c.Bytes(r)))
+		v := c.Bytes(r)
+		return binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])
 	}
-	return c.Int(r) >> 63
-}
-
-func (c *Column) decimalLow(r int) uint64 {
-	if c.Kind == Decimal128 {
-		return binary.BigEndian.Uint64(c.Bytes(r)[8:])
-	}
-	return uint64(c.Int(r))
+	v := c.Int(r)
+	return uint64(v >> 63), uint64(v)
 }
 
 // appendDecimal writes the 128-bit two's complement number hi, lo with scale digits behind the point.

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/tidemarkdb/tidemark/internal/pages"
 	"github.com/zeebo/xxh3"
 )
 
@@ -28,7 +29,7 @@ type ndjsonGroup struct {
 	Hash        uint64 `json:"hash"`  // xxh3 of its lines
 }
 
-func (e *encoder) writeNDJSON(out *countingWriter, s *Schema, foot Footer, chunks []*Chunk, rows int) (int, error) {
+func (e *encoder) writeNDJSON(out *pages.Output, s *Schema, foot Footer, chunks []*Chunk, rows int) (int, error) {
 	if e.lines == nil {
 		var err error
 		if e.lines, err = newLineWriter(); err != nil {
@@ -99,6 +100,9 @@ type lineWriter struct {
 	n    int64
 	line []byte
 }
+
+// keepBytes is the most that a lineWriter keeps of its line for the next file.
+const keepBytes = 8 << 20
 
 func newLineWriter() (*lineWriter, error) {
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
@@ -175,7 +179,7 @@ func appendLine(b []byte, s *Schema, names []string, c *Chunk, r int) ([]byte, e
 			b = append(append(b, names[2*i]...), "null"...)
 			continue
 		}
-		if f.binary() && !utf8.Valid(col.Bytes(r)) {
+		if f.Binary() && !utf8.Valid(col.Bytes(r)) {
 			b = appendBase64(append(b, names[2*i+1]...), col.Bytes(r))
 			continue
 		}

@@ -3,9 +3,7 @@ package stage
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/pages"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -104,7 +103,7 @@ func fromText(text, coded *string) ([]byte, error) {
 // EncodeQuarantine writes a whole quarantine file. The records ascend by offset within foot.Range.
 func EncodeQuarantine(w io.Writer, foot QuarantineFooter, recs []QuarantineRecord) (Encoded, error) {
 	foot.FormatVersion, foot.Writer, foot.Records = FormatVersion, WriterVersion, int64(len(recs))
-	out := &countingWriter{w: w, sum: sha256.New()}
+	out := pages.NewOutput(w)
 	lines, err := newLineWriter()
 	if err != nil {
 		return Encoded{}, err
@@ -132,7 +131,7 @@ func EncodeQuarantine(w io.Writer, foot QuarantineFooter, recs []QuarantineRecor
 	if err := lines.finish(quarantineMeta{Footer: foot, Bytes: lines.n, Hash: lines.sum.Sum64()}); err != nil {
 		return Encoded{}, fmt.Errorf("quarantine %s: %w", foot.Range, err)
 	}
-	return Encoded{Size: out.n, SHA256: hex.EncodeToString(out.sum.Sum(nil))}, nil
+	return Encoded{Size: out.N, SHA256: out.SHA256()}, nil
 }
 
 func lineOf(r *QuarantineRecord) quarantineLine {
@@ -173,25 +172,25 @@ func (l *quarantineLine) record() (r QuarantineRecord, err error) {
 
 // ReadQuarantineFooter returns what a quarantine file says of itself.
 func ReadQuarantineFooter(ctx context.Context, st blob.Store, key string) (QuarantineFooter, error) {
-	src := &source{st: st, key: key, size: -1}
+	src := &pages.Source{Store: st, Key: key, Size: -1}
 	meta, _, err := readQuarantineMeta(ctx, src)
 	return meta.Footer, err
 }
 
-func readQuarantineMeta(ctx context.Context, src *source) (meta quarantineMeta, frame int64, err error) {
-	if err = src.stat(ctx); err != nil {
+func readQuarantineMeta(ctx context.Context, src *pages.Source) (meta quarantineMeta, frame int64, err error) {
+	if err = src.Stat(ctx); err != nil {
 		return meta, 0, err
 	}
-	err = guarded(src.key, func() (err error) {
+	err = pages.Guarded(src.Key, func() (err error) {
 		if frame, err = readTrailer(ctx, src, &meta); err != nil {
 			return err
 		}
 		if meta.Footer.FormatVersion != FormatVersion {
-			return corrupt("footer: format version %d, this program reads %d: use the tidemark that wrote it (%s) or a newer one",
+			return pages.Corrupt("footer: format version %d, this program reads %d: use the tidemark that wrote it (%s) or a newer one",
 				meta.Footer.FormatVersion, FormatVersion, meta.Footer.Writer)
 		}
 		if meta.Footer.Records < 0 || meta.Bytes < 0 {
-			return corrupt("footer: %d records in %d bytes", meta.Footer.Records, meta.Bytes)
+			return pages.Corrupt("footer: %d records in %d bytes", meta.Footer.Records, meta.Bytes)
 		}
 		return nil
 	})
@@ -202,7 +201,7 @@ func readQuarantineMeta(ctx context.Context, src *source) (meta quarantineMeta, 
 // it yields: a *FormatError for a file that is not whole.
 func ReadQuarantine(ctx context.Context, st blob.Store, key string) iter.Seq2[QuarantineRecord, error] {
 	return func(yield func(QuarantineRecord, error) bool) {
-		src := &source{st: st, key: key, size: -1}
+		src := &pages.Source{Store: st, Key: key, Size: -1}
 		meta, frame, err := readQuarantineMeta(ctx, src)
 		if err != nil {
 			yield(QuarantineRecord{}, err)
@@ -217,7 +216,7 @@ func ReadQuarantine(ctx context.Context, st blob.Store, key string) iter.Seq2[Qu
 		lines.group(meta.Bytes)
 		for n := range meta.Footer.Records {
 			var rec QuarantineRecord
-			err := guarded(key, func() (err error) {
+			err := pages.Guarded(key, func() (err error) {
 				rec, err = nextQuarantined(lines, n)
 				return err
 			})
@@ -225,7 +224,7 @@ func ReadQuarantine(ctx context.Context, st blob.Store, key string) iter.Seq2[Qu
 				return
 			}
 		}
-		if err := guarded(key, func() error { return lines.check(meta.Hash) }); err != nil {
+		if err := pages.Guarded(key, func() error { return lines.check(meta.Hash) }); err != nil {
 			yield(QuarantineRecord{}, err)
 		}
 	}
@@ -238,11 +237,11 @@ func nextQuarantined(lines *lineReader, n int64) (QuarantineRecord, error) {
 	}
 	var l quarantineLine
 	if err := json.Unmarshal(line, &l); err != nil {
-		return QuarantineRecord{}, corrupt("line %d: %v", n+1, err)
+		return QuarantineRecord{}, pages.Corrupt("line %d: %v", n+1, err)
 	}
 	rec, err := l.record()
 	if err != nil {
-		return QuarantineRecord{}, corrupt("line %d: %v", n+1, err)
+		return QuarantineRecord{}, pages.Corrupt("line %d: %v", n+1, err)
 	}
 	return rec, nil
 }

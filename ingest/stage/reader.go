@@ -3,22 +3,15 @@ package stage
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/pages"
 )
 
 // FormatError says that a file's bytes are not what this package writes: foreign, cut off or changed (F3). It is no
 // storage error; reading again does not help.
-type FormatError struct {
-	Key string
-	Err error
-}
-
-func (e *FormatError) Error() string { return fmt.Sprintf("file %s: %v", e.Key, e.Err) }
-
-func (e *FormatError) Unwrap() error { return e.Err }
+type FormatError = pages.FormatError
 
 // Group describes a row group. Times are those of the event time, closed, and meaningless when all are null.
 type Group struct {
@@ -47,19 +40,19 @@ type Reader struct {
 // Open reads the metadata of the staged or supplement file at key, of either format. size < 0: it is looked up.
 // A *FormatError says that the file is not one of ours or not whole; other errors are the store's.
 func Open(ctx context.Context, st blob.Store, key string, size int64) (*Reader, error) {
-	src := &source{st: st, key: key, size: size}
-	if err := src.stat(ctx); err != nil {
+	src := &pages.Source{Store: st, Key: key, Size: size}
+	if err := src.Stat(ctx); err != nil {
 		return nil, err
 	}
 	r := &Reader{key: key}
 	var err error
 	switch {
 	case strings.HasSuffix(key, parquetSuffix):
-		err = guarded(key, func() error { return openParquet(ctx, src, r) })
+		err = pages.Guarded(key, func() error { return openParquet(ctx, src, r) })
 	case strings.HasSuffix(key, ndjsonSuffix):
-		err = guarded(key, func() error { return openNDJSON(ctx, src, r) })
+		err = pages.Guarded(key, func() error { return openNDJSON(ctx, src, r) })
 	default:
-		err = &FormatError{key, fmt.Errorf("the name ends in neither %s nor %s", parquetSuffix, ndjsonSuffix)}
+		err = &FormatError{Key: key, Err: fmt.Errorf("the name ends in neither %s nor %s", parquetSuffix, ndjsonSuffix)}
 	}
 	if err != nil {
 		return nil, err
@@ -95,7 +88,7 @@ func (r *Reader) Read(ctx context.Context, group int, fields []int) (*Chunk, err
 		}
 	}
 	var c *Chunk
-	err := guarded(r.key, func() (err error) {
+	err := pages.Guarded(r.key, func() (err error) {
 		if c, err = r.body.read(ctx, group, fields); err != nil {
 			return err
 		}
@@ -112,17 +105,17 @@ func (r *Reader) Read(ctx context.Context, group int, fields []int) (*Chunk, err
 func checkGroup(c *Chunk, g *Group) error {
 	n := c.Rows()
 	if n != g.Rows || len(c.Timestamps) != n {
-		return corrupt("%d offsets and %d timestamps in a group of %d rows", n, len(c.Timestamps), g.Rows)
+		return pages.Corrupt("%d offsets and %d timestamps in a group of %d rows", n, len(c.Timestamps), g.Rows)
 	}
 	last := g.FirstOffset - 1
 	for _, off := range c.Offsets {
 		if off <= last {
-			return corrupt("offset %d after %d", off, last)
+			return pages.Corrupt("offset %d after %d", off, last)
 		}
 		last = off
 	}
 	if n > 0 && (c.Offsets[0] != g.FirstOffset || last != g.LastOffset) {
-		return corrupt("offsets %d to %d in a group of %d to %d", c.Offsets[0], last, g.FirstOffset, g.LastOffset)
+		return pages.Corrupt("offsets %d to %d in a group of %d to %d", c.Offsets[0], last, g.FirstOffset, g.LastOffset)
 	}
 	return nil
 }
@@ -131,81 +124,4 @@ func checkGroup(c *Chunk, g *Group) error {
 func (r *Reader) Close() error {
 	r.body.close()
 	return nil
-}
-
-// corruptError marks an error that lies in the bytes.
-type corruptError struct{ text string }
-
-func (e *corruptError) Error() string { return e.text }
-
-func corrupt(format string, args ...any) error {
-	return &corruptError{fmt.Sprintf(format, args...)}
-}
-
-// guarded runs f over bytes of a file: what f finds wrong, and a panic of a decoder, become a *FormatError (F3).
-func guarded(key string, f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &FormatError{key, fmt.Errorf("not whole: %v", p)}
-		}
-	}()
-	err = f()
-	if c, ok := err.(*corruptError); ok {
-		return &FormatError{key, c}
-	}
-	return err
-}
-
-// source is an object that is read in ranges.
-type source struct {
-	st   blob.Store
-	key  string
-	size int64
-}
-
-// stat looks the size up where it is not known.
-func (s *source) stat(ctx context.Context) error {
-	if s.size >= 0 {
-		return nil
-	}
-	o, err := blob.Stat(ctx, s.st, s.key)
-	if err != nil {
-		return fmt.Errorf("look up %s: %w", s.key, err)
-	}
-	s.size = o.Size
-	return nil
-}
-
-// read returns bytes [off, off+n).
-func (s *source) read(ctx context.Context, off, n int64) ([]byte, error) {
-	if off < 0 || n < 0 || off+n > s.size || off+n < 0 {
-		return nil, corrupt("bytes %d to %d of a file of %d", off, off+n, s.size)
-	}
-	body, err := s.st.Open(ctx, s.key, off, n)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", s.key, err)
-	}
-	defer body.Close()
-	buf := make([]byte, n, n+64) // room for decoders that read in words
-	if got, err := io.ReadFull(body, buf); err != nil {
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return nil, corrupt("ends at byte %d, want %d", off+int64(got), off+n)
-		}
-		return nil, fmt.Errorf("read %s: %w", s.key, err)
-	}
-	return buf, nil
-}
-
-// tailBytes is how much of a file's end is read at first; metadata mostly fits.
-const tailBytes = 64 << 10
-
-// tail returns the last n bytes, given those that were read already.
-func (s *source) tail(ctx context.Context, have []byte, n int64) ([]byte, error) {
-	if int64(len(have)) >= n {
-		return have[int64(len(have))-n:], nil
-	}
-	if n > s.size {
-		return nil, corrupt("metadata of %d bytes in a file of %d", n, s.size)
-	}
-	return s.read(ctx, s.size-n, n)
 }

@@ -12,7 +12,7 @@ type row struct {
 func importMap() []row {
 	below := []string{
 		"segmenter", "ingest/align", "builder/scheduler", "internal/cube", "internal/cube/kylin", "internal/pageviews",
-		"internal/blob", "segmenter/catalog", "ingest/stage", "ingest/decode", "builder/cells", "builder/cuboid", "ingest", "builder",
+		"internal/blob", "segmenter/catalog", "internal/pages", "ingest/stage", "ingest/decode", "builder/cells", "builder/cuboid", "ingest", "builder",
 		"query/duck", "query", "internal/verify", "internal/config", "internal/auth", "internal/doctor",
 	}
 	verify := []string{"ingest/decode", "ingest/stage", "builder/cuboid", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}
@@ -25,10 +25,11 @@ func importMap() []row {
 		{dir: "internal/pageviews", pure: true},
 		{dir: "internal/blob"},
 		{dir: "segmenter/catalog", may: []string{"segmenter", "internal/cube"}},
-		{dir: "ingest/stage", may: []string{"segmenter", "internal/cube", "internal/blob"}},
+		{dir: "internal/pages", may: []string{"internal/cube", "internal/blob"}},
+		{dir: "ingest/stage", may: []string{"segmenter", "internal/cube", "internal/blob", "internal/pages"}},
 		{dir: "ingest/decode", may: []string{"ingest/stage", "internal/cube"}, pure: true},
 		{dir: "builder/cells", may: []string{"ingest/stage", "internal/cube"}, pure: true},
-		{dir: "builder/cuboid", may: []string{"segmenter", "internal/cube", "internal/blob"}},
+		{dir: "builder/cuboid", may: []string{"builder/cells", "segmenter", "internal/cube", "internal/blob", "internal/pages"}},
 		{dir: "ingest", may: []string{
 			"ingest/align", "ingest/decode", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob",
 		}},

@@ -1,15 +1,16 @@
-package stage
+package pages
 
 import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/format"
-	"github.com/tidemarkdb/tidemark/internal/cube"
 )
 
 const (
@@ -18,60 +19,149 @@ const (
 	maxStatBytes = 64      // bounds of longer strings are left out
 )
 
-// systemColumn writes _offset or _timestamp.
-func (e *encoder) systemColumn(of func(*Chunk) []int64) error {
-	e.ints, e.levels = e.ints[:0], e.levels[:0]
-	for _, s := range e.spans {
-		e.ints = append(e.ints, of(s.chunk)[s.from:s.to]...)
-	}
-	e.intStats(8)
-	return e.fixedPages(format.DeltaBinaryPacked, false)
+// Span is a run of values of one column.
+type Span struct {
+	Column   *Column
+	From, To int
 }
 
-// column writes column i of the row group.
-func (e *encoder) column(f *Field, i int) error {
-	e.definitionLevels(i)
-	if f.Kind == Bytes {
-		return e.bytesColumn(f, i)
+// Encoder writes column chunks, one after the other, and keeps its memory (P3). The zero value is ready.
+type Encoder struct {
+	zstd *zstd.Encoder
+	out  *Output
+	meta *format.ColumnMetaData // of the column chunk being written
+
+	spans  []Span
+	ints   []int64 // values of the column that are not null, as 64 bits
+	codes  []int32 // dictionary codes of the values that are not null
+	levels []byte  // per row: 1 where there is a value; empty when no row is null
+	dict   dictionary
+	values []byte // strings of the page being made, without dictionary
+	sizes  []int32
+	body   []byte // page being made
+	part   []byte // encoded values of it
+	comp   []byte // the page, compressed
+	head   []byte
+}
+
+// newZstd returns a compressor for whole buffers.
+func newZstd() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20), zstd.WithAllLitEntropyCompression(true))
+}
+
+// Column writes the values of spans as one column chunk. plain says that strings are not to try a dictionary; it returns
+// whether they found one of no use.
+func (e *Encoder) Column(out *Output, l *Leaf, spans []Span, plain bool) (_ format.ColumnMetaData, nowPlain bool, err error) {
+	n := 0
+	for _, s := range spans {
+		n += s.To - s.From
 	}
-	if f.Kind == Decimal128 {
-		return e.decimalColumn(i)
+	meta, err := e.start(out, l, n)
+	if err != nil {
+		return format.ColumnMetaData{}, false, err
 	}
-	e.gather(f.Kind, i)
-	switch {
-	case f.Kind == Float64:
+	defer e.release()
+	e.spans = spans
+	nowPlain, err = e.column(&l.Element, plain)
+	if err != nil {
+		return format.ColumnMetaData{}, false, fmt.Errorf("column %s: %w", l.Element.Name, err)
+	}
+	return finish(meta), nowPlain, nil
+}
+
+// start begins a column chunk of n rows.
+func (e *Encoder) start(out *Output, l *Leaf, n int) (*format.ColumnMetaData, error) {
+	if e.zstd == nil {
+		var err error
+		if e.zstd, err = newZstd(); err != nil {
+			return nil, err
+		}
+	}
+	e.out, e.meta = out, &format.ColumnMetaData{Type: l.Element.Type.V, PathInSchema: []string{l.Element.Name}, NumValues: int64(n)}
+	return e.meta, nil
+}
+
+// finish completes the metadata of a column chunk.
+func finish(meta *format.ColumnMetaData) format.ColumnMetaData {
+	meta.Encoding = encodingsOf(meta.EncodingStats)
+	return *meta
+}
+
+func encodingsOf(stats []format.PageEncodingStats) []format.Encoding {
+	all := []format.Encoding{format.RLE} // definition levels
+	for _, s := range stats {
+		if !slices.Contains(all, s.Encoding) {
+			all = append(all, s.Encoding)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// keepBytes is the most that an encoder keeps of one buffer for the next column chunk.
+const keepBytes = 8 << 20
+
+// release lets go of what belongs to the caller or grew beyond what is worth keeping.
+func (e *Encoder) release() {
+	e.out, e.meta, e.spans = nil, nil, nil
+	for _, b := range []*[]byte{&e.values, &e.body, &e.part, &e.comp} {
+		if cap(*b) > keepBytes {
+			*b = nil
+		}
+	}
+}
+
+// column writes the column chunk of e.spans.
+func (e *Encoder) column(el *format.SchemaElement, plain bool) (nowPlain bool, err error) {
+	optional := el.RepetitionType.V == format.Optional
+	e.levels = e.levels[:0]
+	if optional {
+		e.definitionLevels()
+	}
+	switch el.Type.V {
+	case format.ByteArray:
+		_, bounds := el.LogicalType.Value.(*format.StringType)
+		return e.bytesColumn(plain, bounds)
+	case format.FixedLenByteArray:
+		return false, e.decimalColumn()
+	case format.Double:
+		e.gather(Float64)
 		e.floatStats()
-		return e.fixedPages(format.Plain, true)
-	case f.Kind == Bool:
+		return false, e.fixedPages(format.Plain, optional)
+	case format.Boolean:
+		e.gather(Bool)
 		e.intStats(1)
-		return e.boolPages()
-	case f.Type.Kind == cube.Date:
+		return false, e.boolPages()
+	case format.Int32:
+		e.gather(Int64)
 		for _, v := range e.ints {
 			if v != int64(int32(v)) {
-				return fmt.Errorf("date: day %d since 1970 does not fit Parquet's 32 bits", v)
+				return false, fmt.Errorf("date: day %d since 1970 does not fit Parquet's 32 bits", v)
 			}
 		}
 		e.intStats(4)
-		return e.datePages()
+		return false, e.datePages()
 	}
+	e.gather(Int64)
 	e.intStats(8)
-	return e.fixedPages(format.DeltaBinaryPacked, true)
+	return false, e.fixedPages(format.DeltaBinaryPacked, optional)
 }
 
 // definitionLevels fills e.levels and the null count.
-func (e *encoder) definitionLevels(i int) {
+func (e *Encoder) definitionLevels() {
 	e.levels = e.levels[:0]
 	nulls := 0
 	for _, s := range e.spans {
-		nulls += len(s.chunk.Columns[i].Nulls)
+		nulls += len(s.Column.Nulls)
 	}
 	if nulls == 0 {
 		return
 	}
 	nulls = 0
 	for _, s := range e.spans {
-		col := &s.chunk.Columns[i]
-		for r := s.from; r < s.to; r++ {
+		col := s.Column
+		for r := s.From; r < s.To; r++ {
 			level := byte(1)
 			if col.IsNull(r) {
 				level = 0
@@ -87,16 +177,16 @@ func (e *encoder) definitionLevels(i int) {
 }
 
 // gather collects the values that are not null as 64 bits.
-func (e *encoder) gather(kind Kind, i int) {
+func (e *Encoder) gather(kind Kind) {
 	e.ints = e.ints[:0]
 	row := 0
 	for _, s := range e.spans {
-		col := &s.chunk.Columns[i]
+		col := s.Column
 		if kind == Int64 && len(e.levels) == 0 && col.Dict == nil {
-			e.ints = append(e.ints, col.Ints[s.from:s.to]...)
+			e.ints = append(e.ints, col.Ints[s.From:s.To]...)
 			continue
 		}
-		for r := s.from; r < s.to; r, row = r+1, row+1 {
+		for r := s.From; r < s.To; r, row = r+1, row+1 {
 			switch {
 			case len(e.levels) > 0 && e.levels[row] == 0:
 			case kind == Float64:
@@ -112,7 +202,7 @@ func (e *encoder) gather(kind Kind, i int) {
 
 // pages cuts the row group into pages and calls encode with the values [from, to) of each; encode returns the encoded
 // values, which may alias e.part.
-func (e *encoder) pages(enc format.Encoding, optional bool, encode func(from, to int) ([]byte, error)) error {
+func (e *Encoder) pages(enc format.Encoding, optional bool, encode func(from, to int) ([]byte, error)) error {
 	value := 0
 	for row := 0; row < int(e.meta.NumValues); row += pageRows {
 		n := min(pageRows, int(e.meta.NumValues)-row)
@@ -135,7 +225,7 @@ func (e *encoder) pages(enc format.Encoding, optional bool, encode func(from, to
 
 // startPage begins e.body with the definition levels of n rows from row on, and returns the number of the first value
 // behind them, given that of the first value in them.
-func (e *encoder) startPage(row, n, value int, optional bool) (int, error) {
+func (e *Encoder) startPage(row, n, value int, optional bool) (int, error) {
 	e.body = e.body[:0]
 	if !optional {
 		return value + n, nil
@@ -156,7 +246,7 @@ func (e *encoder) startPage(row, n, value int, optional bool) (int, error) {
 	return value, nil
 }
 
-func (e *encoder) fixedPages(enc format.Encoding, optional bool) error {
+func (e *Encoder) fixedPages(enc format.Encoding, optional bool) error {
 	return e.pages(enc, optional, func(from, to int) (_ []byte, err error) {
 		if enc == format.DeltaBinaryPacked {
 			e.part, err = new(delta.BinaryPackedEncoding).EncodeInt64(e.part, e.ints[from:to])
@@ -170,7 +260,7 @@ func (e *encoder) fixedPages(enc format.Encoding, optional bool) error {
 	})
 }
 
-func (e *encoder) datePages() error {
+func (e *Encoder) datePages() error {
 	return e.pages(format.Plain, true, func(from, to int) ([]byte, error) {
 		e.part = e.part[:0]
 		for _, v := range e.ints[from:to] {
@@ -180,7 +270,7 @@ func (e *encoder) datePages() error {
 	})
 }
 
-func (e *encoder) boolPages() error {
+func (e *Encoder) boolPages() error {
 	return e.pages(format.Plain, true, func(from, to int) ([]byte, error) {
 		e.part = append(e.part[:0], make([]byte, (to-from+7)/8)...)
 		for i, v := range e.ints[from:to] {
@@ -191,14 +281,14 @@ func (e *encoder) boolPages() error {
 }
 
 // decimalColumn writes 16 bytes a value, plain.
-func (e *encoder) decimalColumn(i int) error {
+func (e *Encoder) decimalColumn() error {
 	var b bounds
 	row := 0
 	e.values = e.values[:0]
 	for _, s := range e.spans {
-		for r := s.from; r < s.to; r, row = r+1, row+1 {
+		for r := s.From; r < s.To; r, row = r+1, row+1 {
 			if len(e.levels) == 0 || e.levels[row] != 0 {
-				v := s.chunk.Columns[i].Bytes(r)
+				v := s.Column.Bytes(r)
 				e.values = append(e.values, v...)
 				b.add(v, compareDecimal)
 			}
@@ -206,7 +296,7 @@ func (e *encoder) decimalColumn(i int) error {
 	}
 	e.setBounds(b)
 	return e.pages(format.Plain, true, func(from, to int) ([]byte, error) {
-		return e.values[decimalBytes*from : decimalBytes*to], nil
+		return e.values[DecimalBytes*from : DecimalBytes*to], nil
 	})
 }
 
@@ -219,7 +309,7 @@ func compareDecimal(a, b []byte) int {
 }
 
 // intStats sets the bounds of e.ints, in size bytes.
-func (e *encoder) intStats(size int) {
+func (e *Encoder) intStats(size int) {
 	if len(e.ints) == 0 {
 		return
 	}
@@ -234,7 +324,7 @@ func (e *encoder) intStats(size int) {
 }
 
 // floatStats sets the bounds of floats, unless there is a NaN: readers order it differently, and must not skip it.
-func (e *encoder) floatStats() {
+func (e *Encoder) floatStats() {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, bits := range e.ints {
 		v := math.Float64frombits(uint64(bits))
@@ -275,7 +365,7 @@ func (b *bounds) add(v []byte, compare func(a, b []byte) int) {
 }
 
 // setBounds copies b into the chunk's statistics.
-func (e *encoder) setBounds(b bounds) {
+func (e *Encoder) setBounds(b bounds) {
 	if !b.some || len(b.lo) > maxStatBytes || len(b.hi) > maxStatBytes {
 		return
 	}

@@ -1,4 +1,4 @@
-package stage
+package pages
 
 import (
 	"encoding/binary"
@@ -96,7 +96,7 @@ func parsePageHeader(b []byte) (h pageHeader, rest []byte, err error) {
 
 // page compresses body and writes it as a page, adding its sizes to the chunk's. A chunk's first page decides whether
 // compression pays; if not, the whole chunk stays plain, since the codec is a property of the chunk.
-func (e *encoder) page(h pageHeader, body []byte) error {
+func (e *Encoder) page(h pageHeader, body []byte) error {
 	h.uncompressed = len(body)
 	if e.meta.TotalCompressedSize == 0 {
 		e.meta.Codec = format.Zstd
@@ -112,9 +112,9 @@ func (e *encoder) page(h pageHeader, body []byte) error {
 	h.compressed, h.crc = len(body), crc32.ChecksumIEEE(body)
 	e.head = h.append(e.head[:0])
 	if h.kind == format.DictionaryPage {
-		e.meta.DictionaryPageOffset = e.out.n
+		e.meta.DictionaryPageOffset = e.out.N
 	} else if e.meta.DataPageOffset == 0 {
-		e.meta.DataPageOffset = e.out.n
+		e.meta.DataPageOffset = e.out.N
 	}
 	e.meta.TotalUncompressedSize += int64(len(e.head) + h.uncompressed)
 	e.meta.TotalCompressedSize += int64(len(e.head) + h.compressed)
@@ -127,7 +127,7 @@ func (e *encoder) page(h pageHeader, body []byte) error {
 }
 
 // countPage keeps the chunk's encoding statistics: readers tell by them whether all pages have dictionary codes.
-func (e *encoder) countPage(h pageHeader) {
+func (e *Encoder) countPage(h pageHeader) {
 	for i := range e.meta.EncodingStats {
 		if s := &e.meta.EncodingStats[i]; s.PageType == h.kind && s.Encoding == h.encoding {
 			s.Count++

@@ -1,4 +1,4 @@
-package stage
+package pages
 
 import (
 	"bytes"
@@ -15,9 +15,9 @@ func (d *columnDecoder) plainValues(col *Column, body []byte, n int, levels []by
 	if d.physical == format.ByteArray {
 		return d.plainStrings(col, body, n, levels)
 	}
-	size := map[format.Type]int{format.Int32: 4, format.Int64: 8, format.Double: 8, format.FixedLenByteArray: decimalBytes}[d.physical]
+	size := map[format.Type]int{format.Int32: 4, format.Int64: 8, format.Double: 8, format.FixedLenByteArray: DecimalBytes}[d.physical]
 	if want := size * n; d.physical != format.Boolean && len(body) != want {
-		return corrupt("%d bytes of plain values, want %d", len(body), want)
+		return Corrupt("%d bytes of plain values, want %d", len(body), want)
 	}
 	switch d.physical {
 	case format.Double:
@@ -26,7 +26,7 @@ func (d *columnDecoder) plainValues(col *Column, body []byte, n int, levels []by
 		d.plainDecimals(col, body, levels)
 	case format.Boolean:
 		if len(body) != (n+7)/8 {
-			return corrupt("%d bytes of booleans, want %d", len(body), (n+7)/8)
+			return Corrupt("%d bytes of booleans, want %d", len(body), (n+7)/8)
 		}
 		vals := make([]int64, n)
 		for i := range vals {
@@ -46,7 +46,7 @@ func (d *columnDecoder) plainValues(col *Column, body []byte, n int, levels []by
 		}
 		d.scatterInts(col, vals, levels)
 	default:
-		return corrupt("physical type %s is not one that tidemark writes", d.physical)
+		return Corrupt("physical type %s is not one that tidemark writes", d.physical)
 	}
 	return nil
 }
@@ -75,11 +75,11 @@ func (d *columnDecoder) plainDecimals(col *Column, body, levels []byte) {
 	if levels == nil {
 		col.Data = append(col.Data, body...)
 	}
-	var zero [decimalBytes]byte
+	var zero [DecimalBytes]byte
 	for _, l := range levels {
 		if l == 1 {
-			col.Data = append(col.Data, body[:decimalBytes]...)
-			body = body[decimalBytes:]
+			col.Data = append(col.Data, body[:DecimalBytes]...)
+			body = body[DecimalBytes:]
 		} else {
 			col.Data = append(col.Data, zero[:]...)
 		}
@@ -88,7 +88,7 @@ func (d *columnDecoder) plainDecimals(col *Column, body, levels []byte) {
 
 func (d *columnDecoder) plainStrings(col *Column, body []byte, n int, levels []byte) error {
 	if n > len(body)/4 {
-		return corrupt("%d strings in %d bytes", n, len(body))
+		return Corrupt("%d strings in %d bytes", n, len(body))
 	}
 	col.Ends = slices.Grow(col.Ends, max(n, len(levels)))
 	col.Data = slices.Grow(col.Data, len(body)-4*n)
@@ -98,18 +98,18 @@ func (d *columnDecoder) plainStrings(col *Column, body []byte, n int, levels []b
 			continue
 		}
 		if len(body) < 4 {
-			return corrupt("strings end early")
+			return Corrupt("strings end early")
 		}
 		size := binary.LittleEndian.Uint32(body)
 		if int64(size) > int64(len(body)-4) {
-			return corrupt("a string of %d bytes in %d", size, len(body)-4)
+			return Corrupt("a string of %d bytes in %d", size, len(body)-4)
 		}
 		col.Data = append(col.Data, body[4:4+size]...)
 		col.Ends = append(col.Ends, uint32(len(col.Data)))
 		body = body[4+size:]
 	}
 	if len(body) > 0 {
-		return corrupt("%d bytes behind the strings", len(body))
+		return Corrupt("%d bytes behind the strings", len(body))
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func cutNoPrefixes(body []byte, n int) ([]byte, error) {
 	rest, ok := bytes.CutPrefix(body, binary.AppendUvarint([]byte{0x80, 1, 4}, uint64(n)))
 	zeros := noPrefixBytes(n)
 	if !ok || len(rest) < zeros || len(bytes.TrimLeft(rest[:zeros], "\x00")) > 0 {
-		return nil, corrupt("strings that share prefixes are not what tidemark writes")
+		return nil, Corrupt("strings that share prefixes are not what tidemark writes")
 	}
 	return rest[zeros:], nil
 }
@@ -131,7 +131,7 @@ func (d *columnDecoder) sizedStrings(body []byte, n int, levels []byte) error {
 	}
 	text, offsets, err := new(delta.LengthByteArrayEncoding).DecodeByteArray(d.text, body, d.offsets)
 	if err != nil || len(offsets) != n+1 {
-		return corrupt("%d string lengths, want %d: %v", len(offsets)-1, n, err)
+		return Corrupt("%d string lengths, want %d: %v", len(offsets)-1, n, err)
 	}
 	d.text, d.offsets = text, offsets
 	base, last := uint32(len(d.col.Data)), uint32(0)
@@ -141,7 +141,7 @@ func (d *columnDecoder) sizedStrings(body []byte, n int, levels []byte) error {
 	for i := range max(n, len(levels)) {
 		if levels == nil || levels[i] == 1 {
 			if ends[0] < last || int(ends[0]) > len(text) {
-				return corrupt("string lengths that overflow")
+				return Corrupt("string lengths that overflow")
 			}
 			last, ends = ends[0], ends[1:]
 		}

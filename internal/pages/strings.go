@@ -1,4 +1,4 @@
-package stage
+package pages
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/format"
-	"github.com/tidemarkdb/tidemark/internal/cube"
 )
 
 // A dictionary over these limits is given up: the column is plain in this row group and in the rest of the file.
@@ -56,7 +55,7 @@ func (d *dictionary) size() int { return len(d.data) + 4*len(d.ends) }
 
 // code returns the code of v, a new one if needed; ok is false when the dictionary is full.
 func (d *dictionary) code(v []byte) (code uint32, ok bool) {
-	h, mask := hashBytes(v), uint64(len(d.slots)-1)
+	h, mask := HashBytes(v), uint64(len(d.slots)-1)
 	for at := h & mask; ; at = (at + 1) & mask {
 		slot := &d.slots[at]
 		if slot.code == 0 {
@@ -74,39 +73,38 @@ func (d *dictionary) code(v []byte) (code uint32, ok bool) {
 	}
 }
 
-// bytesColumn writes strings: by dictionary where that pays, else plain.
-func (e *encoder) bytesColumn(f *Field, i int) error {
-	bounds := f.Type.Kind == cube.String
+// bytesColumn writes strings: by dictionary where that pays, else plain. bounds says whether their order means anything.
+func (e *Encoder) bytesColumn(plain, bounds bool) (nowPlain bool, err error) {
 	total := 0
 	for _, s := range e.spans {
-		total += len(s.chunk.Columns[i].Data) // of a column with a dictionary this is nothing, and its values are few
+		total += len(s.Column.Data) // of a column with a dictionary this is nothing, and its values are few
 	}
 	if total > math.MaxUint32 {
-		return fmt.Errorf("%d bytes in one row group, at most %d fit: use a smaller RowGroupRows", total, math.MaxUint32)
+		return false, fmt.Errorf("%d bytes in one row group, at most %d fit: use smaller row groups", total, math.MaxUint32)
 	}
-	if !e.plain[i] {
-		if e.buildDictionary(i) {
+	if !plain {
+		if e.buildDictionary() {
 			if bounds {
 				e.dictionaryStats()
 			}
-			return e.dictionaryPages()
+			return false, e.dictionaryPages()
 		}
-		e.plain[i] = len(e.codes) > 0
+		plain = len(e.codes) > 0
 	}
 	if bounds {
-		e.stringStats(i)
+		e.stringStats()
 	}
-	return e.stringPages(i)
+	return plain, e.stringPages()
 }
 
 // buildDictionary fills e.dict and e.codes, and reports whether a dictionary pays.
-func (e *encoder) buildDictionary(i int) bool {
+func (e *Encoder) buildDictionary() bool {
 	e.dict.reset(int(e.meta.NumValues))
 	e.codes = e.codes[:0]
 	row := 0
 	for _, s := range e.spans {
-		col := &s.chunk.Columns[i]
-		for r := s.from; r < s.to; r, row = r+1, row+1 {
+		col := s.Column
+		for r := s.From; r < s.To; r, row = r+1, row+1 {
 			if len(e.levels) > 0 && e.levels[row] == 0 {
 				continue
 			}
@@ -124,7 +122,7 @@ func (e *encoder) buildDictionary(i int) bool {
 	return n > 0 && (distinct <= n-n/4 || distinct <= 16)
 }
 
-func (e *encoder) dictionaryPages() error {
+func (e *Encoder) dictionaryPages() error {
 	e.body = e.body[:0]
 	for code := range e.dict.ends {
 		v := e.dict.value(uint32(code))
@@ -144,7 +142,7 @@ func (e *encoder) dictionaryPages() error {
 // stringPages writes strings one after the other, their lengths before them; pages end by rows or by bytes. The encoding
 // is DELTA_BYTE_ARRAY with prefixes of no length: DELTA_LENGTH_BYTE_ARRAY is the same without them, but Spark before 4.1
 // reads it wrongly and without an error (SPARK-52240).
-func (e *encoder) stringPages(i int) error {
+func (e *Encoder) stringPages() error {
 	row, start := 0, 0
 	e.values, e.sizes = e.values[:0], e.sizes[:0]
 	flush := func() error {
@@ -165,8 +163,8 @@ func (e *encoder) stringPages(i int) error {
 		return e.page(pageHeader{kind: format.DataPage, values: n, encoding: format.DeltaByteArray}, e.body)
 	}
 	for _, s := range e.spans {
-		col := &s.chunk.Columns[i]
-		for r := s.from; r < s.to; r++ {
+		col := s.Column
+		for r := s.From; r < s.To; r++ {
 			if len(e.levels) == 0 || e.levels[row] != 0 {
 				v := col.Bytes(r)
 				if len(v) > 1<<30 {
@@ -196,7 +194,7 @@ func appendNoPrefixes(b []byte, n int) []byte {
 // difference and the widths of its 4 parts.
 func noPrefixBytes(n int) int { return 1 + 5*((max(n, 1)+126)/128) }
 
-func (e *encoder) dictionaryStats() {
+func (e *Encoder) dictionaryStats() {
 	var b bounds
 	for code := range e.dict.ends {
 		b.add(e.dict.value(uint32(code)), bytes.Compare)
@@ -204,12 +202,12 @@ func (e *encoder) dictionaryStats() {
 	e.setBounds(b)
 }
 
-func (e *encoder) stringStats(i int) {
+func (e *Encoder) stringStats() {
 	var b bounds
 	row := 0
 	for _, s := range e.spans {
-		col := &s.chunk.Columns[i]
-		for r := s.from; r < s.to; r, row = r+1, row+1 {
+		col := s.Column
+		for r := s.From; r < s.To; r, row = r+1, row+1 {
 			if len(e.levels) == 0 || e.levels[row] != 0 {
 				b.add(col.Bytes(r), bytes.Compare)
 			}

@@ -1,4 +1,4 @@
-package stage
+package pages
 
 import (
 	"encoding/binary"
@@ -12,7 +12,7 @@ import (
 )
 
 // columnDecoder decodes column chunks, one after the other. Lengths are checked before memory is asked for: what a
-// chunk may hold is bounded by the file's metadata, which a hash covers.
+// chunk may hold is bounded by the file's metadata, which a hash covers (P2).
 type columnDecoder struct {
 	zstd     *zstd.Decoder
 	rows     int
@@ -32,20 +32,20 @@ type columnDecoder struct {
 // chunk decodes all pages of a column chunk.
 func (d *columnDecoder) chunk(data []byte) error {
 	if d.meta.NumValues != int64(d.rows) {
-		return corrupt("%d values in a group of %d rows", d.meta.NumValues, d.rows)
+		return Corrupt("%d values in a group of %d rows", d.meta.NumValues, d.rows)
 	}
 	if d.meta.TotalUncompressedSize > math.MaxUint32 {
-		return corrupt("%d bytes of values", d.meta.TotalUncompressedSize)
+		return Corrupt("%d bytes of values", d.meta.TotalUncompressedSize)
 	}
 	left := d.meta.TotalUncompressedSize
 	seen := 0
 	for len(data) > 0 {
 		h, rest, err := parsePageHeader(data)
 		if err != nil {
-			return corrupt("%v", err)
+			return Corrupt("%v", err)
 		}
 		if h.compressed > len(rest) || int64(h.uncompressed) > left {
-			return corrupt("a page of %d bytes, %d uncompressed, does not fit its chunk", h.compressed, h.uncompressed)
+			return Corrupt("a page of %d bytes, %d uncompressed, does not fit its chunk", h.compressed, h.uncompressed)
 		}
 		left -= int64(h.uncompressed)
 		body, err := d.uncompress(h, rest[:h.compressed])
@@ -55,13 +55,13 @@ func (d *columnDecoder) chunk(data []byte) error {
 		data = rest[h.compressed:]
 		if h.kind == format.DictionaryPage {
 			if seen > 0 || d.col.Dict != nil {
-				return corrupt("a dictionary page behind other pages")
+				return Corrupt("a dictionary page behind other pages")
 			}
 			d.col.Dict = &Column{Kind: d.col.Kind}
 			err = d.plainValues(d.col.Dict, body, h.values, nil)
 		} else {
 			if seen += h.values; seen > d.rows {
-				return corrupt("more than %d values", d.rows)
+				return Corrupt("more than %d values", d.rows)
 			}
 			err = d.dataPage(h, body)
 		}
@@ -70,14 +70,14 @@ func (d *columnDecoder) chunk(data []byte) error {
 		}
 	}
 	if seen != d.rows {
-		return corrupt("%d values, want %d", seen, d.rows)
+		return Corrupt("%d values, want %d", seen, d.rows)
 	}
 	return nil
 }
 
 func (d *columnDecoder) uncompress(h pageHeader, data []byte) ([]byte, error) {
 	if crc32.ChecksumIEEE(data) != h.crc {
-		return nil, corrupt("a page is damaged: its checksum does not match")
+		return nil, Corrupt("a page is damaged: its checksum does not match")
 	}
 	switch d.meta.Codec {
 	case format.Uncompressed:
@@ -87,14 +87,14 @@ func (d *columnDecoder) uncompress(h pageHeader, data []byte) ([]byte, error) {
 		}
 		var err error
 		if d.body, err = d.zstd.DecodeAll(data, d.body[:0]); err != nil {
-			return nil, corrupt("zstd: %v", err)
+			return nil, Corrupt("zstd: %v", err)
 		}
 		data = d.body
 	default:
-		return nil, corrupt("codec %s, want ZSTD or UNCOMPRESSED", d.meta.Codec)
+		return nil, Corrupt("codec %s, want ZSTD or UNCOMPRESSED", d.meta.Codec)
 	}
 	if len(data) != h.uncompressed {
-		return nil, corrupt("a page of %d bytes, its header says %d", len(data), h.uncompressed)
+		return nil, Corrupt("a page of %d bytes, its header says %d", len(data), h.uncompressed)
 	}
 	return data, nil
 }
@@ -116,7 +116,7 @@ func (d *columnDecoder) dataPage(h pageHeader, body []byte) (err error) {
 		}
 	}
 	if (h.encoding == format.RLEDictionary) != (d.col.Dict != nil) {
-		return corrupt("a page of encoding %s in a chunk that has another", h.encoding)
+		return Corrupt("a page of encoding %s in a chunk that has another", h.encoding)
 	}
 	switch {
 	case h.encoding == format.RLEDictionary:
@@ -137,17 +137,17 @@ func (d *columnDecoder) dataPage(h pageHeader, body []byte) (err error) {
 			return d.sizedStrings(body, n, levels)
 		}
 	}
-	return corrupt("encoding %s of %s is not one that tidemark writes", h.encoding, d.physical)
+	return Corrupt("encoding %s of %s is not one that tidemark writes", h.encoding, d.physical)
 }
 
 // definitionLevels reads n levels; nil means that all are 1.
 func (d *columnDecoder) definitionLevels(body []byte, n int) (levels, rest []byte, err error) {
 	if len(body) < 4 {
-		return nil, nil, corrupt("a page without levels")
+		return nil, nil, Corrupt("a page without levels")
 	}
 	size := int64(binary.LittleEndian.Uint32(body))
 	if size > int64(len(body)-4) {
-		return nil, nil, corrupt("%d bytes of levels in a page of %d", size, len(body))
+		return nil, nil, Corrupt("%d bytes of levels in a page of %d", size, len(body))
 	}
 	text, rest := body[4:4+size], body[4+size:]
 	if u, k := binary.Uvarint(text); k > 0 && u == uint64(n)<<1 && len(text) == k+1 && text[k] == 1 {
@@ -157,14 +157,14 @@ func (d *columnDecoder) definitionLevels(body []byte, n int) (levels, rest []byt
 		return nil, nil, err
 	}
 	if d.levels, err = (&rle.Encoding{BitWidth: 1}).DecodeLevels(d.levels, text); err != nil {
-		return nil, nil, corrupt("levels: %v", err)
+		return nil, nil, Corrupt("levels: %v", err)
 	}
 	if len(d.levels) < n {
-		return nil, nil, corrupt("%d levels, want %d", len(d.levels), n)
+		return nil, nil, Corrupt("%d levels, want %d", len(d.levels), n)
 	}
 	for _, l := range d.levels[:n] {
 		if l > 1 {
-			return nil, nil, corrupt("a level of %d", l)
+			return nil, nil, Corrupt("a level of %d", l)
 		}
 	}
 	return d.levels[:n], rest, nil
@@ -176,7 +176,7 @@ func checkRuns(b []byte, width, n int) error {
 	for total := 0; len(b) > 0; {
 		u, k := binary.Uvarint(b)
 		if k <= 0 || u>>1 > uint64(n)+8 {
-			return corrupt("a run longer than its page")
+			return Corrupt("a run longer than its page")
 		}
 		count, size := int(u>>1), (width+7)/8
 		if u&1 == 1 {
@@ -185,7 +185,7 @@ func checkRuns(b []byte, width, n int) error {
 		}
 		total += count
 		if size > len(b)-k || total > n+8 {
-			return corrupt("a run that does not fit its page")
+			return Corrupt("a run that does not fit its page")
 		}
 		b = b[k+size:]
 	}
@@ -195,7 +195,7 @@ func checkRuns(b []byte, width, n int) error {
 func (d *columnDecoder) dictionaryCodes(body []byte, n int, levels []byte) error {
 	size := d.col.Dict.Len()
 	if n > 0 && (len(body) == 0 || body[0] > 32) {
-		return corrupt("dictionary codes without a width")
+		return Corrupt("dictionary codes without a width")
 	}
 	codes := d.codes[:0]
 	if n > 0 {
@@ -204,13 +204,13 @@ func (d *columnDecoder) dictionaryCodes(body []byte, n int, levels []byte) error
 			return err
 		}
 		if codes, err = new(rle.DictionaryEncoding).DecodeInt32(codes, body); err != nil || len(codes) < n {
-			return corrupt("%d dictionary codes, want %d: %v", len(codes), n, err)
+			return Corrupt("%d dictionary codes, want %d: %v", len(codes), n, err)
 		}
 	}
 	d.codes = codes
 	for _, code := range codes[:n] {
 		if uint32(code) >= uint32(size) {
-			return corrupt("code %d in a dictionary of %d", uint32(code), size)
+			return Corrupt("code %d in a dictionary of %d", uint32(code), size)
 		}
 	}
 	if d.col.Codes == nil {
@@ -237,7 +237,7 @@ func (d *columnDecoder) deltaValues(body []byte, n int, levels []byte) error {
 	}
 	vals, err := new(delta.BinaryPackedEncoding).DecodeInt64(make([]int64, 0, n), body)
 	if err != nil || len(vals) != n {
-		return corrupt("%d delta values, want %d: %v", len(vals), n, err)
+		return Corrupt("%d delta values, want %d: %v", len(vals), n, err)
 	}
 	d.scatterInts(d.col, vals, levels)
 	return nil
@@ -249,7 +249,7 @@ func checkDelta(body []byte, n int) error {
 	for _, want := range []uint64{128, 4, uint64(n)} {
 		u, k := binary.Uvarint(body)
 		if k <= 0 || u != want {
-			return corrupt("a delta header that says %d, want %d", u, want)
+			return Corrupt("a delta header that says %d, want %d", u, want)
 		}
 		body = body[k:]
 	}
