@@ -303,15 +303,13 @@ func TestE2EFaultsS3Killed(t *testing.T) {
 	s.verify()
 }
 
-// The disk that holds spool, local store and catalog is full: the process says so and lives, and goes on when there is
-// room again.
-func TestE2EFaultsDiskFull(t *testing.T) {
+// smallDisk mounts a file system of 16 MiB and returns its folder, and what fills it up until free is called.
+func smallDisk(t *testing.T) (disk string, fill func() (free func())) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("only root may mount a small disk")
 	}
-	disk := t.TempDir()
-	s := newSite(t, place{staging: "{roll: {rows: 1000, age: 1s}}"})
-	def := filepath.Join(s.data, "pageviews.yaml")
+	disk = t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=16m"); err != nil {
 		t.Skipf("mount a small disk: %v", err)
 	}
@@ -320,9 +318,7 @@ func TestE2EFaultsDiskFull(t *testing.T) {
 			t.Errorf("unmount %s: %v", disk, err)
 		}
 	})
-	s.data = filepath.Join(disk, "data")
-	s.run("table", "apply", "-f", def)
-	fill := func() (free func()) {
+	return disk, func() (free func()) {
 		t.Helper()
 		path := filepath.Join(disk, "ballast")
 		f, err := os.Create(path)
@@ -342,6 +338,16 @@ func TestE2EFaultsDiskFull(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The disk that holds spool, local store and catalog is full: the process says so and lives, and goes on when there is
+// room again.
+func TestE2EFaultsDiskFull(t *testing.T) {
+	disk, fill := smallDisk(t)
+	s := newSite(t, place{staging: "{roll: {rows: 1000, age: 1s}}"})
+	def := filepath.Join(s.data, "pageviews.yaml")
+	s.data = filepath.Join(disk, "data")
+	s.run("table", "apply", "-f", def)
 	v := s.serve()
 	s.produce(t.Context(), 4000, 1)
 	v.until("committed while there is room", committed("pageviews", s.all()))
