@@ -83,16 +83,22 @@ func (r *jobRun) build(ctx context.Context, m *segmenter.Manifest) error {
 // Recover wakes the job.
 func (r *jobRun) awaitStaging(ctx context.Context) error {
 	cat := r.b.o.Catalog
-	missing, err := cat.Unstaged(ctx, r.info.TableID, r.seg.Range)
-	if err != nil || len(missing) == 0 {
+	unstaged, err := cat.Unstaged(ctx, r.info.TableID, r.seg.Range)
+	if err != nil || unstaged.Empty() {
 		return err
 	}
-	for _, line := range missing {
-		if _, err := cat.RequestRoll(ctx, catalog.RollRequest{TableID: r.info.TableID, Partition: line.Partition, UpTo: line.End}); err != nil {
-			return err
-		}
+	if len(unstaged.Never) > 0 {
+		return &neverError{unstaged.Never}
 	}
-	r.logf("asked for %s to be staged", missing)
+	missing := unstaged.Coming
+	asked, err := cat.RequestJobRolls(ctx, r.job.ID, r.info.TableID, missing)
+	var full *catalog.ConflictError
+	if errors.As(err, &full) { // it comes when it is old or large enough
+		r.logf("not asked for: %v", full)
+	} else if err != nil {
+		return err
+	}
+	r.logf("asked for %d partitions of %s to be staged", asked, missing)
 	if err := r.report(ctx); err != nil {
 		return err
 	}

@@ -28,13 +28,14 @@ const (
 
 // Builder plans and builds the segments of all cubes of a catalog. Several processes may run one on the same catalog.
 type Builder struct {
-	o      Options
-	m      *metrics
-	sched  *scheduler.Scheduler
-	logs   *logCache
-	cuts   *cutter
-	upkeep *maintainer
-	swept  atomic.Value // time.Time: when abandoned reservations were last looked for
+	o        Options
+	m        *metrics
+	sched    *scheduler.Scheduler
+	logs     *logCache
+	cuts     *cutter
+	upkeep   *maintainer
+	patience *patience
+	swept    atomic.Value // time.Time: when abandoned reservations were last looked for
 
 	told    told
 	notices chan struct{}  // a slot for each webhook under way
@@ -51,7 +52,7 @@ func New(o Options) (*Builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("builder: %w", err)
 	}
-	b := &Builder{o: o, m: m, logs: newLogCache(o.Log, m), cuts: newCutter(), upkeep: newMaintainer(), notices: make(chan struct{}, maxNotices)}
+	b := &Builder{o: o, m: m, logs: newLogCache(o.Log, m), cuts: newCutter(), upkeep: newMaintainer(), patience: newPatience(o.Node), notices: make(chan struct{}, maxNotices)}
 	b.swept.Store(time.Time{})
 	b.sched, err = scheduler.New(TaskStore(o.Catalog), b.kinds(), scheduler.Options{
 		Node:     scheduler.Node{Name: o.Node, Address: o.Address, Roles: o.Roles, Version: o.Version},

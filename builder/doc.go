@@ -10,11 +10,14 @@
 //   - B3: a segment is published only if the ledger names every offset of its range and every file that the ledger names
 //     is in the store, with the size that was committed.
 //   - B4: manifest.json is the last file of a folder, and a folder is written by one epoch of one job (I4).
-//   - B5: what waits for staging holds no slot and no lease.
+//   - B5: what waits for staging holds no slot and no lease, and goes on when all is staged, even if its job has failed by
+//     then; what a closed generation lacks is not waited for. One new segment waits for the log of a partition, not several.
 //   - B6: the plan that was shown is the plan that is run: its hash is over all that it does.
 //   - B7: nothing is deleted in the pass that found it unneeded (I11), and nothing that a live segment names.
 //   - B8: the catalog can be made again from the files of the store alone, but for users, jobs and history.
 //   - B9: a pass of the timer over cubes that have nothing to do asks the catalog once or twice, however many cubes, segments
 //     and ended jobs there are, and asks for all that a look at every cube would. What it remembers is only of this process:
 //     after a restart it looks at every cube once.
+//   - B10: a time that a job was given (lease, back-off, wait, hold) is judged in one place, patience: no clock, however it is
+//     set, makes it last longer than that, or takes the job of an owner that renews its lease.
 package builder

@@ -38,7 +38,8 @@ type jobRun struct {
 
 // bodySpec is the spec of a task that runs a job.
 type bodySpec struct {
-	Job int64 `json:"job"`
+	Job   int64 `json:"job"`
+	Until int64 `json:"until,omitempty"` // the Job.UntilUs that was found to be over
 }
 
 // bodyTask is the task that runs a job: a slot of its cube. Fresh builds go first, since the others let pass what comes
@@ -53,7 +54,7 @@ func bodyTask(j catalog.Job, maxJobs int) scheduler.Submission {
 	}
 	return scheduler.Submission{
 		Kind: taskBody, Key: "body/" + j.CubeID, Dedup: fmt.Sprintf("job-%d", j.ID), SubmittedBy: j.SubmittedBy,
-		Spec: fmt.Appendf(nil, `{"job":%d}`, j.ID), Slots: max(maxJobs, 1), Yield: yield,
+		Spec: fmt.Appendf(nil, `{"job":%d,"until":%d}`, j.ID, j.UntilUs), Slots: max(maxJobs, 1), Yield: yield,
 	}
 }
 
@@ -64,7 +65,8 @@ func (b *Builder) runBody(ctx context.Context, t scheduler.Task) ([]scheduler.Su
 	if err := json.Unmarshal(t.Spec, &spec); err != nil {
 		return nil, &scheduler.FinalError{Err: fmt.Errorf("spec of task %d: %w", t.ID, err)}
 	}
-	j, ok, err := b.o.Catalog.ClaimJob(ctx, catalog.JobClaim{ID: spec.Job, Owner: b.o.Node, Now: time.Now(), Lease: b.o.Lease})
+	defer b.patience.run(spec.Job)()
+	j, ok, err := b.o.Catalog.ClaimJob(ctx, catalog.JobClaim{ID: spec.Job, Owner: b.o.Node, Now: time.Now(), Lease: b.o.Lease, Until: spec.Until})
 	if errors.Is(err, catalog.ErrNotFound) || (err == nil && !ok) {
 		return nil, nil // it ended, was paused, waits, or another has it: Recover sees to it
 	}
@@ -224,28 +226,27 @@ func (r *jobRun) end(ctx context.Context, err error) (state catalog.JobState, _ 
 	p := catalog.JobPause{ID: r.job.ID, Epoch: r.job.Epoch, Problem: err.Error()}
 	now := time.Now()
 	var wait *waitError
+	var never *neverError
 	var final *FinalError
 	var stale *catalog.StaleJobError
 	switch {
 	case errors.As(err, &stale):
 		return jobTaken, nil
+	case errors.As(err, &never): // withdrawn at once, so that the cube goes on
+		return r.failed(ctx, p)
 	case errors.As(err, &wait):
 		p.Until, p.Uncount = now.Add(r.b.o.StagingWait), true
-		return catalog.JobWaiting, r.taken(cat.WaitJob(ctx, p))
+		return catalog.JobWaiting, taken(cat.WaitJob(ctx, p))
 	case cause != nil: // the process stops, or the task was taken away: another attempt is nobody's fault
 		p.Problem, p.Uncount = cause.Error(), true
-		return catalog.JobPending, r.taken(cat.RetryJob(ctx, p))
+		return catalog.JobPending, taken(cat.RetryJob(ctx, p))
 	case errors.As(err, &final), r.job.Attempts >= r.b.o.MaxAttempts:
 		p.Until = now.Add(r.b.o.FailedHold)
-		if err := r.taken(cat.FailJob(ctx, p)); err != nil {
-			return catalog.JobFailed, err
-		}
-		r.b.notify(ctx, r.failure(p.Problem).forGood())
-		return catalog.JobFailed, nil
+		return r.failed(ctx, p)
 	}
 	p.Until = now.Add(r.b.backOff(r.job.Attempts))
-	if err := r.taken(cat.RetryJob(ctx, p)); err != nil {
-		return catalog.JobPending, err
+	if err := cat.RetryJob(ctx, p); err != nil {
+		return unsaid(catalog.JobPending, err)
 	}
 	if r.job.Attempts >= r.b.o.NotifyAfter {
 		r.b.notify(ctx, r.failure(p.Problem))
@@ -253,13 +254,31 @@ func (r *jobRun) end(ctx context.Context, err error) (state catalog.JobState, _ 
 	return catalog.JobPending, nil
 }
 
+// failed ends the job and tells its owner, unless the catalog knows better: a publication whose answer was lost has
+// succeeded, and a job that was taken over or cancelled is no failure of this attempt.
+func (r *jobRun) failed(ctx context.Context, p catalog.JobPause) (catalog.JobState, error) {
+	if err := r.b.o.Catalog.FailJob(ctx, p); err != nil {
+		return unsaid(catalog.JobFailed, err)
+	}
+	r.b.notify(ctx, r.failure(p.Problem).forGood())
+	return catalog.JobFailed, nil
+}
+
 // taken makes a refusal a success: somebody else decides about the job by now.
-func (r *jobRun) taken(err error) error {
+func taken(err error) error {
 	var stale *catalog.StaleJobError
 	if errors.As(err, &stale) || errors.Is(err, catalog.ErrNotFound) {
 		return nil
 	}
 	return err
+}
+
+// unsaid is what became of a job whose state the catalog did not take.
+func unsaid(state catalog.JobState, err error) (catalog.JobState, error) {
+	if taken(err) == nil {
+		return jobTaken, nil
+	}
+	return state, err
 }
 
 func (b *Builder) backOff(attempts int) time.Duration {

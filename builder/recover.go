@@ -7,97 +7,169 @@ import (
 	"time"
 
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
+	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
 // recover looks at every job that holds a reservation: it queues what may run and has no task, wakes what waited for
-// staging, ends what has waited too long, and withdraws what nobody will build. It costs what is open.
+// staging, ends what has waited too long, and withdraws what nobody will build. It costs what is open. One job's trouble
+// does not stop the others: its error comes at the end.
 func (b *Builder) recover(ctx context.Context, _ scheduler.Task) ([]scheduler.Submission, error) {
 	jobs, err := b.o.Catalog.OpenJobs(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	b.countJobs(jobs, now)
+	r := &recovery{b: b, now: b.patience.now(), cubes: map[string]catalog.CubeInfo{}}
+	b.patience.watch(jobs, r.now)
+	b.countJobs(jobs, time.Now())
 	var spawn []scheduler.Submission
-	abandoned := false
-	maxJobs := map[string]int{}
+	var errs []error
 	for _, j := range jobs {
-		abandoned = abandoned || (j.State == catalog.JobFailed && j.UntilUs <= now.UnixMicro())
-		ready, err := b.wake(ctx, j, now)
-		if err != nil {
-			return nil, err
+		s, err := r.look(ctx, j)
+		switch {
+		case ctx.Err() != nil && len(spawn) > 0:
+			return spawn, nil // the others are for the next pass
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, catalog.ErrNotFound): // it, or its cube, has ended meanwhile
+		case err != nil:
+			errs = append(errs, fmt.Errorf("job %d: %w", j.ID, err))
+		case s != nil:
+			spawn = append(spawn, *s)
 		}
-		if !ready {
-			continue
-		}
-		n, ok := maxJobs[j.CubeID]
-		if !ok {
-			info, err := b.o.Catalog.CubeInfo(ctx, j.CubeID)
-			if errors.Is(err, catalog.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			n = info.Cube.MaxJobs
-			maxJobs[j.CubeID] = n
-		}
-		spawn = append(spawn, bodyTask(j, n))
 	}
-	if abandoned || now.Sub(b.swept.Load().(time.Time)) > time.Minute {
-		if _, err := b.o.Catalog.WithdrawAbandoned(ctx, now); err != nil {
-			return nil, err
+	if time.Since(b.swept.Load().(time.Time)) > time.Minute {
+		if _, err := b.o.Catalog.WithdrawAbandoned(ctx); err != nil {
+			errs = append(errs, err)
+		} else {
+			b.swept.Store(time.Now())
 		}
-		b.swept.Store(now)
 	}
-	return spawn, nil
+	if len(errs) == 0 {
+		return spawn, nil
+	}
+	if len(spawn) > 0 { // a task that fails spawns nothing
+		_, err := b.sched.Submit(ctx, spawn...)
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
 }
 
-// wake reports whether a job may run now.
-func (b *Builder) wake(ctx context.Context, j catalog.Job, now time.Time) (ready bool, err error) {
-	us := now.UnixMicro()
-	far := now.Add(2 * b.o.Lease).UnixMicro() // no lease ends behind it unless a clock has jumped
+// recovery is one pass of recover.
+type recovery struct {
+	b     *Builder
+	now   moment
+	cubes map[string]catalog.CubeInfo // read so far
+}
+
+func (r *recovery) cube(ctx context.Context, id string) (catalog.CubeInfo, error) {
+	if info, ok := r.cubes[id]; ok {
+		return info, nil
+	}
+	info, err := r.b.o.Catalog.CubeInfo(ctx, id)
+	if err == nil {
+		r.cubes[id] = info
+	}
+	return info, err
+}
+
+// look returns the task that runs a job, where it may run now.
+func (r *recovery) look(ctx context.Context, j catalog.Job) (*scheduler.Submission, error) {
+	length, timed := r.b.given(j)
+	over := timed && r.b.patience.over(j, length, r.now)
+	ready := false
+	var err error
 	switch j.State {
-	case catalog.JobPending:
-		return j.UntilUs <= us || j.UntilUs > now.Add(2*b.o.MaxBackOff).UnixMicro(), nil
-	case catalog.JobRunning:
-		return j.UntilUs <= us || j.UntilUs > far, nil
+	case catalog.JobPending, catalog.JobRunning:
+		ready = over
 	case catalog.JobWaiting:
-		return b.wakeWaiting(ctx, j, us)
+		ready, err = r.waiting(ctx, j, over)
+	case catalog.JobFailed:
+		ready, err = r.failed(ctx, j, over)
 	}
-	return false, nil
+	if err != nil || !ready {
+		return nil, err
+	}
+	info, err := r.cube(ctx, j.CubeID)
+	if err != nil {
+		return nil, err
+	}
+	s := bodyTask(j, info.Cube.MaxJobs)
+	return &s, nil
 }
 
-func (b *Builder) wakeWaiting(ctx context.Context, j catalog.Job, us int64) (ready bool, err error) {
-	s, err := b.o.Catalog.Segment(ctx, j.CubeID, j.Segment)
-	if errors.Is(err, catalog.ErrNotFound) {
-		return false, nil // ended meanwhile
-	}
-	if err != nil {
-		return false, err
-	}
-	info, err := b.o.Catalog.CubeInfo(ctx, j.CubeID)
-	if err != nil {
-		return false, err
-	}
-	missing, err := b.o.Catalog.Unstaged(ctx, info.TableID, s.Range)
+// waiting wakes a job when all is staged, and ends it when that cannot come any more or has taken too long.
+func (r *recovery) waiting(ctx context.Context, j catalog.Job, over bool) (ready bool, err error) {
+	missing, info, err := r.unstaged(ctx, j)
 	switch {
 	case err != nil:
 		return false, err
-	case len(missing) == 0:
-		return true, b.o.Catalog.WakeJob(ctx, j.ID)
-	case j.UntilUs > us:
+	case missing.Empty():
+		return true, r.b.o.Catalog.WakeJob(ctx, j.ID)
+	case len(missing.Never) > 0:
+		return false, r.withdraw(ctx, j, info, (&neverError{missing.Never}).Error())
+	case !over:
 		return false, nil
 	}
-	problem := fmt.Sprintf("%s was not staged within %s: is table %s read by an ingest process?", missing, b.o.StagingWait, info.Cube.Table)
-	err = b.o.Catalog.FailJob(ctx, catalog.JobPause{ID: j.ID, Epoch: j.Epoch, Problem: problem, Until: time.UnixMicro(us).Add(b.o.FailedHold)})
-	r := &jobRun{b: b, job: j, def: info.Cube}
-	if err = r.taken(err); err == nil {
-		b.m.jobEnded(j.Kind, catalog.JobFailed, 0)
-		b.notify(ctx, r.failure(problem).forGood())
+	problem := fmt.Sprintf("%s was not staged within %s: is table %s read by an ingest process?", missing.Coming, r.b.o.StagingWait, info.Cube.Table)
+	until := time.UnixMicro(r.now.us).Add(r.b.o.FailedHold)
+	return false, r.fail(ctx, j, info, catalog.JobPause{ID: j.ID, Epoch: j.Epoch, Problem: problem, Until: until, Unstaged: true})
+}
+
+// failed wakes a job that lacked nothing but staging when that has come, and withdraws one that nobody has resumed in time.
+func (r *recovery) failed(ctx context.Context, j catalog.Job, over bool) (ready bool, err error) {
+	if j.Unstaged {
+		missing, info, err := r.unstaged(ctx, j)
+		switch {
+		case err != nil:
+			return false, err
+		case missing.Empty():
+			return true, r.b.o.Catalog.WakeJob(ctx, j.ID)
+		case len(missing.Never) > 0:
+			return false, r.withdraw(ctx, j, info, (&neverError{missing.Never}).Error())
+		}
 	}
-	return false, err
+	if !over {
+		return false, nil
+	}
+	return false, taken(r.b.o.Catalog.FailJob(ctx, catalog.JobPause{ID: j.ID, Epoch: j.Epoch, Problem: j.Problem}))
+}
+
+// unstaged returns what a job's segment lacks.
+func (r *recovery) unstaged(ctx context.Context, j catalog.Job) (catalog.Unstaged, catalog.CubeInfo, error) {
+	s, err := r.b.o.Catalog.Segment(ctx, j.CubeID, j.Segment)
+	if err != nil {
+		return catalog.Unstaged{}, catalog.CubeInfo{}, err
+	}
+	info, err := r.cube(ctx, j.CubeID)
+	if err != nil {
+		return catalog.Unstaged{}, info, err
+	}
+	missing, err := r.b.o.Catalog.Unstaged(ctx, info.TableID, s.Range)
+	return missing, info, err
+}
+
+// withdraw ends a job whose offsets cannot come, so that its cube goes on.
+func (r *recovery) withdraw(ctx context.Context, j catalog.Job, info catalog.CubeInfo, problem string) error {
+	return r.fail(ctx, j, info, catalog.JobPause{ID: j.ID, Epoch: j.Epoch, Problem: problem})
+}
+
+func (r *recovery) fail(ctx context.Context, j catalog.Job, info catalog.CubeInfo, p catalog.JobPause) error {
+	err := r.b.o.Catalog.FailJob(ctx, p)
+	if err != nil {
+		return taken(err)
+	}
+	r.b.m.jobEnded(j.Kind, catalog.JobFailed, 0)
+	run := &jobRun{b: r.b, job: j, def: info.Cube}
+	r.b.notify(ctx, run.failure(p.Problem).forGood())
+	return nil
+}
+
+// neverError says that offsets of a segment cannot come any more.
+type neverError struct{ lines segmenter.Vector }
+
+func (e *neverError) Error() string {
+	return fmt.Sprintf("%s will never be staged: its generation of the topic was closed before it (the topic was made again, or truncated): the next cut ends where it was closed", e.lines)
 }
 
 // countJobs sets the gauges of open jobs.

@@ -305,7 +305,7 @@ func (in *Ingester) rollRequests(ctx context.Context) error {
 			if !known {
 				end = p.rollEnd(r.UpTo)
 			}
-			if !p.rolled(end) {
+			if !p.begunAfter(r.Generation) && !p.rolled(end) {
 				upTo[key] = end
 				continue
 			}
@@ -316,6 +316,13 @@ func (in *Ingester) rollRequests(ctx context.Context) error {
 	}
 	in.rollUpTo = upTo
 	return nil
+}
+
+// begunAfter reports whether a partition is beyond a generation: nothing of that is left to be committed.
+func (p *partition) begunAfter(generation int32) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.generation > generation
 }
 
 // rollKey names a partition's part of a roll request.

@@ -332,6 +332,30 @@ func TestSimRollRequest(t *testing.T) {
 	})
 }
 
+// A roll request for offsets of a topic that was made again ends: they never come, and the new topic is not rolled for it.
+func TestSimRollRequestOfAnOldGeneration(t *testing.T) {
+	simulate(t, 1, worldTable, func(w *world) {
+		_, stop := w.start()
+		defer stop()
+		w.produce(0, 120, 0)
+		time.Sleep(15 * time.Second)
+		_, err := w.cat.RequestRoll(w.t.Context(), catalog.RollRequest{TableID: w.def.ID, Partition: 0, UpTo: 1000})
+		w.must(err)
+		w.must(w.cluster.DeleteTopic("events"))
+		time.Sleep(30 * time.Second)
+		w.must(w.cluster.CreateTopic("events", 1, nil))
+		w.sent[0] = map[int64]string{}
+		w.prod.PurgeTopicsFromClient("events")
+		w.produce(0, 50, 0)
+		time.Sleep(2 * time.Minute)
+		reqs, err := w.cat.RollRequests(w.t.Context())
+		w.must(err)
+		if len(reqs) != 0 {
+			w.t.Errorf("requests left: %+v", reqs)
+		}
+	})
+}
+
 // A new version of the definition is used from the next record on; a file holds one version.
 func TestSimDefinitionChangesWhileReading(t *testing.T) {
 	simulate(t, 1, worldTable, func(w *world) {

@@ -143,7 +143,7 @@ func historyOps() []historyOp {
 			return err
 		}},
 		{"WithdrawAbandoned", func(ctx context.Context, h *history) error {
-			_, err := h.c.WithdrawAbandoned(ctx, clock(0))
+			_, err := h.c.WithdrawAbandoned(ctx)
 			return err
 		}},
 		{"RetiredSegments", func(ctx context.Context, h *history) error { _, err := h.c.RetiredSegments(ctx, now(), 10); return err }},

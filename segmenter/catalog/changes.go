@@ -161,11 +161,20 @@ func (c *Catalog) Inputs(ctx context.Context, tableID string, v segmenter.Vector
 	}
 }
 
-// Unstaged returns the offsets of v that the ledger does not hold yet: nil when a build may go on. Rows tile a line from its
-// start to its end (C4), so that it reads lines, not rows.
-func (c *Catalog) Unstaged(ctx context.Context, tableID string, v segmenter.Vector) (missing segmenter.Vector, err error) {
+// Unstaged is what the ledger does not hold of a range.
+type Unstaged struct {
+	Coming segmenter.Vector // of open generations: it is to be staged
+	Never  segmenter.Vector // of closed ones: their end is fixed, and it is behind it
+}
+
+// Empty reports whether a build may go on.
+func (u Unstaged) Empty() bool { return len(u.Coming) == 0 && len(u.Never) == 0 }
+
+// Unstaged returns the offsets of v that the ledger does not hold yet. Rows tile a line from its start to its end (C4), so
+// that it reads lines, not rows.
+func (c *Catalog) Unstaged(ctx context.Context, tableID string, v segmenter.Vector) (u Unstaged, err error) {
 	err = c.read(ctx, "read ends of table "+tableID, func(t *tx) error {
-		missing = nil
+		u = Unstaged{}
 		if err := t.wantTable(tableID); err != nil {
 			return err
 		}
@@ -174,15 +183,21 @@ func (c *Catalog) Unstaged(ctx context.Context, tableID string, v segmenter.Vect
 			return err
 		}
 		var have segmenter.Vector
+		newest := map[int32]int32{}
 		for _, l := range lines {
 			have = append(have, l)
+			newest[l.Partition] = max(newest[l.Partition], l.Generation)
 		}
 		for _, r := range v {
-			missing = append(missing, lack(r, have)...)
+			if missing := lack(r, have); r.Generation < newest[r.Partition] {
+				u.Never = append(u.Never, missing...)
+			} else {
+				u.Coming = append(u.Coming, missing...)
+			}
 		}
 		return nil
 	})
-	return missing, err
+	return u, err
 }
 
 // lack returns the offsets of r that its line in have does not hold: those before it, and those behind it.

@@ -186,6 +186,17 @@ func TestInputsAndUnstaged(t *testing.T) {
 		for range c.Inputs(ctx, table, segmenter.Vector{rng(0, 0, 40)}) {
 			break // must not hang or fail what comes
 		}
+		unstaged := func(v segmenter.Vector, want Unstaged) {
+			t.Helper()
+			got, err := c.Unstaged(ctx, table, v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantDiff(t, "unstaged of "+v.String(), want, got)
+			if got.Empty() != (len(want.Coming)+len(want.Never) == 0) {
+				t.Errorf("unstaged of %s: empty is %t of %+v", v, got.Empty(), got)
+			}
+		}
 		for _, tt := range []struct{ v, want segmenter.Vector }{
 			{segmenter.Vector{rng(0, 0, 40)}, nil},
 			{segmenter.Vector{rng(0, 50, 50)}, nil},
@@ -193,12 +204,16 @@ func TestInputsAndUnstaged(t *testing.T) {
 			{segmenter.Vector{rng(0, 50, 55)}, segmenter.Vector{rng(0, 50, 55)}},
 			{segmenter.Vector{rng(1, 0, 5)}, segmenter.Vector{rng(1, 0, 5)}},
 		} {
-			missing, err := c.Unstaged(ctx, table, tt.v)
-			if err != nil {
-				t.Fatal(err)
-			}
-			wantDiff(t, "unstaged of "+tt.v.String(), tt.want, missing)
+			unstaged(tt.v, Unstaged{Coming: tt.want})
 		}
+		owner, err := c.Assign(ctx, Claim{TableID: table, Owner: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.NewGeneration(ctx, NewGeneration{TableID: table, Partition: 0, Epoch: owner.Epoch, Reason: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		unstaged(segmenter.Vector{rng(0, 30, 55), rng(1, 0, 5)}, Unstaged{Coming: segmenter.Vector{rng(1, 0, 5)}, Never: segmenter.Vector{rng(0, 40, 55)}})
 	})
 }
 

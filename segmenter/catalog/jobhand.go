@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 )
 
-// WakeJob lets a job go on that waits for staging. One that does not wait stays as it is.
+// WakeJob lets a job go on that waits for staging, or has failed only because it waited too long. Another one stays as it is.
 func (c *Catalog) WakeJob(ctx context.Context, id int64) error {
 	return c.write(ctx, fmt.Sprintf("wake job %d", id), func(t *tx) error {
-		_, err := t.exec(`UPDATE jobs SET state = 'pending', until_us = 0, problem = '' WHERE id = $1 AND state = 'waiting_for_staging'`, id)
+		_, err := t.exec(`UPDATE jobs SET state = 'pending', until_us = 0, problem = '', owner = '', ended_us = 0, unstaged = 0 WHERE id = $1
+			AND (state = 'waiting_for_staging' OR (state = 'failed' AND unstaged = 1 AND reserved = 1))`, id)
 		return err
 	})
 }
@@ -57,7 +57,7 @@ func (c *Catalog) byHand(ctx context.Context, id int64, h hand) error {
 		if h.to == JobPaused {
 			problem = validText(h.verb)
 		}
-		if _, err := t.exec(`UPDATE jobs SET state = $2, problem = $3, attempts = 0, owner = '', until_us = 0, ended_us = 0 WHERE id = $1`,
+		if _, err := t.exec(`UPDATE jobs SET state = $2, problem = $3, attempts = 0, owner = '', until_us = 0, ended_us = 0, unstaged = 0 WHERE id = $1`,
 			id, string(h.to), problem); err != nil {
 			return err
 		}
@@ -111,19 +111,12 @@ func (t *tx) cancelJobs(cubeID, why string) error {
 	return nil
 }
 
-// WithdrawAbandoned removes reservations that nobody will use: of failed jobs whose time to be resumed is over, and new
-// segments without a job. It returns how many, and costs what is reserved.
-func (c *Catalog) WithdrawAbandoned(ctx context.Context, at time.Time) (n int, err error) {
-	var failed []Job
+// WithdrawAbandoned removes new segments whose job does not hold them, as a damaged catalog may have. It returns how many,
+// and costs what is reserved. Those of failed jobs are ended by FailJob when their time is over.
+func (c *Catalog) WithdrawAbandoned(ctx context.Context) (n int, err error) {
 	var orphans []SegmentEntry
 	err = c.read(ctx, "list abandoned reservations", func(t *tx) error {
 		orphans = nil
-		// The index of states would lead through all that have ever failed.
-		open, err := t.jobs(`p.reserved = 1 ORDER BY p.id`)
-		if err != nil {
-			return err
-		}
-		failed = slices.DeleteFunc(open, func(j Job) bool { return j.State != JobFailed || j.UntilUs > at.UnixMicro() })
 		return t.each(func(scan func(...any) error) error {
 			s, err := scanSegment(scan)
 			orphans = append(orphans, s)
@@ -133,17 +126,6 @@ func (c *Catalog) WithdrawAbandoned(ctx context.Context, at time.Time) (n int, e
 	})
 	if err != nil {
 		return 0, err
-	}
-	for _, f := range failed {
-		if err := c.endWithout(ctx, fmt.Sprintf("withdraw job %d", f.ID), f.ID, func(j *Job) (JobState, string, error) {
-			if !j.Reserved || j.State != JobFailed || j.UntilUs > at.UnixMicro() { // resumed in the meantime
-				return "", "", nil
-			}
-			n++
-			return JobFailed, j.Problem, nil
-		}); err != nil {
-			return n, err
-		}
 	}
 	for _, s := range orphans {
 		if err := c.write(ctx, fmt.Sprintf("withdraw segment %d of cube %s", s.Number, s.CubeID), func(t *tx) error {

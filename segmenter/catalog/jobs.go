@@ -43,13 +43,14 @@ type Job struct {
 	SubmittedBy string
 	Attempts    int
 	Epoch       int64  // of its last claim; 0: never claimed. No two claims of jobs of a cube have the same
-	Owner       string // who runs it
+	Owner       string // who runs it; of one that has ended, who ran it last
 	// UntilUs is, of a running job, the end of its lease; of a pending one, when it may start; of a waiting one, when it gives
 	// up; of a failed one that is reserved, how long that lasts.
 	UntilUs   int64
 	LeaseUs   int64 // length of its last lease
 	Steps     []JobStep
 	Problem   string // why it failed, waits, is paused, or ended without a segment
+	Unstaged  bool   // it failed only because its offsets were not staged in time
 	CreatedUs int64
 	StartedUs int64 // of the last attempt
 	EndedUs   int64
@@ -88,12 +89,12 @@ const (
 )
 
 const jobColumns = `p.id, p.cube_id, p.segment, p.kind, p.state, p.reserved, p.priority, p.spec, p.submitted_by, p.attempts, p.epoch,
-	p.owner, p.until_us, p.lease_us, p.steps, p.problem, p.created_us, p.started_us, p.ended_us`
+	p.owner, p.until_us, p.lease_us, p.steps, p.problem, p.unstaged, p.created_us, p.started_us, p.ended_us`
 
 func scanJob(scan func(...any) error) (j Job, err error) {
 	var state, spec, steps string
 	if err := scan(&j.ID, &j.CubeID, &j.Segment, &j.Kind, &state, &j.Reserved, &j.Priority, &spec, &j.SubmittedBy, &j.Attempts,
-		&j.Epoch, &j.Owner, &j.UntilUs, &j.LeaseUs, &steps, &j.Problem, &j.CreatedUs, &j.StartedUs, &j.EndedUs); err != nil {
+		&j.Epoch, &j.Owner, &j.UntilUs, &j.LeaseUs, &steps, &j.Problem, &j.Unstaged, &j.CreatedUs, &j.StartedUs, &j.EndedUs); err != nil {
 		return j, err
 	}
 	j.State = JobState(state)
@@ -210,11 +211,14 @@ func (c *Catalog) JobLog(ctx context.Context, id, after int64, limit int) (list 
 	return list, err
 }
 
-// endJob ends a job, whose segment was published or withdrawn.
+// endJob ends a job, whose segment was published or withdrawn. Nobody waits for its roll requests any more.
 func (t *tx) endJob(id int64, state JobState, problem string) error {
-	_, err := t.exec(`UPDATE jobs SET state = $2, problem = $3, reserved = 0, owner = '', until_us = 0, ended_us = $4 WHERE id = $1`,
+	_, err := t.exec(`UPDATE jobs SET state = $2, problem = $3, reserved = 0, until_us = 0, ended_us = $4 WHERE id = $1`,
 		id, string(state), problem, now())
-	return err
+	if err != nil {
+		return err
+	}
+	return t.withdrawRolls(id)
 }
 
 // addLog appends lines to a job's log and forgets the oldest. The job is locked.

@@ -16,6 +16,9 @@ type JobClaim struct {
 	Owner string
 	Now   time.Time
 	Lease time.Duration // RenewJob must come before it is over
+	// Until is the Job.UntilUs that the caller has found to be over, whatever Now shows: clocks jump and differ, and only who
+	// has watched a job for a while knows. A job with another one is judged by Now alone. 0: all are.
+	Until int64
 }
 
 // claimAttempts bounds how often a claim meets others that took what it had chosen.
@@ -55,18 +58,11 @@ func (t *tx) nextJob(m JobClaim) (id int64, err error) {
 		return m.ID, nil
 	}
 	at := m.Now.UnixMicro()
-	err = t.row(`SELECT id FROM jobs WHERE state = 'running' AND (until_us <= $1 OR until_us - 2 * lease_us > $1)
-		ORDER BY priority, id LIMIT 1`, at).Scan(&id)
+	err = t.row(`SELECT id FROM jobs WHERE state = 'running' AND until_us <= $1 ORDER BY priority, id LIMIT 1`, at).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = t.row(`SELECT id FROM jobs WHERE state = 'pending' AND until_us <= $1 ORDER BY priority, id LIMIT 1`, at).Scan(&id)
 	}
 	return id, err
-}
-
-// over reports whether the lease of a running job is. One that ends further ahead than two of its lengths was given by a
-// clock that has jumped since: it counts as over, or the job would hang until then.
-func (j *Job) over(at int64) bool {
-	return j.State == JobRunning && (j.UntilUs <= at || j.UntilUs-2*j.LeaseUs > at)
 }
 
 func (t *tx) claim(id int64, m JobClaim) (Job, bool, error) {
@@ -85,15 +81,15 @@ func (t *tx) claim(id int64, m JobClaim) (Job, bool, error) {
 		return Job{}, false, err
 	}
 	at := m.Now.UnixMicro()
-	if !j.over(at) && (j.State != JobPending || j.UntilUs > at) {
+	if over := j.UntilUs <= at || j.UntilUs == m.Until; !over || (j.State != JobRunning && j.State != JobPending) {
 		return Job{}, false, nil
 	}
 	if err := t.row(`UPDATE cubes SET next_epoch = next_epoch + 1 WHERE id = $1 RETURNING next_epoch - 1`, j.CubeID).Scan(&j.Epoch); err != nil {
 		return Job{}, false, err
 	}
 	j.State, j.Owner, j.UntilUs, j.LeaseUs = JobRunning, m.Owner, m.Now.Add(m.Lease).UnixMicro(), m.Lease.Microseconds()
-	j.StartedUs, j.Attempts = at, j.Attempts+1
-	_, err = t.exec(`UPDATE jobs SET state = 'running', owner = $2, until_us = $3, lease_us = $4, started_us = $5, attempts = $6, epoch = $7
+	j.StartedUs, j.Attempts, j.Unstaged = at, j.Attempts+1, false
+	_, err = t.exec(`UPDATE jobs SET state = 'running', owner = $2, until_us = $3, lease_us = $4, started_us = $5, attempts = $6, epoch = $7, unstaged = 0
 		WHERE id = $1`, id, j.Owner, j.UntilUs, j.LeaseUs, j.StartedUs, j.Attempts, j.Epoch)
 	return j, true, err
 }
@@ -152,6 +148,9 @@ type JobPause struct {
 	Problem string    // why
 	Until   time.Time // WaitJob: when it gives up; RetryJob: when it may start again; FailJob: how long its reservation is kept
 	Uncount bool      // the attempt was nobody's fault and does not count
+	// Unstaged says, of FailJob, that nothing but offsets to be staged is missing: WakeJob lets the job go on while its
+	// reservation is kept.
+	Unstaged bool
 }
 
 // WaitJob gives a job back until what it needs is staged: WakeJob lets it go on. The lease ends, so that no slot is taken.
@@ -165,11 +164,11 @@ func (c *Catalog) RetryJob(ctx context.Context, p JobPause) error {
 }
 
 // FailJob ends a job after its last attempt, or one that has waited too long. Its reservation is kept until p.Until, so that
-// ResumeJob can let it go on; with a zero Until it is withdrawn at once.
+// ResumeJob can let it go on; with a zero Until it is withdrawn at once, that of a job that failed before too.
 func (c *Catalog) FailJob(ctx context.Context, p JobPause) error {
 	if p.Until.IsZero() {
 		return c.endWithout(ctx, fmt.Sprintf("fail job %d", p.ID), p.ID, func(j *Job) (JobState, string, error) {
-			if j.State == JobWaiting && j.Epoch == p.Epoch {
+			if (j.State == JobWaiting || (j.State == JobFailed && j.Reserved)) && j.Epoch == p.Epoch {
 				return JobFailed, p.Problem, nil
 			}
 			return JobFailed, p.Problem, j.fence(p.Epoch)
@@ -191,16 +190,16 @@ func (c *Catalog) giveBack(ctx context.Context, p JobPause, to JobState, from ..
 		if !ok {
 			return &StaleJobError{JobID: j.ID, Epoch: p.Epoch, Current: j.Epoch, State: j.State, Problem: j.Problem}
 		}
-		ended := int64(0)
+		ended, owner := int64(0), ""
 		if to == JobFailed {
-			ended = now()
+			ended, owner = now(), j.Owner
 		}
 		until := int64(0)
 		if !p.Until.IsZero() {
 			until = p.Until.UnixMicro()
 		}
-		if _, err := t.exec(`UPDATE jobs SET state = $2, problem = $3, until_us = $4, ended_us = $5, owner = '', attempts = attempts - $6 WHERE id = $1`,
-			p.ID, string(to), validText(p.Problem), until, ended, flag(p.Uncount)); err != nil {
+		if _, err := t.exec(`UPDATE jobs SET state = $2, problem = $3, until_us = $4, ended_us = $5, owner = $6, attempts = attempts - $7,
+			unstaged = $8 WHERE id = $1`, p.ID, string(to), validText(p.Problem), until, ended, owner, flag(p.Uncount), flag(p.Unstaged)); err != nil {
 			return err
 		}
 		return t.addLog(p.ID, []string{string(to) + ": " + p.Problem})

@@ -90,7 +90,7 @@ func frequentCalls(t *testing.T, w crashWorld) map[string]func() error {
 			return nil
 		},
 		"retired":  func() error { _, err := c.RetiredSegments(ctx, now(), 9); return err },
-		"withdraw": func() error { _, err := c.WithdrawAbandoned(ctx, clock(99)); return err },
+		"withdraw": func() error { _, err := c.WithdrawAbandoned(ctx); return err },
 		"cancel":   func() error { return c.CancelJob(ctx, claimed.ID, "ann") },
 		"purge":    func() error { return c.PurgeCube(ctx, "default", w.name, "ann") },
 		"forget":   func() error { _, err := c.ForgetJobs(ctx, clock(0), 9); return err },

@@ -14,8 +14,16 @@ type RollRequest struct {
 	ID        int64
 	TableID   string
 	Partition int32 // -1 in RequestRoll: every partition that was ever assigned. RollRequests names each on its own
-	UpTo      int64 // committed up to here is enough; 0: whatever is there
+	// Generation is the partition's when it was asked: a partition that has come to a later one has nothing to stage of it.
+	// RollRequests sets it.
+	Generation int32
+	UpTo       int64 // committed up to here is enough; 0: whatever is there
+	Job        int64 // that waits for it, by RequestJobRolls; 0: none
 }
+
+// jobShare is the part of Options.MaxRequests that one job may have pending: what it asks for beyond is staged when it is
+// old or large enough, as it would be without.
+const jobShare = 10
 
 // RequestRoll files a request and returns its id. Pending requests are limited (Options.MaxRequests).
 func (c *Catalog) RequestRoll(ctx context.Context, r RollRequest) (id int64, err error) {
@@ -32,8 +40,8 @@ func (c *Catalog) RequestRoll(ctx context.Context, r RollRequest) (id int64, err
 		if id, err = t.nextID(); err != nil {
 			return err
 		}
-		n, err := t.exec(`INSERT INTO roll_requests (id, table_id, partition, up_to, created_us)
-			SELECT $1, p.table_id, p.partition, $2, $3 FROM partitions p WHERE p.table_id = $4 AND ($5 = -1 OR p.partition = $5)`,
+		n, err := t.exec(`INSERT INTO roll_requests (id, table_id, partition, generation, up_to, created_us)
+			SELECT $1, p.table_id, p.partition, p.generation, $2, $3 FROM partitions p WHERE p.table_id = $4 AND ($5 = -1 OR p.partition = $5)`,
 			id, r.UpTo, now(), r.TableID, r.Partition)
 		if err == nil && n == 0 && r.Partition >= 0 {
 			return fmt.Errorf("table with id %s, partition %d: %w", r.TableID, r.Partition, ErrNotFound)
@@ -44,6 +52,49 @@ func (c *Catalog) RequestRoll(ctx context.Context, r RollRequest) (id int64, err
 		return 0, err
 	}
 	return id, nil
+}
+
+// RequestJobRolls asks for what a job waits for: that each line of missing is committed up to its end. It takes the place of
+// what the job asked for before, ends with the job, and leaves out lines beyond the job's share of what may be pending, a
+// tenth of Options.MaxRequests. It returns how many lines were asked for.
+func (c *Catalog) RequestJobRolls(ctx context.Context, job int64, tableID string, missing segmenter.Vector) (asked int, err error) {
+	err = c.write(ctx, fmt.Sprintf("request rolls for job %d", job), func(t *tx) error {
+		asked = 0
+		if err := t.wantLive(tableID); err != nil {
+			return err
+		}
+		if err := t.withdrawRolls(job); err != nil {
+			return err
+		}
+		if err := t.roomFor(`SELECT COUNT(*) FROM (SELECT 1 FROM roll_requests LIMIT $1) AS pending`, "roll requests"); err != nil {
+			return err
+		}
+		id, err := t.nextID()
+		if err != nil {
+			return err
+		}
+		for _, line := range missing.Ends() {
+			if asked >= max(1, t.c.opts.MaxRequests/jobShare) {
+				break
+			}
+			n, err := t.exec(`INSERT INTO roll_requests (id, table_id, partition, generation, up_to, job_id, created_us)
+				SELECT $1, p.table_id, p.partition, p.generation, $2, $3, $4 FROM partitions p
+				WHERE p.table_id = $5 AND p.partition = $6 AND p.generation = $7`,
+				id, line.End, job, now(), tableID, line.Partition, line.Generation)
+			if err != nil {
+				return err
+			}
+			asked += int(n)
+		}
+		return nil
+	})
+	return asked, err
+}
+
+// withdrawRolls forgets what a job has asked for.
+func (t *tx) withdrawRolls(job int64) error {
+	_, err := t.exec(`DELETE FROM roll_requests WHERE job_id = $1 AND job_id > 0`, job)
+	return err
 }
 
 // roomFor refuses a request when as many are pending as Options.MaxRequests allows (I10).
@@ -64,10 +115,10 @@ func (c *Catalog) RollRequests(ctx context.Context) (list []RollRequest, err err
 		list = nil
 		return t.each(func(scan func(...any) error) error {
 			var r RollRequest
-			err := scan(&r.ID, &r.TableID, &r.Partition, &r.UpTo)
+			err := scan(&r.ID, &r.TableID, &r.Partition, &r.Generation, &r.UpTo, &r.Job)
 			list = append(list, r)
 			return err
-		}, `SELECT id, table_id, partition, up_to FROM roll_requests ORDER BY id, partition`)
+		}, `SELECT id, table_id, partition, generation, up_to, job_id FROM roll_requests ORDER BY id, partition`)
 	})
 	return list, err
 }

@@ -4,7 +4,68 @@ import (
 	"context"
 	"errors"
 	"testing"
+
+	"github.com/tidemarkdb/tidemark/segmenter"
 )
+
+// What a job asks for takes the place of what it asked for before, ends with it, names the generation, and is at most its
+// share of what may be pending.
+func TestJobRolls(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		c := openAt(t, dsn)
+		ctx := context.Background()
+		id, table, _ := cubed(t, c)
+		for p := range int32(20) {
+			if _, err := c.Assign(ctx, Claim{TableID: table, Partition: p, Owner: "x"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.opts.MaxRequests = 100
+		list := func() (list []RollRequest) {
+			t.Helper()
+			list, err := c.RollRequests(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range list {
+				list[i].ID = 0
+			}
+			return list
+		}
+		line := func(p int32, start, end int64) segmenter.PartitionRange {
+			return segmenter.PartitionRange{Partition: p, Start: start, End: end}
+		}
+		ask := func(j Job, want int, missing ...segmenter.PartitionRange) {
+			t.Helper()
+			if n, err := c.RequestJobRolls(ctx, j.ID, table, missing); err != nil || n != want {
+				t.Errorf("asked for %d of %v, %v, want %d", n, missing, err, want)
+			}
+		}
+		a, b := claim1(t, c, pending(t, c, id, 0).ID), claim1(t, c, pending(t, c, id, 10).ID)
+		for range 3 {
+			ask(a, 2, line(0, 5, 10), line(1, 0, 7))
+		}
+		ask(b, 1, line(0, 10, 20), segmenter.PartitionRange{Partition: 1, Generation: 9, End: 3}) // that one is not there
+		wantDiff(t, "of two jobs", []RollRequest{
+			{TableID: table, Partition: 0, UpTo: 10, Job: a.ID},
+			{TableID: table, Partition: 1, UpTo: 7, Job: a.ID},
+			{TableID: table, Partition: 0, UpTo: 20, Job: b.ID},
+		}, list())
+		if err := c.FinishJob(ctx, a.ID, a.Epoch, "test"); err != nil {
+			t.Fatal(err)
+		}
+		wantDiff(t, "when one has ended", []RollRequest{{TableID: table, Partition: 0, UpTo: 20, Job: b.ID}}, list())
+		var many segmenter.Vector
+		for p := range int32(20) {
+			many = append(many, line(p, 0, 9))
+		}
+		ask(b, 10, many...)
+		if err := c.CancelJob(ctx, b.ID, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		wantDiff(t, "when both have", []RollRequest(nil), list())
+	})
+}
 
 func TestRollRequests(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {

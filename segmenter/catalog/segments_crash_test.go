@@ -93,8 +93,11 @@ func cubeChanges() []cubeChange {
 		{name: "resume", call: func(ctx context.Context, w crashWorld) error { return w.c.ResumeJob(ctx, w.resumed.ID, "ann") }},
 		{name: "cancel", call: func(ctx context.Context, w crashWorld) error { return w.c.CancelJob(ctx, w.running.ID, "ann") }},
 		{name: "drop job", call: func(ctx context.Context, w crashWorld) error { return w.c.DropJob(ctx, w.running.ID, "ann") }},
-		{name: "withdraw", steps: true, call: func(ctx context.Context, w crashWorld) error {
-			_, err := w.c.WithdrawAbandoned(ctx, clock(20))
+		{name: "withdraw", call: func(ctx context.Context, w crashWorld) error {
+			return w.c.FailJob(ctx, JobPause{ID: w.resumed.ID, Epoch: w.resumed.Epoch, Problem: "too late"})
+		}},
+		{name: "request rolls", call: func(ctx context.Context, w crashWorld) error {
+			_, err := w.c.RequestJobRolls(ctx, w.running.ID, w.tab, segmenter.Vector{rng(0, 30, 99)})
 			return err
 		}},
 		{name: "stale", steps: true, call: func(ctx context.Context, w crashWorld) error {

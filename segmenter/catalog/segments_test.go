@@ -135,8 +135,8 @@ func TestReserveAndPublish(t *testing.T) {
 		if d := cmp.Diff(want, got, cmpopts.IgnoreFields(segmenter.Segment{}, "PublishedUs")); d != "" || got.PublishedUs == 0 {
 			t.Errorf("published at %d (-want +got):\n%s", got.PublishedUs, d)
 		}
-		if j, err := c.Job(ctx, j.ID); err != nil || j.State != JobFinished || j.Reserved || j.EndedUs == 0 || j.Owner != "" {
-			t.Errorf("job after publish: got %+v, %v, want it finished", j, err)
+		if j, err := c.Job(ctx, j.ID); err != nil || j.State != JobFinished || j.Reserved || j.EndedUs == 0 || j.Owner != "test" {
+			t.Errorf("job after publish: got %+v, %v, want it finished, by whom it was run", j, err)
 		}
 		if now := cubesRevision(t, c); now < rev+2 {
 			t.Errorf("revision %d after a reservation and a publication, want at least %d", now, rev+2)

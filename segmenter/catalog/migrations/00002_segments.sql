@@ -116,6 +116,7 @@ CREATE TABLE jobs (
   lease_us     BIGINT  NOT NULL DEFAULT 0, -- length of its last lease
   steps        TEXT    NOT NULL DEFAULT '[]', -- JSON
   problem      TEXT    NOT NULL DEFAULT '', -- why it failed, waits, or ended without a segment
+  unstaged     INTEGER NOT NULL DEFAULT 0, -- it failed only because its offsets were not staged in time
   log_lines    BIGINT  NOT NULL DEFAULT 0, -- ever written
   created_us   BIGINT  NOT NULL,
   started_us   BIGINT  NOT NULL DEFAULT 0, -- of the last attempt
