@@ -148,7 +148,7 @@ func (b *Block) Cells() (*Cells, error) {
 		if err := s.Fold(groups, src, 0); err != nil {
 			return nil, err
 		}
-		out.States = append(out.States, s)
+		out.States = append(out.States, settled(s))
 	}
 	return out, nil
 }

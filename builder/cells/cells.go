@@ -136,9 +136,16 @@ func (l *Layout) Combine(mask uint64, parts ...Part) (*Cells, error) {
 			}
 			at += p.To - p.From
 		}
-		out.States = append(out.States, s)
+		out.States = append(out.States, settled(s))
 	}
 	return out, nil
+}
+
+func settled(s States) States {
+	if w, ok := s.(settler); ok {
+		w.settle()
+	}
+	return s
 }
 
 // combineDicts merges the dictionaries that parts have of a dimension, and leaves in remap what becomes of their codes.

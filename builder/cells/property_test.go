@@ -74,8 +74,10 @@ func blockOf(t testing.TB, l *Layout, s *stage.Schema, mask uint64, rows []row) 
 }
 
 func allDims() []string {
-	return []string{"when/second", "when/minute", "when/hour", "when/day", "when/week", "when/month", "when/quarter", "when/year", "when",
-		"day", "day/week", "day/year", "flag", "num", "small", "float", "price", "big", "name", "url"}
+	return []string{
+		"when/second", "when/minute", "when/hour", "when/day", "when/week", "when/month", "when/quarter", "when/year", "when",
+		"day", "day/week", "day/year", "flag", "num", "small", "float", "price", "big", "name", "url",
+	}
 }
 
 func drawLayout(t *rapid.T, tb testing.TB, measures []cube.Measure) *Layout {

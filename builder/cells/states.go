@@ -73,9 +73,14 @@ func (m *Measure) plan() kind {
 			return wordsKind{}
 		}
 		return bytesKind{}
+	case cube.CountDistinct:
+		return hllKind{}
 	}
 	return nil
 }
+
+// settler are states that put work off while they fold. Cells hold none of it, so that reading them changes nothing.
+type settler interface{ settle() }
 
 // New returns n states that have taken in nothing.
 func (m *Measure) New(n int) States { return m.plan().make(m, n) }
