@@ -22,18 +22,20 @@ type state struct {
 	Rolls      []RollRequest
 	Rereads    []Reread
 	Revision   int64
+	Slices     []DictionarySlice
 }
 
 func stateOf(t *testing.T, c *Catalog, table string) (s state) {
 	t.Helper()
 	ctx := context.Background()
-	var errs [6]error
+	var errs [7]error
 	s.Entries = entries(t, c, LedgerQuery{TableID: table, Partition: -1})
 	s.Partitions, errs[0] = c.Partitions(ctx, table)
 	s.Stats, errs[1] = c.Stats(ctx, table)
 	s.Rolls, errs[2] = c.RollRequests(ctx)
 	s.Rereads, errs[3] = c.Rereads(ctx)
 	s.Revision, errs[4] = c.Revision(ctx)
+	s.Slices, errs[6] = c.TableDictionaries(ctx, table)
 	versions, err := c.TableVersions(ctx, table)
 	s.Versions, errs[5] = len(versions), err
 	if err := errors.Join(errs[:]...); err != nil {
@@ -100,6 +102,9 @@ func changes() []change {
 		{"roll", func(ctx context.Context, c *Catalog, table string, _ int64) error {
 			_, err := c.RequestRoll(ctx, RollRequest{TableID: table, Partition: -1})
 			return err
+		}},
+		{"dictionary", func(ctx context.Context, c *Catalog, table string, _ int64) error {
+			return c.AppendDictionary(ctx, slice(table, "x", 1, 0, 3))
 		}},
 		{"re-read", func(ctx context.Context, c *Catalog, table string, _ int64) error {
 			_, err := c.RequestReread(ctx, Reread{TableID: table, Range: rng(0, 10, 20)})

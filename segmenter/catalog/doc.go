@@ -24,4 +24,6 @@
 //   - C11: a job's lease is held under one epoch. Under any other, and when it does not run, every change by it is refused
 //     with a *StaleJobError. No two epochs of the jobs of a cube are equal, so that no two attempts share a folder.
 //   - C12: a ready segment whose inputs changed after they were read is found by StaleSegments, whatever runs at once.
+//   - C13: the slices of a dictionary are numbered from 1 and their ids follow each other from 0, without a hole. Of two that
+//     are appended at once one is refused with ErrDictionaryMoved.
 package catalog

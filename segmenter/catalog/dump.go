@@ -46,6 +46,8 @@ func dumped() [][2]string {
 		{"ledger_changes", "table_id, change"},
 		{"roll_requests", "id, partition"},
 		{"reread_requests", "id"},
+		{"dictionaries", "table_id, column_name"},
+		{"dictionary_slices", "table_id, column_name, slice"},
 		{"cubes", "id"},
 		{"cube_versions", "cube_id, version"},
 		{"segments", "cube_id, number"},

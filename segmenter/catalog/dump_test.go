@@ -39,6 +39,7 @@ func used(t *testing.T, c *Catalog) {
 	for _, err := range []error{
 		c.ApplyProject(ctx, Project{Name: "sales", Owner: "ann"}),
 		c.MarkGarbage(ctx, []Garbage{{Key: "x/"}}),
+		c.AppendDictionary(ctx, slice(table, "x", 1, 0, 3)),
 		func() error {
 			_, err := c.SubmitTasks(ctx, []TaskSubmission{{Kind: "backup", Spec: []byte("{}"), MaxAttempts: 1}})
 			return err

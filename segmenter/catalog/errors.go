@@ -130,7 +130,7 @@ func refused(err error) bool {
 	var conflict *ConflictError
 	var overlap *OverlapError
 	var job *StaleJobError
-	return errors.Is(err, ErrNotFound) || errors.As(err, &stale) || errors.As(err, &gap) || errors.As(err, &conflict) ||
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrDictionaryMoved) || errors.As(err, &stale) || errors.As(err, &gap) || errors.As(err, &conflict) ||
 		errors.As(err, &overlap) || errors.As(err, &job)
 }
 

@@ -37,7 +37,7 @@ func TestNoScanOfHistory(t *testing.T) {
 		t.Fatalf("%d statements seen, want at least 40", len(statements))
 	}
 	// An index that holds live rows alone may be walked through.
-	grows := regexp.MustCompile(`^SCAN (segments|segment_ranges|jobs|job_log|ledger|ledger_changes|files|supplements|answers|garbage|[spjlq])\b`)
+	grows := regexp.MustCompile(`^SCAN (segments|segment_ranges|jobs|job_log|ledger|ledger_changes|files|supplements|answers|garbage|dictionary_slices|dictionaries|[spjlq])\b`)
 	live := regexp.MustCompile(`USING (COVERING )?INDEX (segments_new|segments_stale|jobs_reserved|jobs_reserved_cube|jobs_pending|jobs_running)\b`)
 	for _, query := range statements {
 		for _, step := range explain(t, c, query) {
@@ -60,6 +60,8 @@ func frequentCalls(t *testing.T, w crashWorld) map[string]func() error {
 	return map[string]func() error{
 		"ends":      func() error { _, err := c.CubeEnds(ctx, w.cube); return err },
 		"snapshot":  func() error { _, err := c.CubeSnapshot(ctx, w.cube); return err },
+		"slices":    func() error { _, err := c.DictionarySlices(ctx, w.tab, "x", 5); return err },
+		"append":    func() error { return c.AppendDictionary(ctx, slice(w.tab, "x", 1, 0, 1)) },
 		"since":     func() error { _, err := c.CubeChanges(ctx, 3); return err },
 		"marks":     func() error { _, err := c.TableMarks(ctx); return err },
 		"open jobs": func() error { _, err := c.OpenJobs(ctx, ""); return err },
