@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemarkdb/tidemark/builder"
+	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/testkit"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -18,6 +19,9 @@ import (
 func TestMetricsAreDocumented(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	if _, err := builder.New(builder.Options{Catalog: new(catalog.Catalog), Store: new(blob.Mem), Node: "n", Registry: reg}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dictionary.New(dictionary.Options{Catalog: new(catalog.Catalog), Store: new(blob.Mem), Registry: reg}); err != nil {
 		t.Fatal(err)
 	}
 	testkit.CheckMetrics(t, reg, "tidemark_builder_")

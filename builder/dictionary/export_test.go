@@ -1,0 +1,84 @@
+package dictionary
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// SetMemory sets a limit that New would refuse.
+func SetMemory(d *Dictionaries, bytes int64) { d.o.Memory = bytes }
+
+// Forge stores a slice whose footer says more than it holds.
+func Forge(ctx context.Context, st blob.Store, s catalog.DictionarySlice, previous string) (key string, size int64, sum string, err error) {
+	var b bytes.Buffer
+	w := newWriter(&b, Footer{TableID: s.TableID, Column: s.Column, Slice: s.Slice, Previous: previous, FirstID: s.FirstID}, func(int64) error { return nil })
+	if err := w.add([]byte("zz"), s.FirstID); err != nil {
+		return "", 0, "", err
+	}
+	w.foot.Values = s.Values
+	if size, sum, err = w.close(); err != nil {
+		return "", 0, "", err
+	}
+	key = KeyInfo{TableID: s.TableID, Column: s.Column, Slice: s.Slice, SHA256: sum}.Key()
+	return key, size, sum, st.Create(ctx, key, &b)
+}
+
+// Walk reads all of a file.
+func Walk(ctx context.Context, text []byte) (values []string, err error) {
+	f, err := openFile(ctx, memory(text), int64(len(text)))
+	if err != nil {
+		return nil, err
+	}
+	for c := f.cursor(0); ; {
+		ok, err := c.next(ctx)
+		if !ok || err != nil {
+			return values, err
+		}
+		values = append(values, string(c.value))
+	}
+}
+
+// Seek finds each of some values, which ascend.
+func Seek(ctx context.Context, text []byte, values ...string) (found []bool, err error) {
+	f, err := openFile(ctx, memory(text), int64(len(text)))
+	if err != nil {
+		return nil, err
+	}
+	l := &lookup{waiting: []*cursor{f.cursor(0)}}
+	for _, v := range values {
+		c, err := l.find(ctx, []byte(v))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, c != nil)
+	}
+	return found, nil
+}
+
+type memory []byte
+
+func (m memory) readAt(_ context.Context, p []byte, off int64) error {
+	copy(p, m[off:])
+	return nil
+}
+
+// Mend makes the hashes of all frames right where their lengths allow it, so that what lies behind them is reached.
+func Mend(text []byte) []byte {
+	out := bytes.Clone(text)
+	for at := len(magic); at+frameGuard <= len(out)-tailBytes; {
+		size := int64(binary.LittleEndian.Uint32(out[at:]))
+		if size > int64(len(out)-tailBytes-frameGuard-at) {
+			break
+		}
+		end := at + 4 + int(size)
+		binary.LittleEndian.PutUint64(out[end:], xxh3.Hash(out[at:end]))
+		at = end + 8
+	}
+	return out
+}

@@ -1,0 +1,189 @@
+package dictionary
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+)
+
+// disk accounts for the temporary files of one Gather. They are read back by this process only and carry no hashes.
+type disk struct {
+	dir   string
+	limit int64
+	used  int64
+	files []*os.File
+	m     *metrics
+}
+
+// file makes a temporary file.
+func (d *disk) file() (*os.File, error) {
+	f, err := os.CreateTemp(d.dir, "dictionary-*")
+	if err == nil {
+		d.files = append(d.files, f)
+	}
+	return f, err
+}
+
+// take counts bytes before they are written.
+func (d *disk) take(n int64) error {
+	if d.used+n > d.limit {
+		return &limitError{d.limit}
+	}
+	d.used += n
+	d.m.spilled.Add(float64(n))
+	return nil
+}
+
+// drop removes a file of size bytes.
+func (d *disk) drop(f *os.File, size int64) error {
+	for i, have := range d.files {
+		if have == f {
+			d.files = append(d.files[:i], d.files[i+1:]...)
+			break
+		}
+	}
+	d.used -= size
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+func (d *disk) close() error {
+	var errs []error
+	for _, f := range d.files {
+		errs = append(errs, f.Close(), os.Remove(f.Name()))
+	}
+	d.files = nil
+	return errors.Join(errs...)
+}
+
+// run is a temporary file of values in order, each with the blocks that have it.
+type run struct {
+	f    *os.File
+	size int64
+}
+
+// writeRun writes what a stream has.
+func (d *disk) writeRun(ctx context.Context, from stream) (*run, error) {
+	f, err := d.file()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{f: f}
+	out := bufio.NewWriterSize(f, 64<<10)
+	var entry, last []byte
+	for {
+		ok, err := from.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return r, out.Flush()
+		}
+		v := from.current()
+		shared := commonPrefix(last, v)
+		entry = binary.AppendUvarint(entry[:0], uint64(shared))
+		entry = binary.AppendUvarint(entry, uint64(len(v)-shared))
+		entry = append(entry, v[shared:]...)
+		blocks := from.blocks()
+		entry = binary.AppendUvarint(entry, uint64(len(blocks)))
+		for _, b := range blocks {
+			entry = binary.AppendUvarint(entry, uint64(b))
+		}
+		last = append(last[:0], v...)
+		if err := d.take(int64(len(entry))); err != nil {
+			return nil, err
+		}
+		r.size += int64(len(entry))
+		if _, err := out.Write(entry); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// runReader streams a run.
+type runReader struct {
+	in    *bufio.Reader
+	value []byte
+	list  []uint32
+}
+
+func (r *run) stream(memory int64) stream {
+	return &runReader{in: bufio.NewReaderSize(io.NewSectionReader(r.f, 0, r.size), int(min(max(memory, 4<<10), 1<<20)))}
+}
+
+func (r *runReader) current() []byte  { return r.value }
+func (r *runReader) blocks() []uint32 { return r.list }
+
+func (r *runReader) next(ctx context.Context) (bool, error) {
+	if _, err := r.in.Peek(1); errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	shared, err1 := binary.ReadUvarint(r.in)
+	size, err2 := binary.ReadUvarint(r.in)
+	if err := errors.Join(err1, err2, ctx.Err()); err != nil {
+		return false, err
+	}
+	n := int(shared + size)
+	if cap(r.value) < n {
+		r.value = append(make([]byte, 0, 2*n), r.value...)
+	}
+	r.value = r.value[:n]
+	if _, err := io.ReadFull(r.in, r.value[shared:]); err != nil {
+		return false, err
+	}
+	count, err := binary.ReadUvarint(r.in)
+	r.list = r.list[:0]
+	for ; count > 0 && err == nil; count-- {
+		var b uint64
+		b, err = binary.ReadUvarint(r.in)
+		r.list = append(r.list, uint32(b))
+	}
+	return err == nil, err
+}
+
+// numbers is a temporary file of 32-bit numbers, which are put wherever they belong and written in pieces.
+type numbers struct {
+	d    *disk
+	f    *os.File
+	most int64 // numbers that are held before they are written
+	buf  []byte
+	at   int64 // of the first one held
+}
+
+func (n *numbers) put(i int64, v uint32) error {
+	if held := int64(len(n.buf) / 4); i != n.at+held || held >= n.most {
+		if err := n.flush(); err != nil {
+			return err
+		}
+		n.at = i
+	}
+	n.buf = binary.LittleEndian.AppendUint32(n.buf, v)
+	return nil
+}
+
+func (n *numbers) flush() error {
+	if len(n.buf) == 0 {
+		return nil
+	}
+	if err := n.d.take(int64(len(n.buf))); err != nil {
+		return err
+	}
+	_, err := n.f.WriteAt(n.buf, 4*n.at)
+	n.buf = n.buf[:0]
+	return err
+}
+
+// readNumbers reads count numbers from place i on.
+func readNumbers(f *os.File, i, count int64) ([]uint32, error) {
+	raw := make([]byte, 4*count)
+	if _, err := f.ReadAt(raw, 4*i); err != nil {
+		return nil, err
+	}
+	out := make([]uint32, count)
+	for k := range out {
+		out[k] = binary.LittleEndian.Uint32(raw[4*k:])
+	}
+	return out, nil
+}
