@@ -14,6 +14,7 @@ SHELL        := bash
 bin         := $(CURDIR)/.bin
 gofumpt     := $(bin)/gofumpt-$(GOFUMPT_VERSION)
 staticcheck := $(bin)/staticcheck-$(STATICCHECK_VERSION)
+alertcheck  := $(bin)/alertcheck
 test_sh     := ./deploy/local/test.sh
 
 # All Go files that we wrote; examples of violations under testdata are none of them.
@@ -30,7 +31,7 @@ help:
 	@echo 'sim     tests in virtual time with the in-memory Kafka'
 	@echo 'fuzz    FUZZ_SECONDS (240) of new inputs, shared by all fuzz targets'
 	@echo 'golden  rewrite the text files of planner tests; read the diff'
-	@echo 'lint    gofumpt, vet, staticcheck, internal/lint'
+	@echo 'lint    gofumpt, vet, staticcheck, internal/lint, alert rules by the parser of Prometheus'
 	@echo 'fmt     format the sources'
 	@echo 'bench   micro-benchmarks, then load on a real Kafka (go run ./bench)'
 	@echo 'e2e     the built program against real servers, with kill -9'
@@ -72,11 +73,12 @@ stage-e2e:
 stage-golden:
 	go test $$(go list -f '{{join .TestImports " "}} {{join .XTestImports " "}} {{.ImportPath}}' ./... | grep datadriven | awk '{print $$NF}') -rewrite
 
-stage-lint: $(gofumpt) $(staticcheck)
+stage-lint: $(gofumpt) $(staticcheck) $(alertcheck)
 	@bad=$$($(sources) | xargs $(gofumpt) -l); [[ -z $$bad ]] || { echo "not formatted (make fmt):"; echo "$$bad"; exit 1; }
 	go vet -tags e2e,synctests ./...
 	$(staticcheck) -tags e2e,synctests ./...
 	go test -count=1 ./internal/lint
+	$(alertcheck) docs/METRICS.md deploy/alerts.yaml
 
 stage-fmt: $(gofumpt)
 	@$(sources) | xargs $(gofumpt) -l -w
@@ -88,6 +90,9 @@ stage-bench:
 $(gofumpt):
 	GOBIN=$(bin) GOFLAGS= go install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)
 	@mv $(bin)/gofumpt $@
+
+$(alertcheck): $(wildcard deploy/alertcheck/*)
+	cd deploy/alertcheck && GOFLAGS= go build -o $@ .
 
 $(staticcheck):
 	GOBIN=$(bin) GOFLAGS= go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
