@@ -24,6 +24,8 @@ type Action struct {
 	Replaces []int64          `json:"replaces,omitempty"` // ready segments that it takes the place of, or that are retired
 	Version  int              `json:"version,omitempty"`  // of the cube's definition
 	Reason   string           `json:"reason"`
+
+	expired bool // of a retirement: by age, not by a person
 }
 
 // String says it in one line.
@@ -121,72 +123,81 @@ func (b *Builder) submit(ctx context.Context, req Request, kind string, body any
 		done.Existing = found
 		return done, err
 	}
-	was, err := b.begunBefore(ctx, idem)
+	for i := 1; ; i++ {
+		done, err := b.attempt(ctx, req, idem, decide)
+		var conflict *catalog.ConflictError
+		switch {
+		case err == nil && !done.Existing:
+			b.start(ctx, done)
+			return done, nil
+		case err == nil:
+			return done, nil
+		}
+		// The same request may have been made at the same time: then its plan is in force, and ours makes no sense any more.
+		if found, again := b.o.Catalog.Answer(ctx, idem, &done); again == nil && found {
+			done.Existing = true
+			return done, nil
+		}
+		if !errors.As(err, &conflict) || i == maxReplan {
+			return Submitted{}, err
+		}
+	}
+}
+
+func (b *Builder) attempt(ctx context.Context, req Request, idem catalog.Idempotency, decide func(ctx context.Context) (Plan, error)) (Submitted, error) {
+	p, err := decide(ctx)
 	if err != nil {
 		return Submitted{}, err
 	}
-	for i := was.plans; ; i++ {
-		if done, err = b.attempt(ctx, req, idem, was, decide); err == nil {
-			break
-		}
-		var conflict *catalog.ConflictError
-		if !errors.As(err, &conflict) || len(done.Jobs) > 0 || i >= maxReplan {
-			return Submitted{}, err
-		}
-		if was.plan == nil {
-			was.plans++ // the one that was made just now
-		}
-		was = begun{plans: was.plans}
+	if req.Hash != "" && req.Hash != p.Hash {
+		return Submitted{}, &HashError{Want: req.Hash, Plan: p}
 	}
-	if done.Plan.maxJobs > 0 { // else Recover does it
-		b.start(ctx, done)
-	}
-	return b.keepAnswer(ctx, idem, done)
+	return b.apply(ctx, p, idem, req.By)
 }
 
-// apply does what a plan says, in its order. The first action wants the cube unchanged (B1); those behind it are checked
-// against overlap by the catalog. What was done before an error is in done.
-func (b *Builder) apply(ctx context.Context, p Plan, idem catalog.Idempotency, done *Submitted, by string) error {
-	revision := p.Revision
-	if len(done.Jobs) > 0 {
-		revision = 0
+// apply does all that a plan says, or nothing if the cube is not what it was made from (B1). The answer to the request is
+// kept in the same transaction.
+func (b *Builder) apply(ctx context.Context, p Plan, idem catalog.Idempotency, by string) (done Submitted, err error) {
+	ch := catalog.Changes{CubeID: p.CubeID, Revision: p.Revision, Idempotency: idem, Into: &done}
+	answer := func(o catalog.Outcome) Submitted {
+		return Submitted{Plan: p, Jobs: o.Jobs, Segments: o.Segments, Retired: o.Retired}
 	}
-	before := len(done.Jobs)
+	ch.Answer = func(o catalog.Outcome) any { return answer(o) }
 	for _, a := range p.Actions {
-		if a.Kind != KindRetire && before > 0 {
-			before-- // reserved by an earlier attempt at the same request
-			continue
-		}
-		if a.Kind == KindRetire {
-			stop := b.m.timed("retire")
-			err := b.o.Catalog.Retire(ctx, p.CubeID, a.Replaces, a.Reason)
-			stop()
-			if err != nil {
-				return err
-			}
-			done.Retired = append(done.Retired, a.Replaces...)
-			revision = 0
-			continue
-		}
-		priority := 0
-		if a.Kind != KindBuild {
-			priority = 10
-		}
-		stop := b.m.timed("reserve")
-		s, j, err := b.o.Catalog.Reserve(ctx, catalog.Reservation{
-			CubeID: p.CubeID, Version: a.Version, Range: a.Range, Reason: a.Reason, Replaces: a.Replaces, Revision: revision,
-			JobKind: a.Kind, Priority: priority, SubmittedBy: by, Idempotency: numbered(idem, len(done.Jobs)),
-		})
-		stop()
-		if err != nil {
-			return err
-		}
-		done.Segments, done.Jobs = append(done.Segments, s), append(done.Jobs, j)
-		revision = 0
-		b.o.Logger.LogAttrs(ctx, slog.LevelInfo, "segment cut", slog.String("cube", p.Cube), slog.Int64("segment", s.Number),
-			slog.Int64("job", j.ID), slog.String("kind", j.Kind))
+		ch.Steps = append(ch.Steps, a.step(by))
 	}
-	return nil
+	if len(ch.Steps) == 0 && idem.Key == "" {
+		return answer(catalog.Outcome{}), nil
+	}
+	stop := b.m.timed("reserve")
+	o, err := b.o.Catalog.Apply(ctx, ch)
+	stop()
+	if err != nil {
+		return Submitted{}, err
+	}
+	if o.Found {
+		done.Existing = true
+		return done, nil
+	}
+	for i, s := range o.Segments {
+		b.o.Logger.LogAttrs(ctx, slog.LevelInfo, "segment cut", slog.String("cube", p.Cube), slog.Int64("segment", s.Number),
+			slog.Int64("job", o.Jobs[i].ID), slog.String("kind", o.Jobs[i].Kind))
+	}
+	return answer(o), nil
+}
+
+// step is the action as the catalog takes it.
+func (a Action) step(by string) catalog.Step {
+	if a.Kind == KindRetire {
+		return catalog.Step{Retire: &catalog.Retirement{Numbers: a.Replaces, Reason: a.Reason, Expired: a.expired}}
+	}
+	priority := 0
+	if a.Kind != KindBuild {
+		priority = 10
+	}
+	return catalog.Step{Reserve: &catalog.Reservation{
+		Version: a.Version, Range: a.Range, Reason: a.Reason, Replaces: a.Replaces, JobKind: a.Kind, Priority: priority, SubmittedBy: by,
+	}}
 }
 
 // start queues the bodies of jobs. If that fails Recover does it: the jobs are in the catalog.
@@ -208,17 +219,12 @@ func bodyTasks(jobs []catalog.Job, maxJobs int) (list []scheduler.Submission) {
 
 // applyTask applies a plan as a task: what was reserved is spawned by its end.
 func (b *Builder) applyTask(ctx context.Context, p Plan) ([]scheduler.Submission, error) {
-	var done Submitted
-	err := b.apply(ctx, p, catalog.Idempotency{}, &done, "timer")
+	done, err := b.apply(ctx, p, catalog.Idempotency{}, "timer")
 	var conflict *catalog.ConflictError
 	var overlap *catalog.OverlapError
 	if errors.As(err, &conflict) || errors.As(err, &overlap) {
 		b.o.Logger.LogAttrs(ctx, slog.LevelDebug, "cube changed while it was planned", slog.String("cube", p.Cube), slog.Any("err", err))
-		err = nil // planned again at the next round
-	}
-	if err != nil && len(done.Jobs) > 0 {
-		b.start(ctx, done)
-		return nil, err
+		return nil, nil // planned again at the next round
 	}
 	return bodyTasks(done.Jobs, p.maxJobs), err
 }

@@ -28,6 +28,7 @@ func (b *Builder) planBuild(ctx context.Context, req BuildRequest) (Plan, error)
 	if err != nil {
 		return Plan{}, err
 	}
+	s.look = req.DryRun
 	p := s.plan()
 	if !s.Enabled {
 		return p, wrong("cube %s is disabled (%s): enable it first", s.Cube.Name, s.Reason)

@@ -3,8 +3,8 @@
 // the loops here only read, ask and apply. When a task runs is decided by builder/scheduler, what is committed by
 // segmenter/catalog.
 //
-//   - B1: a plan is applied only to the revision of the cube that it was made from; a cube that has changed is planned
-//     again. So decisions about a cube are serial (I7), whichever process or person makes them.
+//   - B1: a plan is applied only to the revision of the cube that it was made from, as a whole and in one transaction; a cube that
+//     has changed is planned again. So decisions about a cube are serial (I7), whichever process or person makes them.
 //   - B2: a job's body changes nothing but its own folder until it publishes, in one transaction (I5). It can be killed
 //     between any two of its calls and run again.
 //   - B3: a segment is published only if the ledger names every offset of its range and every file that the ledger names

@@ -206,7 +206,7 @@ func (b *Builder) Fill(ctx context.Context, req Request) (Submitted, error) {
 		if err != nil {
 			return Plan{}, err
 		}
-		holes, err := b.holesOf(ctx, s, s.live)
+		holes, err := b.holesOf(ctx, s, held{s.live, s.Start})
 		if err != nil {
 			return Plan{}, err
 		}
@@ -216,13 +216,13 @@ func (b *Builder) Fill(ctx context.Context, req Request) (Submitted, error) {
 	})
 }
 
-// Holes lists the offsets between a cube's first and last ready segment that nothing covers.
+// Holes lists the offsets between a cube's front and its last ready segment that nothing covers.
 func (b *Builder) Holes(ctx context.Context, project, name string) ([]plan.Hole, error) {
 	s, err := b.snapshot(ctx, project, name)
 	if err != nil {
 		return nil, err
 	}
-	return b.holesOf(ctx, s, s.live)
+	return b.holesOf(ctx, s, held{s.live, s.Start})
 }
 
 // Plan returns what the planners would do to a cube now, each with its reason.
@@ -231,6 +231,7 @@ func (b *Builder) Plan(ctx context.Context, project, name string) (Plan, error) 
 	if err != nil {
 		return Plan{}, err
 	}
+	s.look = true
 	p := s.plan()
 	if !s.Enabled {
 		p.Notes = append(p.Notes, "the cube is disabled and not planned: "+s.Reason)

@@ -68,13 +68,11 @@ func ignoreGone(err error) error {
 // fresh segments.
 func (b *Builder) maintenance(ctx context.Context, s *state, p *Plan, now time.Time) error {
 	room := min(b.room(s), b.o.MaxNew/2)
-	segments := s.live
-	if retired := s.retire(p, now); len(retired) > 0 {
-		segments = slices.DeleteFunc(slices.Clone(segments), func(x segmenter.Segment) bool { return slices.Contains(retired, x.Number) })
-	}
+	stay := s.without(s.retire(p, now))
+	segments := stay.segments
 	n := len(p.Actions)
 	used := func() int { return len(p.Actions) - n }
-	holes, err := b.holesOf(ctx, s, segments)
+	holes, err := b.holesOf(ctx, s, stay)
 	if err != nil {
 		return err
 	}
@@ -98,15 +96,46 @@ func (s *state) retire(p *Plan, now time.Time) []int64 {
 	}
 	r := plan.Retire(plan.RetireRules{Keep: s.Cube.Retention}, now, s.live)
 	if len(r.Retire) > 0 {
-		p.Actions = append(p.Actions, Action{Kind: KindRetire, Replaces: r.Retire, Reason: fmt.Sprintf("retention of %s", s.Cube.Retention)})
+		p.Actions = append(p.Actions, Action{Kind: KindRetire, Replaces: r.Retire, Reason: fmt.Sprintf("retention of %s", s.Cube.Retention), expired: true})
 	}
 	p.Notes = append(p.Notes, "retention: "+r.Why)
 	return r.Retire
 }
 
+// held is what a cube has: its live segments, and where it begins.
+type held struct {
+	segments []segmenter.Segment
+	front    segmenter.Vector
+}
+
+// without is what is left when segments have expired, as the catalog will see it.
+func (s *state) without(expired []int64) held {
+	if len(expired) == 0 {
+		return held{s.live, s.Start}
+	}
+	var h held
+	var gone []segmenter.Vector
+	var live segmenter.Vector // the first place of each partition
+	for _, x := range s.live {
+		if slices.Contains(expired, x.Number) {
+			gone = append(gone, x.Range)
+			continue
+		}
+		h.segments = append(h.segments, x)
+		for _, r := range x.Range {
+			if !r.Empty() {
+				live = segmenter.LowerFront(live, segmenter.Vector{r}, nil)
+			}
+		}
+	}
+	h.front = segmenter.PassFront(s.Start, gone, live)
+	return h
+}
+
 // holesOf lists the holes of a cube. Of the ledger it reads the rows over them.
-func (b *Builder) holesOf(ctx context.Context, s *state, segments []segmenter.Segment) ([]plan.Hole, error) {
-	gaps := plan.Gaps(segments, s.g)
+func (b *Builder) holesOf(ctx context.Context, s *state, h held) ([]plan.Hole, error) {
+	c := plan.Holder{Front: h.front, Segments: h.segments, Generations: s.g}
+	gaps := c.Gaps()
 	if len(gaps) == 0 {
 		return nil, nil
 	}
@@ -119,7 +148,7 @@ func (b *Builder) holesOf(ctx context.Context, s *state, segments []segmenter.Se
 			rows = append(rows, e.LedgerRow)
 		}
 	}
-	return plan.Holes(segments, s.g, rows), nil
+	return c.Holes(rows), nil
 }
 
 // fill adds builds of what staged files hold of the holes.
@@ -131,7 +160,7 @@ func (s *state) fill(p *Plan, holes []plan.Hole, room int) {
 		}
 		pieces := plan.Split(h.Range, s.Cube.Cut.RowsPerBuild, room)
 		for _, v := range pieces {
-			p.Actions = append(p.Actions, Action{Kind: KindFill, Range: v, Version: s.Cube.Version, Reason: fmt.Sprintf("hole between segments %d and %d", h.After, h.Before)})
+			p.Actions = append(p.Actions, Action{Kind: KindFill, Range: v, Version: s.Cube.Version, Reason: "hole " + h.Place()})
 			room--
 		}
 		if len(pieces) == 0 {
@@ -183,7 +212,9 @@ func (b *Builder) refreshes(ctx context.Context, s *state, p *Plan, r refreshing
 			p.Notes = append(p.Notes, fmt.Sprintf("segment %d is not refreshed: %s", l.Segment, l.Why))
 		}
 		for _, l := range refresh.Report {
-			b.report(ctx, s, l)
+			if !s.look {
+				b.report(ctx, s, l)
+			}
 		}
 		return nil
 	}

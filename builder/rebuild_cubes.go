@@ -147,6 +147,9 @@ func (r *rebuilding) fillCube(i *catalog.Importer, c *cubeFiles) error {
 		r.ignore("cube %s: its table %s was not found", last.Name, last.Table)
 		return nil
 	}
+	for _, m := range c.chosen {
+		in.Start = segmenter.LowerFront(in.Start, m.Range, nil)
+	}
 	if err := i.Cube(in); err != nil {
 		return err
 	}

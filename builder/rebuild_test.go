@@ -24,6 +24,7 @@ type contents struct {
 	ID       string
 	Tables   []*cube.Table
 	Cubes    []*cube.Cube
+	Front    segmenter.Vector
 	Ledger   []catalog.LedgerEntry
 	Segments []catalog.SegmentEntry
 	Stale    []int64
@@ -37,6 +38,9 @@ func read(t *testing.T, c *catalog.Catalog, tableID, cubeID string) (out content
 	must(t, err)
 	out.Cubes, err = c.CubeVersions(t.Context(), cubeID)
 	must(t, err)
+	info, err := c.CubeInfo(t.Context(), cubeID)
+	must(t, err)
+	out.Front = info.Start
 	for e, err := range c.Ledger(t.Context(), catalog.LedgerQuery{TableID: tableID, Partition: -1}) {
 		must(t, err)
 		out.Ledger = append(out.Ledger, e)

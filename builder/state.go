@@ -23,6 +23,7 @@ type state struct {
 	stale map[int64]bool        // of live
 	news  int                   // how many are new
 	tops  segmenter.Vector      // where the last new ones end, by line: empty ranges
+	look  bool                  // only a plan is wanted: nothing is fixed, and nobody is told
 
 	// What is known of the offsets behind ends, and how far was committed when it was read. A state is made anew when its
 	// cube changes, so that ends stay what they are.
@@ -119,7 +120,7 @@ func (s *state) plan() Plan {
 }
 
 // next is where the next segment begins. Where no segment says so, it is the start that was fixed, or the definition's,
-// which is fixed now where it would mean something else later.
+// which is fixed now where it would mean something else later, unless this is only a look.
 func (b *Builder) next(ctx context.Context, s *state) (segmenter.Vector, error) {
 	start := s.Start
 	if start == nil && len(s.ends) == 0 {
@@ -127,7 +128,7 @@ func (b *Builder) next(ctx context.Context, s *state) (segmenter.Vector, error) 
 		if start, err = b.place(ctx, fromStart(s.Cube.Start), where{topic: s.topic, g: s.log}); err != nil {
 			return nil, fmt.Errorf("start of cube %s: %w", s.Cube.Name, err)
 		}
-		if moving := s.Cube.Start.At == atLatest || s.Cube.Start.At == atTime; moving && len(start) > 0 {
+		if moving := s.Cube.Start.At == atLatest || s.Cube.Start.At == atTime; moving && len(start) > 0 && !s.look {
 			if err := b.o.Catalog.SetCubeStart(ctx, s.Cube.ID, start); err != nil {
 				return nil, err
 			}

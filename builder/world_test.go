@@ -99,6 +99,17 @@ func (w *world) apply(more string) {
 	w.cube = applied.Cube
 }
 
+// addCube stores another cube of the same table.
+func (w *world) addCube(name, more string) *cube.Cube {
+	w.t.Helper()
+	text := strings.Replace(strings.Replace(cubeYAML, "views", name, 1), "start: earliest\n", "", 1)
+	def, err := cube.ParseCube([]byte(text+byHand+more), name+".yaml", w.table)
+	must(w.t, err)
+	applied, err := w.cat.ApplyCube(w.t.Context(), def.WithDefaults())
+	must(w.t, err)
+	return applied.Cube
+}
+
 const firstUs = 1_700_000_000_000_000
 
 // eventUs is the event time of an offset: a second an offset.

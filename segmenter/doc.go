@@ -17,4 +17,6 @@
 //   - S9: the events, gaps, quarantined, skipped and lost offsets of a part add up to the length of its range.
 //   - S10: a segment's id is the hash of what it was built from, and its manifest says all that the catalog knows of it
 //     but when it was published.
+//   - S17: a cube's front says where each of its partitions begins. The first reservation makes it, one before it moves it back;
+//     only what was given up (dropped, expired) moves it on, never a job that failed. (S11 to S16 are those of plan.)
 package segmenter

@@ -101,7 +101,11 @@ func printReport(w io.Writer, r *verify.Report) error {
 		fmt.Fprintf(w, "stale: cube %s segment %d: %s\n", x.Cube, x.Segment, oneLine(x.Why))
 	}
 	for _, h := range r.Holes {
-		fmt.Fprintf(w, "hole: cube %s %s between segments %d and %d\n", h.Cube, h.Range, h.After, h.Before)
+		place := fmt.Sprintf("between segments %d and %d", h.After, h.Before)
+		if h.After == 0 {
+			place = fmt.Sprintf("before segment %d", h.Before)
+		}
+		fmt.Fprintf(w, "hole: cube %s %s %s\n", h.Cube, h.Range, place)
 	}
 	verdict := "every offset is accounted for"
 	if !r.OK {

@@ -206,7 +206,7 @@ func (f *cubeFacts) byRules(time.Time) (says, command string) {
 	}
 	for _, h := range f.holes {
 		if !f.Cube.FillHoles.On() || !h.Fillable() {
-			return fmt.Sprintf("%s has a hole of %d offsets between segments %d and %d", f, h.Range.Len(), h.After, h.Before),
+			return fmt.Sprintf("%s has a hole of %d offsets %s", f, h.Range.Len(), h.Place()),
 				"tidemark segment holes " + f.Cube.Name + " --fill" + project
 		}
 	}

@@ -142,9 +142,9 @@ func lookAtCube(ctx context.Context, c *catalog.Catalog, id string) (f *cubeFact
 	for _, s := range f.Segments {
 		live = append(live, s.Segment)
 	}
-	g := f.generations()
+	held := plan.Holder{Front: f.Start, Segments: live, Generations: f.generations()}
 	var rows []segmenter.LedgerRow
-	for _, gap := range plan.Gaps(live, g) {
+	for _, gap := range held.Gaps() {
 		for e, err := range c.Inputs(ctx, f.TableID, segmenter.Vector{gap}) {
 			if err != nil {
 				return nil, err
@@ -152,7 +152,7 @@ func lookAtCube(ctx context.Context, c *catalog.Catalog, id string) (f *cubeFact
 			rows = append(rows, e.LedgerRow)
 		}
 	}
-	f.holes = plan.Holes(live, g, rows)
+	f.holes = held.Holes(rows)
 	return f, nil
 }
 

@@ -46,12 +46,12 @@ type Segments struct {
 	Next     string    `json:"next,omitempty"` // ask with after=next for more
 }
 
-// Hole is a range of offsets between segments that nothing covers.
+// Hole is a range of offsets between segments, or before the first one, that nothing covers.
 type Hole struct {
 	Start   map[string]int64           `json:"start"`
 	End     map[string]int64           `json:"end"`
 	Range   segmenter.Vector           `json:"range"`
-	After   int64                      `json:"after"`   // number of the segment before it
+	After   int64                      `json:"after"`   // number of the segment before it; 0: the hole is at the cube's front
 	Before  int64                      `json:"before"`  // number of the segment behind it
 	Missing []segmenter.PartitionRange `json:"missing"` // in no staged file: to be read again, or declared lost
 }

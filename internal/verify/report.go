@@ -60,7 +60,7 @@ type Hole struct {
 	Range   segmenter.Vector `json:"range"` // empty ranges say where the other partitions stand
 	Offsets int64            `json:"offsets"`
 	Staged  bool             `json:"staged"` // staged files hold all of it: it can be filled
-	After   int64            `json:"after"`  // the segments before and behind it
+	After   int64            `json:"after"`  // the segments before and behind it; after 0: it is at the cube's front
 	Before  int64            `json:"before"`
 }
 

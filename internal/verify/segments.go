@@ -242,13 +242,14 @@ func (c *cubeRun) findHoles() {
 	for _, s := range c.snap.Segments {
 		live = append(live, s.Segment)
 	}
+	held := plan.Holder{Front: c.snap.Start, Segments: live, Generations: g}
 	var rows []segmenter.LedgerRow
-	for _, gap := range plan.Gaps(live, g) {
+	for _, gap := range held.Gaps() {
 		for _, e := range c.rowsOver(gap) {
 			rows = append(rows, e.LedgerRow)
 		}
 	}
-	for _, h := range plan.Holes(live, g, rows) {
+	for _, h := range held.Holes(rows) {
 		c.count(func(*TableReport) {
 			c.report.Holes++
 			c.holes = append(c.holes, Hole{

@@ -20,7 +20,7 @@ type CubeInfo struct {
 	TableID string
 	Enabled bool
 	Reason  string           // why it is disabled
-	Start   segmenter.Vector // empty ranges: where the first segment begins, once that is fixed; nil: as the definition says
+	Start   segmenter.Vector // its front (S17): empty ranges, where it begins, once that is fixed; nil: as the definition says
 	// Revision changes with every change of the cube, its segments and its jobs' reservations. Revisions of all cubes ascend
 	// in the order of commits.
 	Revision  int64
@@ -41,6 +41,9 @@ type cubeRow struct {
 	revision                   int64
 	nextSegment, nextEpoch     int64
 	checkedChange              int64
+	front                      segmenter.Vector // nil: not fixed yet
+
+	parts []PartitionInfo // of its table, once they were read
 }
 
 func (r *cubeRow) String() string { return "cube " + r.project + "/" + r.name }
@@ -50,16 +53,22 @@ func (r *cubeRow) String() string { return "cube " + r.project + "/" + r.name }
 func (t *tx) lockCube(id string) (*cubeRow, error) {
 	r := cubeRow{id: id}
 	var dropped int64
-	err := t.row(`SELECT p.project, p.name, p.table_id, p.version, p.revision, p.next_segment, p.next_epoch, p.checked_change, p.dropped_us
+	var start string
+	err := t.row(`SELECT p.project, p.name, p.table_id, p.version, p.revision, p.next_segment, p.next_epoch, p.checked_change, p.start_ranges, p.dropped_us
 		FROM cubes p WHERE p.id = $1`+t.c.forUpdate, id).Scan(&r.project, &r.name, &r.tableID, &r.version, &r.revision,
-		&r.nextSegment, &r.nextEpoch, &r.checkedChange, &dropped)
+		&r.nextSegment, &r.nextEpoch, &r.checkedChange, &start, &dropped)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, fmt.Errorf("cube with id %s: %w", id, ErrNotFound)
 	case err == nil && dropped != 0:
 		return nil, fmt.Errorf("cube with id %s was dropped: %w", id, ErrNotFound)
+	case err != nil:
+		return nil, err
 	}
-	return &r, err
+	if r.front, err = decodeVector(start); err != nil {
+		return nil, fmt.Errorf("start of %s: %w", &r, err)
+	}
+	return &r, nil
 }
 
 // holdCube locks a cube, a dropped one too, and reads nothing.

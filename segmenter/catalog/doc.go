@@ -8,7 +8,7 @@
 //     of a partition first locks its row, so that of two that race one waits and is then refused.
 //   - C2: a refused or interrupted change leaves nothing visible: each is one transaction.
 //   - C3: asked again after an unknown outcome, Begin, Commit, NewGeneration, CommitSupplement, Publish and Retire answer as
-//     the first time, and Reserve with an idempotency key.
+//     the first time, and Reserve and Apply with an idempotency key.
 //   - C4: the ledger of every partition and generation tiles from its start to its end (segmenter S1 to S4), after every
 //     transaction.
 //   - C5: the id of a table or cube and its versions never change; a change of the definition is a new version.

@@ -151,9 +151,10 @@ func (i *Importer) Supplement(s Supplement) error {
 // CubeImport is a cube as its files say.
 type CubeImport struct {
 	TableID     string
-	Versions    []*cube.Cube // oldest first, with their ids and numbers
-	NextSegment int64        // above every number of a segment
-	NextEpoch   int64        // above every attempt in a name
+	Versions    []*cube.Cube     // oldest first, with their ids and numbers
+	NextSegment int64            // above every number of a segment
+	NextEpoch   int64            // above every attempt in a name
+	Start       segmenter.Vector // its front; nil: none is known
 }
 
 // Cube stores all versions of a cube.
@@ -165,9 +166,13 @@ func (i *Importer) Cube(m CubeImport) error {
 	if err := i.Project(Project{Name: last.Project}); err != nil {
 		return err
 	}
-	if _, err := i.t.exec(`INSERT INTO cubes (id, project, name, table_id, version, revision, next_segment, next_epoch, checked_change, created_us)
-		VALUES ($1, $2, $3, $4, $5, 0, $6, $7, 0, $8)`, last.ID, last.Project, last.Name, m.TableID, last.Version,
-		max(m.NextSegment, 1), max(m.NextEpoch, 1), now()); err != nil {
+	front, err := json.Marshal(m.Start)
+	if err != nil {
+		return err
+	}
+	if _, err := i.t.exec(`INSERT INTO cubes (id, project, name, table_id, version, revision, next_segment, next_epoch, checked_change, start_ranges, created_us)
+		VALUES ($1, $2, $3, $4, $5, 0, $6, $7, 0, $8, $9)`, last.ID, last.Project, last.Name, m.TableID, last.Version,
+		max(m.NextSegment, 1), max(m.NextEpoch, 1), string(front), now()); err != nil {
 		return fmt.Errorf("cube %s/%s: %w", last.Project, last.Name, err)
 	}
 	for _, v := range m.Versions {

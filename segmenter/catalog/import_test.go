@@ -42,7 +42,7 @@ func copyAll(t *testing.T, from *Catalog, table, cubeID string) func(*Importer) 
 				}
 			}
 		}
-		errs = append(errs, i.Cube(CubeImport{TableID: table, Versions: cubes, NextSegment: 50, NextEpoch: 60}))
+		errs = append(errs, i.Cube(CubeImport{TableID: table, Versions: cubes, NextSegment: 50, NextEpoch: 60, Start: s.Start}))
 		for _, e := range s.Segments {
 			if e.State == segmenter.SegmentReady {
 				errs = append(errs, i.Segment(e))

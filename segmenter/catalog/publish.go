@@ -158,46 +158,57 @@ func (t *tx) staleAtBirth(cube *cubeRow, s SegmentEntry, p *Publication) (stale 
 	return stale, nil
 }
 
-// Retire takes ready segments out of force, by hand or by retention; those that are retired already stay as they are. A
-// segment that a new one is to replace is a *ConflictError that names the job to cancel first (I7).
+// Retirement gives up ready segments; nothing takes their place.
+type Retirement struct {
+	Numbers []int64
+	Reason  string
+	Expired bool // by age: the front passes over holes before them too
+}
+
+// Retire takes ready segments out of force, by hand; those that are retired already stay as they are. A segment that a new
+// one is to replace is a *ConflictError that names the job to cancel first (I7). Those at the front move it (S17).
 func (c *Catalog) Retire(ctx context.Context, cubeID string, numbers []int64, reason string) error {
-	return c.write(ctx, fmt.Sprintf("retire segments %v of cube %s", numbers, cubeID), func(t *tx) error {
-		cube, err := t.lockCube(cubeID)
+	_, err := c.Apply(ctx, Changes{CubeID: cubeID, Steps: []Step{{Retire: &Retirement{Numbers: numbers, Reason: reason}}}})
+	return err
+}
+
+// giveUp retires segments of a locked cube for good.
+func (t *tx) giveUp(cube *cubeRow, r Retirement) error {
+	pending, err := t.liveSegments(SegmentQuery{CubeID: cube.id, States: []segmenter.SegmentState{segmenter.SegmentNew}})
+	if err != nil {
+		return err
+	}
+	var ready []int64
+	var held []segmenter.Vector
+	for _, number := range r.Numbers {
+		s, err := t.segment(cube.id, number)
 		if err != nil {
 			return err
 		}
-		pending, err := t.liveSegments(SegmentQuery{CubeID: cubeID, States: []segmenter.SegmentState{segmenter.SegmentNew}})
-		if err != nil {
-			return err
+		what := fmt.Sprintf("%s, segment %d", cube, number)
+		switch s.State {
+		case segmenter.SegmentRetired:
+			continue
+		case segmenter.SegmentNew:
+			return &ConflictError{What: what, Reason: fmt.Sprintf("it is being built: cancel job %d instead", s.JobID)}
 		}
-		var ready []int64
-		for _, number := range numbers {
-			s, err := t.segment(cubeID, number)
-			if err != nil {
-				return err
+		for _, n := range pending {
+			if slices.Contains(n.Replaces, number) {
+				return &ConflictError{What: what, Reason: fmt.Sprintf("job %d is about to replace it: cancel that job first, or wait for it", n.JobID)}
 			}
-			what := fmt.Sprintf("%s, segment %d", cube, number)
-			switch s.State {
-			case segmenter.SegmentRetired:
-				continue
-			case segmenter.SegmentNew:
-				return &ConflictError{What: what, Reason: fmt.Sprintf("it is being built: cancel job %d instead", s.JobID)}
-			}
-			for _, n := range pending {
-				if slices.Contains(n.Replaces, number) {
-					return &ConflictError{What: what, Reason: fmt.Sprintf("job %d is about to replace it: cancel that job first, or wait for it", n.JobID)}
-				}
-			}
-			ready = append(ready, number)
 		}
-		if len(ready) == 0 {
-			return nil
-		}
-		if err := t.retire(cube, ready, reason); err != nil {
-			return err
-		}
-		return t.touch(cubeID)
-	})
+		ready, held = append(ready, number), append(held, s.Range)
+	}
+	if len(ready) == 0 {
+		return nil
+	}
+	if err := t.retire(cube, ready, r.Reason); err != nil {
+		return err
+	}
+	if err := t.raiseFront(cube, held, r.Expired); err != nil {
+		return err
+	}
+	return t.touch(cube.id)
 }
 
 // withdraw removes the new segment of a job that ends without it. The cube is locked.

@@ -52,6 +52,9 @@ func (c *Catalog) Reserve(ctx context.Context, r Reservation) (SegmentEntry, Job
 		if err != nil || found {
 			return err
 		}
+		if err := cube.unchangedSince(r.Revision); err != nil {
+			return err
+		}
 		if err := t.mayReserve(cube, &r); err != nil {
 			return err
 		}
@@ -64,6 +67,15 @@ func (c *Catalog) Reserve(ctx context.Context, r Reservation) (SegmentEntry, Job
 		return SegmentEntry{}, Job{}, err
 	}
 	return done.Segment, done.Job, nil
+}
+
+// unchangedSince refuses a plan that was made of another revision; 0 is any.
+func (r *cubeRow) unchangedSince(revision int64) error {
+	if revision == 0 || revision == r.revision {
+		return nil
+	}
+	return &ConflictError{What: r.String(), Reason: fmt.Sprintf(
+		"it has changed since this was planned (revision %d, planned at %d): plan again", r.revision, revision)}
 }
 
 func (r *Reservation) check() error {
@@ -96,19 +108,19 @@ func (r *Reservation) check() error {
 	return nil
 }
 
-// mayReserve refuses what contradicts the cube as it stands, and fills in the version.
+// mayReserve refuses what contradicts the cube as it stands. It fills in the version, and the front that the cube then has.
 func (t *tx) mayReserve(cube *cubeRow, r *Reservation) error {
-	if r.Revision != 0 && r.Revision != cube.revision {
-		return &ConflictError{What: cube.String(), Reason: fmt.Sprintf(
-			"it has changed since this was planned (revision %d, planned at %d): plan again", cube.revision, r.Revision)}
-	}
 	if r.Version == 0 {
 		r.Version = cube.version
 	}
 	if r.Version > cube.version {
 		return fmt.Errorf("%s, version %d: %w", cube, r.Version, ErrNotFound)
 	}
-	if err := t.checkLines(cube, r.Range); err != nil {
+	parts, err := t.partsOf(cube)
+	if err != nil {
+		return err
+	}
+	if err := checkLines(cube, parts, r.Range); err != nil {
 		return err
 	}
 	if err := t.checkReplaced(cube, r); err != nil {
@@ -131,16 +143,13 @@ func (t *tx) mayReserve(cube *cubeRow, r *Reservation) error {
 			}
 		}
 	}
+	cube.front = segmenter.LowerFront(cube.front, r.Range, generationsOf(parts))
 	return nil
 }
 
 // checkLines refuses offsets that cannot be in the table: of a partition or generation that does not exist, before its
 // first offset, or behind the end of a closed one. The open one may grow.
-func (t *tx) checkLines(cube *cubeRow, v segmenter.Vector) error {
-	parts, err := t.partitions(cube.tableID)
-	if err != nil {
-		return err
-	}
+func checkLines(cube *cubeRow, parts []PartitionInfo, v segmenter.Vector) error {
 	for _, r := range v {
 		if r.Empty() {
 			continue
@@ -231,9 +240,15 @@ func (t *tx) reserve(cube *cubeRow, r Reservation) (reserved, error) {
 		ID: j.ID, CubeID: cube.id, Segment: s.Number, Kind: r.JobKind, State: JobPending, Reserved: true,
 		Priority: r.Priority, Spec: r.Spec, SubmittedBy: r.SubmittedBy, CreatedUs: at,
 	}
-	if _, err := t.exec(`UPDATE cubes SET next_segment = next_segment + 1, revision = $2 WHERE id = $1`, cube.id, rev); err != nil {
+	front, err := json.Marshal(cube.front)
+	if err != nil {
 		return done, err
 	}
+	if _, err := t.exec(`UPDATE cubes SET next_segment = next_segment + 1, revision = $2, start_ranges = $3 WHERE id = $1`,
+		cube.id, rev, string(front)); err != nil {
+		return done, err
+	}
+	cube.nextSegment++
 	ranges, err := json.Marshal(r.Range)
 	if err != nil {
 		return done, err

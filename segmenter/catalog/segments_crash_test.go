@@ -67,6 +67,7 @@ func cubeChanges() []cubeChange {
 			_, _, err := w.c.Reserve(ctx, r)
 			return err
 		}},
+		{name: "plan", call: applyTwo},
 		{name: "claim", call: func(ctx context.Context, w crashWorld) error {
 			_, ok, err := w.c.ClaimJob(ctx, JobClaim{ID: w.running.ID, Owner: "b", Now: clock(60), Lease: lease})
 			if err == nil && !ok {
@@ -110,6 +111,15 @@ func cubeChanges() []cubeChange {
 			})
 		}},
 	}
+}
+
+func applyTwo(ctx context.Context, w crashWorld) error {
+	one, two := reservation("", rng(0, 30, 40)), reservation("", rng(0, 40, 50))
+	_, err := w.c.Apply(ctx, Changes{
+		CubeID: w.cube, Steps: []Step{{Reserve: &one}, {Reserve: &two}}, Idempotency: Idempotency{Key: w.cube, Request: "r"},
+		Answer: func(o Outcome) any { return o }, Into: new(Outcome),
+	})
+	return err
 }
 
 func (w crashWorld) table() string { return strings.TrimPrefix(w.name, "cube-") }

@@ -57,6 +57,7 @@ type cubeModel struct {
 	numbers  int64
 	epoch    int64 // the last that was given
 	clock    int64
+	front    []int64 // S17, by partition; none before the first reservation
 }
 
 type modelSegment struct {
@@ -129,6 +130,12 @@ func (m *cubeModel) try(t *rapid.T, v segmenter.Vector, replaces []int64) {
 	}
 	if err != nil {
 		return
+	}
+	if m.front == nil {
+		m.front = []int64{v[0].Start, v[1].Start}
+	}
+	for p := range m.front {
+		m.front[p] = min(m.front[p], v[p].Start)
 	}
 	m.numbers++
 	if s.Number != m.numbers {
@@ -289,6 +296,13 @@ func (m *cubeModel) retire(t *rapid.T) {
 	if want != (err == nil) {
 		t.Fatalf("retire segment %d, which is %q: %v", s.number, s.state, err)
 	}
+	if err == nil && s.state == segmenter.SegmentReady {
+		for p, r := range s.v {
+			if r.Start == m.front[p] {
+				m.front[p] = r.End
+			}
+		}
+	}
 	if err == nil {
 		s.state = segmenter.SegmentRetired
 	}
@@ -305,6 +319,17 @@ func (m *cubeModel) check(t *rapid.T) {
 	}
 	if got := segments(m.t, m.c, all(m.cube)); !slices.Equal(want, got) {
 		t.Fatalf("segments: got %q, want %q", got, want)
+	}
+	info, err := m.c.CubeInfo(context.Background(), m.cube)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var front []int64
+	for _, r := range info.Start {
+		front = append(front, r.Start)
+	}
+	if !slices.Equal(front, m.front) {
+		t.Fatalf("S17: front %v, want %v", front, m.front)
 	}
 	for _, s := range m.segments {
 		j := job(m.t, m.c, s.job)

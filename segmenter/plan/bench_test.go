@@ -75,7 +75,7 @@ func BenchmarkHoles(b *testing.B) {
 	segments[700].State = segmenter.SegmentRetired
 	b.ReportAllocs()
 	for b.Loop() {
-		Holes(segments, g, nil)
+		Holder{Segments: segments, Generations: g}.Holes(nil)
 	}
 }
 

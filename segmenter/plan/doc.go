@@ -6,8 +6,8 @@
 //
 //   - S11: a cut begins where the last new or ready segment ends, ends nowhere behind what was read, and the cuts of one
 //     plan are disjoint, go on from one another and hold all that they divide, each at most the size limit.
-//   - S12: a hole holds exactly the offsets between a cube's first and last ready segment that no new or ready segment
-//     covers and the ledger does not name skipped or lost.
+//   - S12: a hole holds exactly the offsets between a cube's front (S17) and the end of its last ready segment that no new or
+//     ready segment covers and the ledger does not name skipped or lost.
 //   - S13: a merge changes neither the union of the ranges nor the number of events. It takes ready segments of one
 //     definition version, each going on where the one before ends; no segment is in two merges.
 //   - S14: a segment with events in a window of time is picked for it, whatever segment came before or after.

@@ -9,10 +9,10 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
-// Hole is a range of offsets that nothing covers (S12), between two neighbours of a cube's segments.
+// Hole is a range of offsets that nothing covers (S12), between two neighbours of a cube's segments, or before the first.
 type Hole struct {
 	Range  segmenter.Vector // complete (S7): partitions without missing offsets have an empty range
-	After  int64            // number of the segment before it
+	After  int64            // number of the segment before it; 0: it is at the front
 	Before int64            // number of the segment that goes on behind it
 
 	Staged  []segmenter.PartitionRange // can be built at once
@@ -22,9 +22,17 @@ type Hole struct {
 // Fillable reports whether staged files hold all of the hole.
 func (h Hole) Fillable() bool { return len(h.Missing) == 0 }
 
+// Place says between which segments it lies.
+func (h Hole) Place() string {
+	if h.After == 0 {
+		return fmt.Sprintf("before segment %d", h.Before)
+	}
+	return fmt.Sprintf("between segments %d and %d", h.After, h.Before)
+}
+
 // String names the range and what could fill it.
 func (h Hole) String() string {
-	s := fmt.Sprintf("hole %s between segments %d and %d: ", h.Range, h.After, h.Before)
+	s := fmt.Sprintf("hole %s %s: ", h.Range, h.Place())
 	switch {
 	case len(h.Missing) == 0:
 		return s + "staged"
@@ -34,13 +42,20 @@ func (h Hole) String() string {
 	return s + fmt.Sprintf("staged but for %s", segmenter.Vector(h.Missing))
 }
 
-// Gaps returns the offsets between the first and the last ready segment that no new or ready segment covers, ascending.
-// They are the only places of the ledger that Holes needs to see. A line that the first ready segment says nothing of
-// counts from its first known offset. g holds every generation that the segments name.
-func Gaps(segments []segmenter.Segment, g segmenter.Generations) []segmenter.PartitionRange {
-	lines := span(segments, g)
+// Holder is a cube as Gaps and Holes look at it.
+type Holder struct {
+	Front       segmenter.Vector // where it begins (S17); nil: not known, it begins with its first ready segment
+	Segments    []segmenter.Segment
+	Generations segmenter.Generations // all that the segments name
+}
+
+// Gaps returns the offsets between the front and the end of the last ready segment that no new or ready segment covers,
+// ascending. They are the only places of the ledger that Holes needs to see. A partition that the front says nothing of counts
+// from its first known offset.
+func (c Holder) Gaps() []segmenter.PartitionRange {
+	lines := c.span()
 	taken := make([][]segmenter.PartitionRange, len(lines)) // by line: so they are nearly sorted
-	for _, s := range ordered(segments, (*segmenter.Segment).Live) {
+	for _, s := range ordered(c.Segments, (*segmenter.Segment).Live) {
 		for _, r := range s.Range {
 			if i, ok := slices.BinarySearchFunc(lines, r, compareLine); ok {
 				taken[i] = append(taken[i], r)
@@ -50,61 +65,70 @@ func Gaps(segments []segmenter.Segment, g segmenter.Generations) []segmenter.Par
 	return lines.Subtract(slices.Concat(taken...))
 }
 
-// span returns every line from the first ready segment's start, or the line's own, to the end of the last ready one.
-func span(segments []segmenter.Segment, g segmenter.Generations) segmenter.Vector {
-	ready := ordered(segments, func(s *segmenter.Segment) bool { return s.State == segmenter.SegmentReady })
+// span returns every line from the front to the end of the last ready segment.
+func (c Holder) span() segmenter.Vector {
+	ready := ordered(c.Segments, func(s *segmenter.Segment) bool { return s.State == segmenter.SegmentReady })
 	if len(ready) == 0 {
 		return nil
 	}
-	type place struct{ first, last segmenter.PartitionRange }
-	places := make(map[int32]place)
-	first := ready[0].Range.Starts()
+	front := c.Front
+	if len(front) == 0 {
+		front = ready[0].Range.Starts()
+	}
+	type extent struct{ first, last segmenter.PartitionRange }
+	extents := make(map[int32]extent)
 	for _, s := range ready {
 		for _, r := range s.Range {
-			p, ok := places[r.Partition]
+			p, ok := extents[r.Partition]
 			if !ok {
-				p = place{first: r, last: r}
+				p = extent{first: r, last: r}
 			}
-			if cmp.Or(cmp.Compare(r.Generation, p.first.Generation), cmp.Compare(r.Start, p.first.Start)) < 0 {
+			if comparePlaces(r, p.first) < 0 {
 				p.first = r
 			}
 			if cmp.Or(cmp.Compare(r.Generation, p.last.Generation), cmp.Compare(r.End, p.last.End)) > 0 {
 				p.last = r
 			}
-			places[r.Partition] = p
+			extents[r.Partition] = p
 		}
 	}
 	var out segmenter.Vector
-	for partition, p := range places {
-		if !slices.ContainsFunc(first, func(r segmenter.PartitionRange) bool { return r.Partition == partition }) {
-			if of := g.Of(partition); len(of) > 0 && (of[0].Generation < p.first.Generation || of[0].Range().SameLine(p.first)) {
-				p.first = of[0].Range()
-			}
+	for partition, p := range extents {
+		begin, ok := place(front, partition)
+		if of := c.Generations.Of(partition); !ok && len(of) > 0 {
+			begin, ok = of[0].Range(), true
 		}
-		if p.first.Generation == p.last.Generation {
-			p.first.End = p.last.End
-			out = append(out, p.first)
-			continue
+		if ok && comparePlaces(begin, p.first) < 0 {
+			p.first = begin
 		}
-		for _, x := range g.Of(partition) {
-			r := x.Range()
-			switch {
-			case r.Generation == p.first.Generation:
-				p.first.End = r.End
-			case r.Generation == p.last.Generation:
-				p.last.Start = r.Start
-			case r.Generation > p.first.Generation && r.Generation < p.last.Generation:
-				out = append(out, r)
-			}
-		}
-		out = append(out, p.first, p.last)
+		out = append(out, c.lines(p.first, p.last)...)
 	}
 	return sorted(out)
 }
 
+// lines returns what lies between the start of one range of a partition and the end of another.
+func (c Holder) lines(first, last segmenter.PartitionRange) (out segmenter.Vector) {
+	if first.Generation == last.Generation {
+		first.End = last.End
+		return segmenter.Vector{first}
+	}
+	for _, x := range c.Generations.Of(first.Partition) {
+		r := x.Range()
+		switch {
+		case r.Generation == first.Generation:
+			first.End = r.End
+		case r.Generation == last.Generation:
+			last.Start = r.Start
+		case r.Generation > first.Generation && r.Generation < last.Generation:
+			out = append(out, r)
+		}
+	}
+	return append(out, first, last)
+}
+
 // Holes returns the holes of a cube (S12) in their order in the log, one for each pair of neighbours and more where a
 // skip or loss lies between. rows are the ledger's over Gaps; more do no harm.
-func Holes(segments []segmenter.Segment, g segmenter.Generations, rows []segmenter.LedgerRow) []Hole {
+func (c Holder) Holes(rows []segmenter.LedgerRow) []Hole {
 	var named, staged []segmenter.PartitionRange
 	for _, row := range rows {
 		if row.State == segmenter.Staged {
@@ -113,7 +137,7 @@ func Holes(segments []segmenter.Segment, g segmenter.Generations, rows []segment
 			named = append(named, row.Range)
 		}
 	}
-	live := ordered(segments, (*segmenter.Segment).Live)
+	live := ordered(c.Segments, (*segmenter.Segment).Live)
 	type key struct{ next, nth int }
 	groups := make(map[key]segmenter.Vector)
 	type lineKey struct {
@@ -121,7 +145,7 @@ func Holes(segments []segmenter.Segment, g segmenter.Generations, rows []segment
 		partition, generation int32
 	}
 	count := make(map[lineKey]int) // gaps of one line before one segment
-	for _, gap := range segmenter.Vector(Gaps(segments, g)).Subtract(named) {
+	for _, gap := range segmenter.Vector(c.Gaps()).Subtract(named) {
 		next := nextOf(live, gap)
 		line := lineKey{next, gap.Partition, gap.Generation}
 		k := key{next, count[line]}
@@ -152,7 +176,7 @@ func nextOf(live []*segmenter.Segment, gap segmenter.PartitionRange) int {
 			if r.Partition != gap.Partition || r.Generation < gap.Generation || (r.Generation == gap.Generation && r.Start < gap.End) {
 				continue
 			}
-			if cmp.Or(cmp.Compare(r.Generation, at.Generation), cmp.Compare(r.Start, at.Start)) < 0 {
+			if comparePlaces(r, at) < 0 {
 				best, at = i, r
 			}
 		}
@@ -192,6 +216,11 @@ func ordered(segments []segmenter.Segment, keep func(*segmenter.Segment) bool) [
 func sorted(v segmenter.Vector) segmenter.Vector {
 	slices.SortFunc(v, compareLine)
 	return v
+}
+
+// comparePlaces orders starts of ranges of one partition.
+func comparePlaces(a, b segmenter.PartitionRange) int {
+	return cmp.Or(cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Start, b.Start))
 }
 
 func compareLine(a, b segmenter.PartitionRange) int {

@@ -13,10 +13,11 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
-// The files under testdata hold plans that a person can read. What a cube has is set by three commands and stays until
+// The files under testdata hold plans that a person can read. What a cube has is set by four commands and stays until
 // it is set again:
 //
 //	generations     p0 [0,100) closed, one a line; the open ones end where reading has come
+//	front           p0 [10,10) p1 [5,5), or none
 //	segments        1 ready v1 p0 [0,10) p1 [5,9) events=12 times=20T10:00..20T10:05 replaces=3
 //	                series 2..9 p0 [10,90) step=5m from=20T10:05     (equal segments, one after another)
 //	rows            p0 [0,10) staged times=20T10:00..20T10:05, in the same words; lost and skipped rows have no times
@@ -24,6 +25,7 @@ import (
 // Times are of November 2026, day and clock in UTC. An event count that is not given is the number of offsets. All other
 // commands are plans: they change nothing.
 type state struct {
+	front       segmenter.Vector
 	segments    []segmenter.Segment
 	generations segmenter.Generations
 	rows        []segmenter.LedgerRow
@@ -54,6 +56,11 @@ func (s *state) run(t *testing.T, d *datadriven.TestData) (string, error) {
 			})
 		}
 		return "ok", s.generations.Validate()
+	case "front":
+		if s.front = nil; d.Input != "none" {
+			s.front = parseRanges(t, d.Input)
+		}
+		return "ok", s.front.Validate()
 	case "segments":
 		s.segments = nil
 		for text := range strings.Lines(d.Input) {
@@ -75,7 +82,7 @@ func (s *state) run(t *testing.T, d *datadriven.TestData) (string, error) {
 		return s.request(t, d, now)
 	case "holes":
 		var b strings.Builder
-		for _, h := range Holes(s.segments, s.generations, s.rows) {
+		for _, h := range (Holder{Front: s.front, Segments: s.segments, Generations: s.generations}).Holes(s.rows) {
 			fmt.Fprintln(&b, h)
 		}
 		if b.Len() == 0 {

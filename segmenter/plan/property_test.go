@@ -206,9 +206,13 @@ func TestHolesAgainstSets(t *testing.T) {
 				rows = append(rows, row)
 			}
 		}
-		want := holesModel(segments, named)
+		c := Holder{Segments: segments, Generations: g}
+		if rapid.Bool().Draw(t, "front is known") {
+			c.Front = segments[0].Range.Starts()
+		}
+		want := holesModel(segments, named, c.Front != nil)
 		got := make(offsets)
-		for _, h := range Holes(segments, g, rows) {
+		for _, h := range c.Holes(rows) {
 			n := len(got)
 			got.add(setOf(h.Range...))
 			if err := h.Range.Validate(); err != nil || int64(len(got)-n) != h.Range.Len() || h.Range.Empty() {
@@ -235,9 +239,9 @@ func TestHolesAgainstSets(t *testing.T) {
 	})
 }
 
-// holesModel: all segments were cut one after another, so what is between the first and the last ready one is what the
-// segments between them held.
-func holesModel(segments []segmenter.Segment, named offsets) offsets {
+// holesModel: all segments were cut one after another, so what is between the front, or the first ready one, and the last
+// ready one is what the segments between them held.
+func holesModel(segments []segmenter.Segment, named offsets, front bool) offsets {
 	first, last := -1, -1
 	for i, s := range segments {
 		if s.State == segmenter.SegmentReady {
@@ -246,6 +250,9 @@ func holesModel(segments []segmenter.Segment, named offsets) offsets {
 			}
 			last = i
 		}
+	}
+	if front && first > 0 {
+		first = 0
 	}
 	out := make(offsets)
 	for i := first; first >= 0 && i <= last; i++ {
