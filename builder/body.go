@@ -167,7 +167,11 @@ func (r *jobRun) cuboids(ctx context.Context, m *segmenter.Manifest, in EngineIn
 		return err
 	}
 	m.Definition = def
-	if r.b.o.Engine != nil {
+	bare, err := bareMerge(in.Merged)
+	if err != nil {
+		return err
+	}
+	if r.b.o.Engine != nil && !bare {
 		// The folder's name is the id of what is known now; an engine's own inputs make it another one only where it has some.
 		in.Cube, in.TableID, in.Range = r.def, r.info.TableID, r.seg.Range
 		in.Folder, in.Progress = segmenter.SegmentFolder(m.CubeID, m.ContentID(), m.Attempt), r.step("build cuboids", "rows")
@@ -176,6 +180,7 @@ func (r *jobRun) cuboids(ctx context.Context, m *segmenter.Manifest, in EngineIn
 			return err
 		}
 		m.Files, m.Cuboids, m.Stored = out.Files, out.Cuboids, out.Stored
+		note(m, builtNote)
 		m.Inputs = sortInputs(append(m.Inputs, out.Inputs...))
 	}
 	m.SegmentID = m.ContentID()
@@ -205,7 +210,7 @@ func (r *jobRun) publish(ctx context.Context, m *segmenter.Manifest, change int6
 	defer r.b.m.timed("publish")()
 	return r.b.o.Catalog.Publish(ctx, catalog.Publication{
 		CubeID: m.CubeID, Number: m.Number, JobEpoch: r.job.Epoch, ID: m.SegmentID, Attempt: m.Attempt, Parts: m.Parts, Bytes: size,
-		InputsChange: change, Inherit: r.job.Kind == KindMerge,
+		Bare: isBare(m), InputsChange: change, Inherit: r.job.Kind == KindMerge,
 	})
 }
 

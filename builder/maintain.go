@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -188,6 +189,8 @@ func (b *Builder) refreshes(ctx context.Context, s *state, p *Plan, r refreshing
 	for number, stale := range s.stale {
 		if stale {
 			in.Changed[number] = "inputs have changed"
+		} else if s.bare[number] {
+			in.Changed[number] = "build its cuboids"
 		}
 	}
 	for { // until what is planned can be done
@@ -267,10 +270,19 @@ func (s *state) merges(p *Plan, m merging) (backlog int) {
 	if !ok {
 		return 0
 	}
+	soon := map[int64]string{} // segments that are to be refreshed, as if that were reserved already
+	for _, a := range p.Actions {
+		if a.Kind == KindRefresh {
+			soon[a.Replaces[0]] = "it is about to be refreshed"
+		}
+	}
+	for number := range s.bare {
+		soon[number] = "its cuboids are to be built first"
+	}
 	segments := slices.Clone(m.segments)
-	for i, a := range p.Actions {
-		if a.Kind == KindRefresh { // as if it were reserved already
-			segments = append(segments, segmenter.Segment{State: segmenter.SegmentNew, Number: int64(1)<<62 + int64(i), Range: a.Range, Replaces: a.Replaces})
+	for _, x := range m.segments {
+		if soon[x.Number] != "" {
+			segments = append(segments, segmenter.Segment{State: segmenter.SegmentNew, Number: int64(1)<<62 + x.Number, Range: x.Range, Replaces: []int64{x.Number}})
 		}
 	}
 	got := plan.Merges(plan.MergeInput{Rules: rules, Now: m.now, Segments: segments, Generations: s.g})
@@ -287,7 +299,7 @@ func (s *state) merges(p *Plan, m merging) (backlog int) {
 		p.Actions = append(p.Actions, Action{Kind: KindMerge, Range: x.Range, Replaces: x.Segments, Version: version[x.Segments[0]], Reason: "merge: " + x.Reason})
 	}
 	for _, l := range got.Left {
-		p.Notes = append(p.Notes, fmt.Sprintf("segment %d is not merged: %s", l.Segment, l.Why))
+		p.Notes = append(p.Notes, fmt.Sprintf("segment %d is not merged: %s", l.Segment, cmp.Or(soon[l.Segment], l.Why)))
 	}
 	return backlog
 }

@@ -156,7 +156,7 @@ func (r *rebuilding) fillCube(i *catalog.Importer, c *cubeFiles) error {
 	r.res.Cubes++
 	slices.SortFunc(c.chosen, func(a, b foundManifest) int { return cmp.Compare(a.Number, b.Number) })
 	for _, m := range c.chosen {
-		s := catalog.SegmentEntry{Stale: t.stale(m.Manifest), Segment: segmenter.Segment{
+		s := catalog.SegmentEntry{Stale: t.stale(m.Manifest), Bare: isBare(m.Manifest), Segment: segmenter.Segment{
 			CubeID: c.id, Number: m.Number, ID: m.SegmentID, Attempt: m.Attempt, State: segmenter.SegmentReady, Version: m.DefinitionVersion,
 			Range: m.Range, Parts: m.Parts, Events: m.Measure.Events, MinTimeUs: m.Measure.MinTimeUs, MaxTimeUs: m.Measure.MaxTimeUs,
 			Bytes: m.size, Reason: m.Reason, CreatedUs: m.CreatedUs, PublishedUs: m.modTime,

@@ -19,6 +19,7 @@ type Publication struct {
 	Attempt  int64                   // epoch of the job that wrote the folder: its present one, or an earlier one whose manifest was complete
 	Parts    []segmenter.PartMeasure // one a line of the range; its events and times are their sum
 	Bytes    int64                   // of its files
+	Bare     bool                    // no engine has made cuboids
 
 	InputsChange int64 // TableChange, read before the inputs were
 	Inherit      bool  // made of the segments that it replaces, not of their inputs: it is as stale as they are
@@ -133,9 +134,9 @@ func (t *tx) makeReady(cube *cubeRow, s SegmentEntry, p Publication) error {
 		return err
 	}
 	_, err = t.exec(`UPDATE segments SET state = 'ready', id = $3, attempt = $4, parts = $5, min_time_us = $6, max_time_us = $7,
-		events = $8, bytes = $9, inputs_change = $10, stale = $11, published_us = $12 WHERE cube_id = $1 AND number = $2`,
+		events = $8, bytes = $9, inputs_change = $10, stale = $11, published_us = $12, bare = $13 WHERE cube_id = $1 AND number = $2`,
 		cube.id, s.Number, s.ID, s.Attempt, string(parts), s.MinTimeUs, s.MaxTimeUs,
-		s.Events, s.Bytes, p.InputsChange, flag(stale), now())
+		s.Events, s.Bytes, p.InputsChange, flag(stale), now(), flag(p.Bare))
 	return err
 }
 

@@ -18,6 +18,7 @@ type SegmentEntry struct {
 	segmenter.Segment
 	JobID        int64  // of the job that builds it, or has built it
 	Stale        bool   // its inputs have changed since they were read; kept up by StaleSegments
+	Bare         bool   // it was published without an engine and has no cuboids
 	InputsChange int64  // the table's change when its inputs were read
 	RetireReason string // of a retired one
 	RemovedUs    int64  // when its objects were deleted; 0: not yet
@@ -35,12 +36,12 @@ type SegmentQuery struct {
 }
 
 const segmentColumns = `cube_id, number, state, version, ranges, reason, replaces, job_id, id, attempt, parts, min_time_us, max_time_us,
-	events, bytes, inputs_change, stale, retire_reason, created_us, published_us, retired_us, removed_us`
+	events, bytes, inputs_change, stale, bare, retire_reason, created_us, published_us, retired_us, removed_us`
 
 func scanSegment(scan func(...any) error) (s SegmentEntry, err error) {
 	var state, ranges, replaces, parts string
 	if err := scan(&s.CubeID, &s.Number, &state, &s.Version, &ranges, &s.Reason, &replaces, &s.JobID, &s.ID, &s.Attempt, &parts,
-		&s.MinTimeUs, &s.MaxTimeUs, &s.Events, &s.Bytes, &s.InputsChange, &s.Stale, &s.RetireReason,
+		&s.MinTimeUs, &s.MaxTimeUs, &s.Events, &s.Bytes, &s.InputsChange, &s.Stale, &s.Bare, &s.RetireReason,
 		&s.CreatedUs, &s.PublishedUs, &s.RetiredUs, &s.RemovedUs); err != nil {
 		return s, err
 	}

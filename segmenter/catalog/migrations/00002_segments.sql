@@ -56,6 +56,7 @@ CREATE TABLE segments (
   bytes         BIGINT  NOT NULL DEFAULT 0,
   inputs_change BIGINT  NOT NULL DEFAULT 0, -- the table's change when its inputs were read
   stale         INTEGER NOT NULL DEFAULT 0, -- its inputs have changed since
+  bare          INTEGER NOT NULL DEFAULT 0, -- published without an engine: it has no cuboids
   retire_reason TEXT    NOT NULL DEFAULT '',
   created_us    BIGINT  NOT NULL,
   published_us  BIGINT  NOT NULL DEFAULT 0,
