@@ -31,7 +31,8 @@ type Encoder struct {
 	out  *Output
 	meta *format.ColumnMetaData // of the column chunk being written
 
-	spans  []Span
+	spans    []Span
+	optional bool
 	ints   []int64 // values of the column that are not null, as 64 bits
 	codes  []int32 // dictionary codes of the values that are not null
 	levels []byte  // per row: 1 where there is a value; empty when no row is null
@@ -78,6 +79,8 @@ func (e *Encoder) start(out *Output, l *Leaf, n int) (*format.ColumnMetaData, er
 			return nil, err
 		}
 	}
+	e.optional = l.Element.RepetitionType.V == format.Optional
+	e.levels = e.levels[:0]
 	e.out, e.meta = out, &format.ColumnMetaData{Type: l.Element.Type.V, PathInSchema: []string{l.Element.Name}, NumValues: int64(n)}
 	return e.meta, nil
 }
@@ -114,9 +117,7 @@ func (e *Encoder) release() {
 
 // column writes the column chunk of e.spans.
 func (e *Encoder) column(el *format.SchemaElement, plain bool) (nowPlain bool, err error) {
-	optional := el.RepetitionType.V == format.Optional
-	e.levels = e.levels[:0]
-	if optional {
+	if e.optional {
 		e.definitionLevels()
 	}
 	switch el.Type.V {
@@ -128,7 +129,7 @@ func (e *Encoder) column(el *format.SchemaElement, plain bool) (nowPlain bool, e
 	case format.Double:
 		e.gather(Float64)
 		e.floatStats()
-		return false, e.fixedPages(format.Plain, optional)
+		return false, e.fixedPages(format.Plain)
 	case format.Boolean:
 		e.gather(Bool)
 		e.intStats(1)
@@ -145,7 +146,7 @@ func (e *Encoder) column(el *format.SchemaElement, plain bool) (nowPlain bool, e
 	}
 	e.gather(Int64)
 	e.intStats(8)
-	return false, e.fixedPages(format.DeltaBinaryPacked, optional)
+	return false, e.fixedPages(format.DeltaBinaryPacked)
 }
 
 // definitionLevels fills e.levels and the null count.
@@ -202,13 +203,13 @@ func (e *Encoder) gather(kind Kind) {
 
 // pages cuts the row group into pages and calls encode with the values [from, to) of each; encode returns the encoded
 // values, which may alias e.part.
-func (e *Encoder) pages(enc format.Encoding, optional bool, encode func(from, to int) ([]byte, error)) error {
+func (e *Encoder) pages(enc format.Encoding, encode func(from, to int) ([]byte, error)) error {
 	value := 0
 	for row := 0; row < int(e.meta.NumValues); row += pageRows {
 		n := min(pageRows, int(e.meta.NumValues)-row)
 		from := value
 		var err error
-		if value, err = e.startPage(row, n, value, optional); err != nil {
+		if value, err = e.startPage(row, n, value); err != nil {
 			return err
 		}
 		data, err := encode(from, value)
@@ -225,9 +226,9 @@ func (e *Encoder) pages(enc format.Encoding, optional bool, encode func(from, to
 
 // startPage begins e.body with the definition levels of n rows from row on, and returns the number of the first value
 // behind them, given that of the first value in them.
-func (e *Encoder) startPage(row, n, value int, optional bool) (int, error) {
+func (e *Encoder) startPage(row, n, value int) (int, error) {
 	e.body = e.body[:0]
-	if !optional {
+	if !e.optional {
 		return value + n, nil
 	}
 	if len(e.levels) == 0 {
@@ -246,8 +247,8 @@ func (e *Encoder) startPage(row, n, value int, optional bool) (int, error) {
 	return value, nil
 }
 
-func (e *Encoder) fixedPages(enc format.Encoding, optional bool) error {
-	return e.pages(enc, optional, func(from, to int) (_ []byte, err error) {
+func (e *Encoder) fixedPages(enc format.Encoding) error {
+	return e.pages(enc, func(from, to int) (_ []byte, err error) {
 		if enc == format.DeltaBinaryPacked {
 			e.part, err = new(delta.BinaryPackedEncoding).EncodeInt64(e.part, e.ints[from:to])
 			return e.part, err
@@ -261,7 +262,7 @@ func (e *Encoder) fixedPages(enc format.Encoding, optional bool) error {
 }
 
 func (e *Encoder) datePages() error {
-	return e.pages(format.Plain, true, func(from, to int) ([]byte, error) {
+	return e.pages(format.Plain, func(from, to int) ([]byte, error) {
 		e.part = e.part[:0]
 		for _, v := range e.ints[from:to] {
 			e.part = binary.LittleEndian.AppendUint32(e.part, uint32(v))
@@ -271,7 +272,7 @@ func (e *Encoder) datePages() error {
 }
 
 func (e *Encoder) boolPages() error {
-	return e.pages(format.Plain, true, func(from, to int) ([]byte, error) {
+	return e.pages(format.Plain, func(from, to int) ([]byte, error) {
 		e.part = append(e.part[:0], make([]byte, (to-from+7)/8)...)
 		for i, v := range e.ints[from:to] {
 			e.part[i>>3] |= byte(v) << (i & 7)
@@ -295,7 +296,7 @@ func (e *Encoder) decimalColumn() error {
 		}
 	}
 	e.setBounds(b)
-	return e.pages(format.Plain, true, func(from, to int) ([]byte, error) {
+	return e.pages(format.Plain, func(from, to int) ([]byte, error) {
 		return e.values[DecimalBytes*from : DecimalBytes*to], nil
 	})
 }

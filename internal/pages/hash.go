@@ -68,6 +68,17 @@ func (h Hash) step(w, key uint64) Hash {
 	return Hash{Hi: hi, Lo: lo}
 }
 
+// HashCodes takes the words of len(h) values of a dictionary into h: code 0 is null, any other one has words[code].
+func HashCodes(h []Hash, words []uint64, codes []uint32) {
+	for r, code := range codes[:len(h)] {
+		if code == 0 {
+			h[r] = h[r].step(0, hashNull)
+		} else {
+			h[r] = h[r].step(words[code], hashKey)
+		}
+	}
+}
+
 // HashInts takes the words of the first len(h) of vals into h.
 func HashInts(h []Hash, vals []int64) {
 	vals = vals[:len(h)]
@@ -84,7 +95,7 @@ func HashColumn(h []Hash, c *Column, start int) {
 	case c.Dict != nil:
 		for r, code := range c.Codes[start : start+len(h)] {
 			if !c.IsNull(start + r) {
-				words[r] = c.Dict.word(int(code))
+				words[r] = c.Dict.Word(int(code))
 			}
 		}
 	case c.Kind == Bytes:
@@ -106,7 +117,7 @@ func HashColumn(h []Hash, c *Column, start int) {
 		}
 	default:
 		for r := range h {
-			words[r] = c.word(start + r)
+			words[r] = c.Word(start + r)
 		}
 	}
 	for r := range h {
@@ -135,9 +146,9 @@ func HashBytes(v []byte) uint64 {
 	return hi ^ lo
 }
 
-// word returns the word of value i of a column without a dictionary: the bits of numbers, one NaN for all, and the
+// Word returns the word of value i of a column without a dictionary: the bits of numbers, one NaN for all, and the
 // hash of bytes.
-func (c *Column) word(i int) uint64 {
+func (c *Column) Word(i int) uint64 {
 	switch c.Kind {
 	case Float64:
 		return canonicalBits(c.Floats[i])

@@ -129,11 +129,16 @@ func (e *Encoder) dictionaryPages() error {
 		e.body = binary.LittleEndian.AppendUint32(e.body, uint32(len(v)))
 		e.body = append(e.body, v...)
 	}
-	err := e.page(pageHeader{kind: format.DictionaryPage, values: len(e.dict.ends), encoding: format.Plain}, e.body)
+	return e.codePages(len(e.dict.ends))
+}
+
+// codePages writes the dictionary page in e.body, of n values, and the pages of e.codes.
+func (e *Encoder) codePages(n int) error {
+	err := e.page(pageHeader{kind: format.DictionaryPage, values: n, encoding: format.Plain}, e.body)
 	if err != nil {
 		return err
 	}
-	return e.pages(format.RLEDictionary, true, func(from, to int) (_ []byte, err error) {
+	return e.pages(format.RLEDictionary, func(from, to int) (_ []byte, err error) {
 		e.part, err = new(rle.DictionaryEncoding).EncodeInt32(e.part, e.codes[from:to])
 		return e.part, err
 	})
@@ -150,7 +155,7 @@ func (e *Encoder) stringPages() error {
 		if n == 0 {
 			return nil
 		}
-		if _, err := e.startPage(start, n, 0, true); err != nil {
+		if _, err := e.startPage(start, n, 0); err != nil {
 			return err
 		}
 		var err error
