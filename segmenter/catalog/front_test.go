@@ -77,7 +77,7 @@ func TestFrontIsTakenOver(t *testing.T) {
 		published(t, c, id, rng(0, 7, 20))
 		published(t, c, id, rng(0, 20, 30))
 		reserve(t, c, reservation(id, rng(0, 2, 4)))
-		text, err := migrations.ReadFile("migrations/00004_front.sql")
+		text, err := migrations.ReadFile("migrations/00005_front.sql")
 		if err != nil {
 			t.Fatal(err)
 		}
