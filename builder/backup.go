@@ -149,8 +149,8 @@ func Restore(ctx context.Context, st blob.Store, c *catalog.Catalog, key string)
 			break
 		}
 	}
-	if err := c.Restore(ctx, in); err != nil {
+	if err := c.Restore(ctx, in, restoreRaise); err != nil {
 		return "", fmt.Errorf("restore %s: %w", key, err)
 	}
-	return key, c.RaiseEpochs(ctx, restoreRaise)
+	return key, nil
 }

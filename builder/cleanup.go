@@ -26,6 +26,7 @@ type Cleaned struct {
 	Bytes    int64             `json:"bytes"`    // of Unneeded
 	Kept     int64             `json:"kept"`     // marked and not yet old enough
 	Only     []string          `json:"only"`     // files of offsets that the catalog has in no other file: they are not touched
+	Unknown  []string          `json:"unknown"`  // folders of tables and cubes that the catalog does not know: they are not touched
 }
 
 // removeLimit bounds how many retired segments a pass notes as removed; the next one goes on.
@@ -35,7 +36,7 @@ const removeLimit = 10_000
 // takes two passes with the grace period between them (B7); a dry run only looks. Alone on a catalog it is run as an
 // exclusive task, so that no body writes meanwhile.
 func (b *Builder) Cleanup(ctx context.Context, dryRun bool) (*Cleaned, error) {
-	c := &cleaning{b: b, now: time.Now(), res: &Cleaned{Unneeded: []catalog.Garbage{}, Only: []string{}}, objects: map[string][]blob.Object{}}
+	c := &cleaning{b: b, now: time.Now(), res: &Cleaned{Unneeded: []catalog.Garbage{}, Only: []string{}, Unknown: []string{}}, objects: map[string][]blob.Object{}}
 	// Listings come before the catalog is read: what is committed after them cannot be mistaken.
 	for _, prefix := range []string{"staged/", "quarantine/", "ledger/"} {
 		if err := c.tables(ctx, prefix); err != nil {
@@ -126,16 +127,13 @@ func (c *cleaning) tables(ctx context.Context, prefix string) error {
 		return err
 	}
 	for id, objects := range byTable {
-		named := map[string]bool{}
-		for key, err := range c.b.o.Catalog.Referenced(ctx, id) {
-			if errors.Is(err, catalog.ErrNotFound) {
-				// A table that this catalog has never had: not ours to remove, and a sign that the wrong catalog is open.
-				return fmt.Errorf("objects below %s%s are of a table that the catalog does not know: nothing was removed: run catalog rebuild, or use the catalog that wrote them", prefix, id)
-			}
-			if err != nil {
-				return err
-			}
-			named[key] = true
+		named, err := c.named(ctx, id)
+		if errors.Is(err, catalog.ErrNotFound) {
+			c.unknown(ctx, prefix+id+"/")
+			continue
+		}
+		if err != nil {
+			return err
 		}
 		for _, o := range objects {
 			if named[o.Key] {
@@ -155,6 +153,25 @@ func (c *cleaning) tables(ctx context.Context, prefix string) error {
 		}
 	}
 	return nil
+}
+
+// named lists the files of a table that the catalog needs.
+func (c *cleaning) named(ctx context.Context, tableID string) (map[string]bool, error) {
+	keys := map[string]bool{}
+	for key, err := range c.b.o.Catalog.Referenced(ctx, tableID) {
+		if err != nil {
+			return nil, err
+		}
+		keys[key] = true
+	}
+	return keys, nil
+}
+
+// unknown leaves a folder alone whose table or cube this catalog has never had: it was restored from a backup that is older,
+// or it is not the catalog that wrote it.
+func (c *cleaning) unknown(ctx context.Context, folder string) {
+	c.res.Unknown = append(c.res.Unknown, folder)
+	c.b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "folder of a table or cube that the catalog does not know is left alone", slog.String("err", folder))
 }
 
 // elsewhere reports whether committed files hold all offsets that a file without a commit covers. If not, it may be the
@@ -199,6 +216,10 @@ func (c *cleaning) segments(ctx context.Context) error {
 	}
 	for cubeID, list := range byCube {
 		needed, err := c.needed(ctx, cubeID)
+		if errors.Is(err, catalog.ErrNotFound) {
+			c.unknown(ctx, "segments/"+cubeID+"/")
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -240,9 +261,6 @@ func (c *cleaning) needed(ctx context.Context, cubeID string) (need, error) {
 		n.epochs[j.Epoch] = true
 	}
 	for s, err := range c.b.o.Catalog.Segments(ctx, catalog.SegmentQuery{CubeID: cubeID, States: []segmenter.SegmentState{segmenter.SegmentReady}}) {
-		if errors.Is(err, catalog.ErrNotFound) {
-			return n, fmt.Errorf("segments of a cube with id %s, which the catalog does not know: nothing was removed: run catalog rebuild, or use the catalog that wrote them", cubeID)
-		}
 		if err != nil {
 			return n, err
 		}

@@ -74,19 +74,60 @@ func TestCleanupSim(t *testing.T) {
 	})
 }
 
-// A store whose tables the catalog does not know is another catalog's: nothing is removed.
+// A store whose tables and cubes the catalog does not know is another catalog's: nothing is removed.
 func TestCleanupForeign(t *testing.T) {
 	w := newWorld(t, 1, byHand)
-	w.stage(0, 0, 10)
+	w.pieces(w.builder(nil), 1)
 	b := w.builder(func(o *Options) {
 		var err error
 		o.Catalog, err = catalog.Open(t.Context(), t.TempDir()+"/other.db", catalog.Options{})
 		must(t, err)
 		t.Cleanup(func() { must(t, o.Catalog.Close()) })
 	})
-	if _, err := b.Cleanup(t.Context(), false); err == nil || !strings.Contains(err.Error(), "does not know") {
-		t.Errorf("got %v, want a refusal", err)
+	res, err := b.Cleanup(t.Context(), true)
+	must(t, err)
+	if want := []string{"staged/" + w.table.ID + "/", "segments/" + w.cube.ID + "/"}; !slices.Equal(res.Unknown, want) || len(res.Unneeded) != 0 || res.Young != 0 {
+		t.Errorf("got %+v, want %q unknown and nothing unneeded", res, want)
 	}
+}
+
+// A catalog that was restored from a backup does not know the cubes that were made since: clean-up leaves them alone, and
+// goes on with the others.
+func TestCleanupSkipsTheUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, byHand)
+		b := w.builder(nil)
+		w.pieces(b, 2)
+		_, err := b.Merge(t.Context(), MergeRequest{Request: w.request(), Choice: Choice{Segments: []int64{1, 2}}})
+		must(t, err)
+		w.run(b)
+		_, err = b.Backup(t.Context())
+		must(t, err)
+		late := w.addCube("late", "start: earliest\n")
+		_, err = b.Build(t.Context(), BuildRequest{Request: Request{Project: "default", Cube: "late", By: "ann"}})
+		must(t, err)
+		w.run(b)
+		older, err := catalog.Open(t.Context(), filepath.Join(t.TempDir(), "older.db"), catalog.Options{})
+		must(t, err)
+		t.Cleanup(func() { must(t, older.Close()) })
+		_, err = Restore(t.Context(), w.store, older, "")
+		must(t, err)
+		b = w.builder(func(o *Options) { o.Catalog = older })
+		for range 3 {
+			time.Sleep(2 * time.Hour)
+			res, err := b.Cleanup(t.Context(), false)
+			must(t, err)
+			if want := []string{"segments/" + late.ID + "/"}; !slices.Equal(res.Unknown, want) {
+				t.Errorf("unknown: got %q, want %q", res.Unknown, want)
+			}
+		}
+		if got := w.keys("segments/" + late.ID + "/"); len(got) != 1 {
+			t.Errorf("of the cube that is not known %q are left, want its manifest", got)
+		}
+		if got := w.keys("segments/" + w.cube.ID + "/"); len(got) != 1 {
+			t.Errorf("of the cube that is known %q are left, want the merged one", got)
+		}
+	})
 }
 
 // A backup restored into an empty catalog says the same; numbers in names have jumped.

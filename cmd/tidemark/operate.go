@@ -64,6 +64,9 @@ func (a *app) gcCommand() *cobra.Command {
 			for _, key := range out.Only {
 				fmt.Fprintf(w, "%s  kept: the catalog has its offsets in no other file; after a backup was restored, see tidemark catalog rebuild\n", key)
 			}
+			for _, folder := range out.Unknown {
+				fmt.Fprintf(w, "%s  kept: the catalog does not know its table or cube; after a backup was restored, see tidemark catalog rebuild\n", folder)
+			}
 			_, err := fmt.Fprintf(w, "%d are needed by nothing, of %d files (%s); %d more are too young to tell\n",
 				len(out.Orphans), out.Scanned, bytesText(out.Bytes), out.Young)
 			return err

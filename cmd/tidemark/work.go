@@ -54,7 +54,7 @@ func (w work) GC(ctx context.Context) (*server.GCResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &server.GCResult{Scanned: res.Scanned, Young: res.Young, Bytes: res.Bytes, Orphans: []server.Orphan{}, Only: res.Only}
+	out := &server.GCResult{Scanned: res.Scanned, Young: res.Young, Bytes: res.Bytes, Orphans: []server.Orphan{}, Only: res.Only, Unknown: res.Unknown}
 	for _, o := range res.Unneeded {
 		x := server.Orphan{Key: o.Key, Reason: o.Reason}
 		if o.MarkedUs != 0 {

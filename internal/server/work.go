@@ -69,6 +69,8 @@ type GCResult struct {
 	Orphans []Orphan `json:"orphans"`
 	Bytes   int64    `json:"bytes"` // of the orphans
 	Only    []string `json:"only"`  // files of offsets that the catalog has in no other file: they are not touched
+
+	Unknown []string `json:"unknown"` // folders of tables and cubes that the catalog does not know: they are not touched
 }
 
 // Orphan is an object, or with a slash at its end a folder, that nothing needs.

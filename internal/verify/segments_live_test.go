@@ -111,7 +111,7 @@ func TestSegmentsInPostgres(t *testing.T) {
 	cat, err := catalog.Open(t.Context(), u.String(), catalog.Options{})
 	must(t, err)
 	defer func() { must(t, cat.Close()) }()
-	must(t, cat.Restore(t.Context(), &dump))
+	must(t, cat.Restore(t.Context(), &dump, 0))
 	st, err := blob.NewDir(s.path(""))
 	must(t, err)
 	prove := func() *verify.Report {

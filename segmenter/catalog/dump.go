@@ -147,7 +147,14 @@ const restoreBatch = 200
 
 // Restore fills an empty catalog from a dump, of this or of an older schema, in one transaction; the catalog takes the dump's
 // id. A catalog that holds anything is a *ConflictError. It is called right after Open, before anybody else uses c.
-func (c *Catalog) Restore(ctx context.Context, r io.Reader) error {
+//
+// raise is added to every number of the catalog that gets into names of objects: epochs of partitions and of jobs, numbers of
+// requeues and of segments, revisions of cubes. The store may hold objects that the dump is too old to know, and none of their
+// names may be given again.
+func (c *Catalog) Restore(ctx context.Context, r io.Reader, raise int64) error {
+	if raise < 0 {
+		return fmt.Errorf("catalog: restore: raise numbers by %d: want no negative number", raise)
+	}
 	call, cancel := context.WithTimeout(ctx, c.opts.ScanTimeout)
 	defer cancel()
 	id := ""
@@ -158,6 +165,9 @@ func (c *Catalog) Restore(ctx context.Context, r io.Reader) error {
 		if err := t.restore(r); err != nil {
 			return err
 		}
+		if err := t.raise(raise); err != nil {
+			return err
+		}
 		return t.row(`SELECT id FROM catalog WHERE one = 1`).Scan(&id)
 	})
 	if err != nil {
@@ -165,6 +175,23 @@ func (c *Catalog) Restore(ctx context.Context, r io.Reader) error {
 	}
 	c.id = id
 	return nil
+}
+
+func (t *tx) raise(n int64) error {
+	if n == 0 {
+		return nil
+	}
+	for _, query := range []string{
+		`UPDATE partitions SET epoch = epoch + $1`,
+		`UPDATE tables SET next_requeue = next_requeue + $1`,
+		`UPDATE cubes SET next_epoch = next_epoch + $1, next_segment = next_segment + $1`,
+		`UPDATE catalog SET cubes_revision = cubes_revision + $1`,
+	} {
+		if _, err := t.exec(query, n); err != nil {
+			return err
+		}
+	}
+	return t.bump()
 }
 
 func (t *tx) wantEmpty() error {

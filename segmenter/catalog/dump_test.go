@@ -74,7 +74,7 @@ func TestDumpAndRestore(t *testing.T) {
 				used(t, c)
 				text, want := dumpLines(t, c)
 				other := openAt(t, to.dsn(t))
-				if err := other.Restore(context.Background(), strings.NewReader(text)); err != nil {
+				if err := other.Restore(context.Background(), strings.NewReader(text), 0); err != nil {
 					t.Fatal(err)
 				}
 				_, got := dumpLines(t, other)
@@ -83,7 +83,7 @@ func TestDumpAndRestore(t *testing.T) {
 				wantDiff(t, "dump of what was restored", want, got)
 				wantDiff(t, "id", c.ID(), other.ID())
 				var conflict *ConflictError
-				if err := other.Restore(context.Background(), strings.NewReader(text)); !errors.As(err, &conflict) {
+				if err := other.Restore(context.Background(), strings.NewReader(text), 0); !errors.As(err, &conflict) {
 					t.Errorf("restore into a full catalog: got %v, want ConflictError", err)
 				}
 			})
@@ -133,7 +133,7 @@ func TestRestoreRefused(t *testing.T) {
 		id := c.ID()
 		refuse := func(name, dump, want string) {
 			t.Helper()
-			err := c.Restore(context.Background(), strings.NewReader(dump))
+			err := c.Restore(context.Background(), strings.NewReader(dump), 0)
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: got %v, want %q in it", name, err, want)
 			}

@@ -225,24 +225,3 @@ func (i *Importer) Segment(s SegmentEntry) error {
 	}
 	return i.t.addRanges(s, kindReady)
 }
-
-// RaiseEpochs adds n to every number of the catalog that gets into names of objects: epochs of partitions and of jobs, numbers
-// of requeues and of segments. After a restore of a backup that is older than the store's objects it keeps new ones from
-// getting the names of those that the catalog has forgotten.
-func (c *Catalog) RaiseEpochs(ctx context.Context, n int64) error {
-	if n < 0 {
-		return fmt.Errorf("catalog: raise epochs by %d: want no negative number", n)
-	}
-	return c.write(ctx, "raise epochs", func(t *tx) error {
-		for _, query := range []string{
-			`UPDATE partitions SET epoch = epoch + $1`,
-			`UPDATE tables SET next_requeue = next_requeue + $1`,
-			`UPDATE cubes SET next_epoch = next_epoch + $1, next_segment = next_segment + $1`,
-		} {
-			if _, err := t.exec(query, n); err != nil {
-				return err
-			}
-		}
-		return t.bump()
-	})
-}

@@ -120,10 +120,12 @@ func TestImport(t *testing.T) {
 		if err != nil || p.Epoch != epoch+1 || p.End != 5 || p.Generation != 1 {
 			t.Errorf("assign: got %+v, %v, want epoch %d at g1 offset 5", p, err, epoch+1)
 		}
-		if err := to.RaiseEpochs(ctx, 1000); err != nil {
+		text, _ := dumpLines(t, to)
+		raised := openAt(t, sqliteDSN(t))
+		if err := raised.Restore(ctx, strings.NewReader(text), 1000); err != nil {
 			t.Fatal(err)
 		}
-		if s := published(t, to, w.cube, rng(1, 3, 5)); s.Number != 1051 || s.Attempt != 1061 {
+		if s := published(t, raised, w.cube, rng(1, 3, 5)); s.Number != 1051 || s.Attempt != 1061 {
 			t.Errorf("after a raise: segment %d of attempt %d, want 1051 of 1061", s.Number, s.Attempt)
 		}
 	})
