@@ -141,13 +141,10 @@ CREATE TABLE roll_requests (
   id         BIGINT  NOT NULL,
   table_id   TEXT    NOT NULL REFERENCES tables (id),
   partition  INTEGER NOT NULL,
-  generation INTEGER NOT NULL, -- when it was asked: a later one has answered
   up_to      BIGINT  NOT NULL,
-  job_id     BIGINT  NOT NULL DEFAULT 0, -- that waits for it; 0: none
   created_us BIGINT  NOT NULL,
   PRIMARY KEY (id, partition)
 );
-CREATE INDEX roll_requests_job ON roll_requests (job_id) WHERE job_id > 0;
 
 CREATE TABLE reread_requests (
   id           BIGINT  PRIMARY KEY,

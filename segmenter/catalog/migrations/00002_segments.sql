@@ -56,7 +56,6 @@ CREATE TABLE segments (
   bytes         BIGINT  NOT NULL DEFAULT 0,
   inputs_change BIGINT  NOT NULL DEFAULT 0, -- the table's change when its inputs were read
   stale         INTEGER NOT NULL DEFAULT 0, -- its inputs have changed since
-  bare          INTEGER NOT NULL DEFAULT 0, -- published without an engine: it has no cuboids
   retire_reason TEXT    NOT NULL DEFAULT '',
   created_us    BIGINT  NOT NULL,
   published_us  BIGINT  NOT NULL DEFAULT 0,
@@ -117,7 +116,6 @@ CREATE TABLE jobs (
   lease_us     BIGINT  NOT NULL DEFAULT 0, -- length of its last lease
   steps        TEXT    NOT NULL DEFAULT '[]', -- JSON
   problem      TEXT    NOT NULL DEFAULT '', -- why it failed, waits, or ended without a segment
-  unstaged     INTEGER NOT NULL DEFAULT 0, -- it failed only because its offsets were not staged in time
   log_lines    BIGINT  NOT NULL DEFAULT 0, -- ever written
   created_us   BIGINT  NOT NULL,
   started_us   BIGINT  NOT NULL DEFAULT 0, -- of the last attempt
