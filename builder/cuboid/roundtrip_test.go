@@ -1,8 +1,6 @@
 package cuboid_test
 
 import (
-	"bytes"
-	"io"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,7 +46,7 @@ func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		base := testCells(t, l, rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(0, 120).Draw(rt, "rows"))
 		o := cuboid.WriterOptions{FileBytes: rapid.Int64Range(1, 40000).Draw(rt, "file bytes"), MaxGroups: rapid.IntRange(1, 5).Draw(rt, "groups")}
-		b := build(t, l, base, o, rapid.IntRange(7, 100).Draw(rt, "group rows"), func(n int) int { return n })
+		b := build(t, l, base, o, batches{rows: rapid.IntRange(7, 100).Draw(rt, "group rows")})
 		r := b.reader(t, l)
 		for _, mask := range testMasks(l) {
 			got, err := readCuboid(t, r, l, mask)
@@ -81,15 +79,15 @@ func TestSameBytes(t *testing.T) {
 		base := testCells(t, l, rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 100).Draw(rt, "rows"))
 		rows := rapid.IntRange(5, 60).Draw(rt, "group rows")
 		o := cuboid.WriterOptions{FileBytes: 30000}
-		a := build(t, l, base, o, rows, func(n int) int { return n })
-		b := build(t, l, base, o, rows, func(n int) int { return rapid.IntRange(1, n).Draw(rt, "part") })
+		a := build(t, l, base, o, batches{rows: rows})
+		b := build(t, l, base, o, batches{rows, func(n int) int { return rapid.IntRange(1, n).Draw(rt, "part") }})
 		if d := cmp.Diff(a.files, b.files); d != "" {
 			rt.Fatalf("other parts, other files:\n%s", d)
 		}
 		if d := cmp.Diff(a.entries, b.entries); d != "" {
 			rt.Fatalf("other parts, other cuboids:\n%s", d)
 		}
-		c := build(t, l, base, cuboid.WriterOptions{}, rows+1, func(n int) int { return n })
+		c := build(t, l, base, cuboid.WriterOptions{}, batches{rows: rows + 1})
 		if d := cmp.Diff(hashes(a.entries), hashes(c.entries)); d != "" {
 			rt.Fatalf("other row groups and files, other hashes:\n%s", d)
 		}
@@ -107,7 +105,7 @@ func hashes(entries []segmenter.CuboidEntry) map[int64]string {
 // Any dimensions and measures may be read alone.
 func TestReadSome(t *testing.T) {
 	l := testLayout(t)
-	b := build(t, l, testCells(t, l, 5, 90), cuboid.WriterOptions{}, 40, func(n int) int { return n })
+	b := build(t, l, testCells(t, l, 5, 90), cuboid.WriterOptions{}, batches{rows: 40})
 	r := b.reader(t, l)
 	rapid.Check(t, func(rt *rapid.T) {
 		mask := rapid.SampledFrom(testMasks(l)).Draw(rt, "cuboid")
@@ -151,7 +149,7 @@ func TestReadSome(t *testing.T) {
 // Statistics bound the values of a row group, so that a reader may pass it over.
 func TestBounds(t *testing.T) {
 	l := testLayout(t)
-	b := build(t, l, testCells(t, l, 9, 200), cuboid.WriterOptions{}, 16, func(n int) int { return n })
+	b := build(t, l, testCells(t, l, 9, 200), cuboid.WriterOptions{}, batches{rows: 16})
 	r := b.reader(t, l)
 	known := 0
 	for _, mask := range testMasks(l) {
@@ -202,7 +200,7 @@ func TestRefusedRows(t *testing.T) {
 	if _, err := e.Encode(whole(base), whole(rollUp(t, l, base, 1))); err == nil {
 		t.Error("two cuboids in one group: encoded, want an error")
 	}
-	w, err := cuboid.NewWriter(build(t, l, base, cuboid.WriterOptions{}, 99, func(n int) int { return n }).st, "other", l, cuboid.WriterOptions{})
+	w, err := cuboid.NewWriter(build(t, l, base, cuboid.WriterOptions{}, batches{rows: 99}).st, "other", l, cuboid.WriterOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +219,7 @@ func TestRefusedRows(t *testing.T) {
 func TestFileExists(t *testing.T) {
 	l := testLayout(t)
 	base := testCells(t, l, 3, 40)
-	b := build(t, l, base, cuboid.WriterOptions{}, 99, func(n int) int { return n })
+	b := build(t, l, base, cuboid.WriterOptions{}, batches{rows: 99})
 	for _, same := range []bool{true, false} {
 		c := base
 		if !same {
@@ -232,7 +230,7 @@ func TestFileExists(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, mask := range testMasks(l) {
-			if err := appendCells(t, w, l, rollUp(t, l, c, mask), 99, func(n int) int { return n }); err != nil {
+			if err := appendCells(t, w, l, rollUp(t, l, c, mask), batches{rows: 99}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -240,19 +238,4 @@ func TestFileExists(t *testing.T) {
 			t.Errorf("the same bytes: %t; Finish: %v", same, err)
 		}
 	}
-}
-
-// fileBytes returns the bytes of a file.
-func (b *built) fileBytes(t testing.TB, i int) []byte {
-	t.Helper()
-	body, err := b.st.Open(t.Context(), b.files[i].Key, 0, -1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer body.Close()
-	var buf bytes.Buffer
-	if _, err := io.Copy(&buf, body); err != nil {
-		t.Fatal(err)
-	}
-	return buf.Bytes()
 }

@@ -167,8 +167,15 @@ type built struct {
 
 const testFolder = "segments/c1/0000.1"
 
-// build writes cuboids in row groups of rows rows, made of parts whose number cut gives.
-func build(t testing.TB, l *cells.Layout, base *cells.Cells, o cuboid.WriterOptions, rows int, cut func(rows int) int) built {
+// batches say how rows reach an encoder: in row groups of rows rows, each made of parts of as many rows as cut says, nil
+// for one part.
+type batches struct {
+	rows int
+	cut  func(rows int) int
+}
+
+// build writes cuboids.
+func build(t testing.TB, l *cells.Layout, base *cells.Cells, o cuboid.WriterOptions, in batches) built {
 	t.Helper()
 	b := built{st: new(blob.Mem), cells: map[uint64]*cells.Cells{}}
 	for _, mask := range testMasks(l) {
@@ -179,7 +186,7 @@ func build(t testing.TB, l *cells.Layout, base *cells.Cells, o cuboid.WriterOpti
 		t.Fatal(err)
 	}
 	for _, mask := range testMasks(l) {
-		if err := appendCells(t, w, l, b.cells[mask], rows, cut); err != nil {
+		if err := appendCells(t, w, l, b.cells[mask], in); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -189,17 +196,20 @@ func build(t testing.TB, l *cells.Layout, base *cells.Cells, o cuboid.WriterOpti
 	return b
 }
 
-func appendCells(t testing.TB, w *cuboid.Writer, l *cells.Layout, c *cells.Cells, rows int, cut func(rows int) int) error {
+func appendCells(t testing.TB, w *cuboid.Writer, l *cells.Layout, c *cells.Cells, in batches) error {
 	t.Helper()
 	e, err := cuboid.NewEncoder(l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for from := 0; from < max(c.Len(), 1); from += rows {
+	for from := 0; from < max(c.Len(), 1); from += in.rows {
 		var parts []cells.Part
-		to := min(from+rows, c.Len())
+		to := min(from+in.rows, c.Len())
 		for at := from; at < to; {
-			n := min(cut(to-at), to-at)
+			n := to - at
+			if in.cut != nil {
+				n = min(in.cut(n), n)
+			}
 			// Parts of merges have dictionaries of their own.
 			part, err := l.Combine(c.Mask, cells.Part{Cells: c, From: at, To: at + n})
 			if err != nil {

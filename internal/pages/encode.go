@@ -33,16 +33,16 @@ type Encoder struct {
 
 	spans    []Span
 	optional bool
-	ints   []int64 // values of the column that are not null, as 64 bits
-	codes  []int32 // dictionary codes of the values that are not null
-	levels []byte  // per row: 1 where there is a value; empty when no row is null
-	dict   dictionary
-	values []byte // strings of the page being made, without dictionary
-	sizes  []int32
-	body   []byte // page being made
-	part   []byte // encoded values of it
-	comp   []byte // the page, compressed
-	head   []byte
+	ints     []int64 // values of the column that are not null, as 64 bits
+	codes    []int32 // dictionary codes of the values that are not null
+	levels   []byte  // per row: 1 where there is a value; empty when no row is null
+	dict     dictionary
+	values   []byte // strings of the page being made, without dictionary
+	sizes    []int32
+	body     []byte // page being made
+	part     []byte // encoded values of it
+	comp     []byte // the page, compressed
+	head     []byte
 }
 
 // newZstd returns a compressor for whole buffers.

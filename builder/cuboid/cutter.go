@@ -1,0 +1,82 @@
+package cuboid
+
+import "github.com/tidemarkdb/tidemark/builder/cells"
+
+// GroupBytes is the size of values, without their nulls and codes, with which a row group ends before it has GroupRows:
+// sketches and long strings may be large.
+const GroupBytes = 64 << 20
+
+// weigher is implemented by states whose stored form grows with what they took in.
+type weigher interface {
+	// Weight returns the bytes of state i as it is stored. Equal states weigh the same.
+	Weight(i int) int
+}
+
+// Cutter cuts the rows of a cuboid into row groups: where one ends depends on the rows alone, not on the parts that they
+// come in (U2). The zero value is ready. One Cutter is for one cuboid.
+type Cutter struct {
+	parts []cells.Part
+	rows  int
+	bytes int
+}
+
+// Add takes rows that follow those before and returns the groups that are complete now: the parts of each.
+func (c *Cutter) Add(p cells.Part) (groups [][]cells.Part) {
+	weights := weightsOf(p)
+	from := p.From
+	for i := p.From; i < p.To; i++ {
+		c.rows++
+		if weights != nil {
+			c.bytes += weights[i-p.From]
+		}
+		if c.rows < GroupRows && c.bytes < GroupBytes {
+			continue
+		}
+		c.parts = append(c.parts, cells.Part{Cells: p.Cells, From: from, To: i + 1})
+		groups = append(groups, c.parts)
+		from = i + 1
+		*c = Cutter{}
+	}
+	if from < p.To {
+		c.parts = append(c.parts, cells.Part{Cells: p.Cells, From: from, To: p.To})
+	}
+	return groups
+}
+
+// Rest returns the rows that have not made a whole group; nil if there are none.
+func (c *Cutter) Rest() []cells.Part { return c.parts }
+
+// weightsOf returns the bytes of strings and sketches of each row; nil where there are none.
+func weightsOf(p cells.Part) (weights []int) {
+	grow := func() {
+		if weights == nil {
+			weights = make([]int, p.To-p.From)
+		}
+	}
+	var codes []uint32
+	for i, d := range p.Cells.Dicts {
+		if d == nil || len(d.Values.Data) == 0 {
+			continue
+		}
+		grow()
+		size := make([]int, d.Len())
+		for c := 1; c < len(size); c++ {
+			size[c] = len(d.Values.Bytes(c - 1))
+		}
+		codes = p.Cells.Keys.AppendCodes(codes[:0], i, p.From, p.To)
+		for k, c := range codes {
+			weights[k] += size[c]
+		}
+	}
+	for _, s := range p.Cells.States {
+		w, ok := s.(weigher)
+		if !ok {
+			continue
+		}
+		grow()
+		for k := range weights {
+			weights[k] += w.Weight(p.From + k)
+		}
+	}
+	return weights
+}
