@@ -66,12 +66,12 @@ func (l avgLifter) add(e *events) error {
 	return l.counts.add(e)
 }
 
-func (l avgLifter) states() (States, error) {
-	sums, err := l.sums.states()
+func (l avgLifter) states(ids IDs) (States, error) {
+	sums, err := l.sums.states(ids)
 	if err != nil {
 		return nil, err
 	}
-	counts, err := l.counts.states()
+	counts, err := l.counts.states(ids)
 	return &averages{sums, counts}, err
 }
 

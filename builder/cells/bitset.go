@@ -1,10 +1,6 @@
 package cells
 
-import (
-	"math/bits"
-
-	"github.com/tidemarkdb/tidemark/ingest/stage"
-)
+import "github.com/tidemarkdb/tidemark/ingest/stage"
 
 // bitset marks states without a value, as stage.Column.Nulls does: bits beyond the slice are unset.
 type bitset []uint64
@@ -51,13 +47,6 @@ func (b bitset) any(from, to int) bool {
 		}
 	}
 	return false
-}
-
-func (b bitset) count() (n int) {
-	for _, w := range b {
-		n += bits.OnesCount64(w)
-	}
-	return n
 }
 
 // slice returns bits [from, to) from 0 on, nil where none is set.

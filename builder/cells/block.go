@@ -9,6 +9,9 @@ import (
 
 // Block takes in events and groups them to cells. It keeps the columns that it reads, not the chunks.
 type Block struct {
+	// IDs is asked once for each count_distinct_exact of strings, by Cells.
+	IDs IDs
+
 	layout *Layout
 	mask   uint64
 	rows   int
@@ -120,7 +123,8 @@ func (b *Block) bind(s *stage.Schema) error {
 	return nil
 }
 
-// Cells groups the events and ends the use of the block. The error is an *OverflowError.
+// Cells groups the events and ends the use of the block. The error is an *OverflowError, or
+// what IDs returned.
 func (b *Block) Cells() (*Cells, error) {
 	out := &Cells{Mask: b.mask, Dicts: make([]*Dict, len(b.dims))}
 	ranks := make([][]uint32, len(b.dims))
@@ -140,7 +144,7 @@ func (b *Block) Cells() (*Cells, error) {
 	var groups []uint32
 	groups, out.Keys = Group(keys)
 	for i, l := range b.lifts {
-		src, err := l.states()
+		src, err := l.states(b.IDs)
 		if err != nil {
 			return nil, err
 		}

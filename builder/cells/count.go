@@ -82,6 +82,6 @@ func (l *countLifter) add(e *events) error {
 	return nil
 }
 
-func (l *countLifter) states() (States, error) { return &l.out, nil }
+func (l *countLifter) states(IDs) (States, error) { return &l.out, nil }
 
 func (l *countLifter) memBytes() int64 { return l.out.MemBytes() }

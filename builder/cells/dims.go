@@ -1,13 +1,11 @@
 package cells
 
 import (
-	"bytes"
 	"slices"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/cube"
-	"github.com/zeebo/xxh3"
 )
 
 // source returns the column that the dimension is made of.
@@ -19,16 +17,16 @@ type dimBuilder struct {
 	grain *grain // nil: the value itself
 	codes []uint32
 
-	slots []slot   // of words, or of hashes
-	words []uint64 // distinct values, ordered words
-	bytes values   // distinct values of kinds that are no words
+	slots []slot
+	words []uint64  // distinct values, ordered words
+	bytes *interner // of kinds that are no words
 
 	dict  *stage.Column // the last chunk's, and the codes of its values, 0 where none was met yet
 	remap []uint32
 }
 
 func newDimBuilder(d *Dim, zone *time.Location) *dimBuilder {
-	b := &dimBuilder{kind: d.Kind, slots: make([]slot, 64)}
+	b := &dimBuilder{kind: d.Kind, slots: make([]slot, 64), bytes: newInterner()}
 	if d.Grain != "" {
 		b.grain = &grain{span: d.Grain, zone: zone, date: d.Type.Kind == cube.Date}
 	}
@@ -80,7 +78,7 @@ func (b *dimBuilder) addPlain(c *stage.Column, from int, codes []uint32) {
 		b.addInts(c.Ints[from:to], codes)
 	default:
 		for i := range codes {
-			codes[i] = b.value(c.Bytes(from + i))
+			codes[i] = 1 + b.bytes.code(c.Bytes(from+i))
 		}
 	}
 }
@@ -113,7 +111,7 @@ func (b *dimBuilder) code(c *stage.Column, i int) uint32 {
 	case inWords(b.kind):
 		return b.word(orderInt(c.Ints[i]))
 	}
-	return b.value(c.Bytes(i))
+	return 1 + b.bytes.code(c.Bytes(i))
 }
 
 func (b *dimBuilder) addInts(vs []int64, codes []uint32) {
@@ -145,40 +143,6 @@ func (b *dimBuilder) word(w uint64) (code uint32) {
 	return code + 1
 }
 
-func (b *dimBuilder) value(v []byte) (code uint32) {
-	if 2*len(b.bytes.spans) >= len(b.slots) {
-		b.grow()
-	}
-	h, mask := xxh3.Hash(v), uint64(len(b.slots)-1)
-	for at := h & mask; ; at = (at + 1) & mask {
-		s := &b.slots[at]
-		if s.id == 0 {
-			b.bytes.append(v)
-			*s = slot{h, uint32(len(b.bytes.spans))}
-			return s.id
-		}
-		if s.key == h && bytes.Equal(b.bytes.get(int(s.id-1)), v) {
-			return s.id
-		}
-	}
-}
-
-func (b *dimBuilder) grow() {
-	old := b.slots
-	b.slots = make([]slot, 4*len(old))
-	mask := uint64(len(b.slots) - 1)
-	for _, s := range old {
-		if s.id == 0 {
-			continue
-		}
-		at := s.key & mask
-		for b.slots[at].id != 0 {
-			at = (at + 1) & mask
-		}
-		b.slots[at] = s
-	}
-}
-
 // done returns the dictionary, and the code in it of each code given so far.
 func (b *dimBuilder) done() (*Dict, []uint32) {
 	d := &Dict{stage.Column{Kind: b.kind}}
@@ -189,10 +153,10 @@ func (b *dimBuilder) done() (*Dict, []uint32) {
 		}
 		return d, shifted(ranks)
 	}
-	order := sortValues(b.kind, &b.bytes)
+	order := sortValues(b.kind, &b.bytes.values)
 	ranks := make([]uint32, len(order))
 	for rank, i := range order {
-		d.Values.AppendBytes(b.bytes.get(int(i)))
+		d.Values.AppendBytes(b.bytes.values.get(int(i)))
 		ranks[i] = uint32(rank)
 	}
 	return d, shifted(ranks)

@@ -143,6 +143,6 @@ func (l *leastBytesLifter) add(e *events) error {
 	return nil
 }
 
-func (l *leastBytesLifter) states() (States, error) { return &l.out, nil }
+func (l *leastBytesLifter) states(IDs) (States, error) { return &l.out, nil }
 
 func (l *leastBytesLifter) memBytes() int64 { return l.out.MemBytes() }

@@ -211,7 +211,7 @@ func (l *hllLifter) add(e *events) error {
 	return nil
 }
 
-func (l *hllLifter) states() (States, error) {
+func (l *hllLifter) states(IDs) (States, error) {
 	return &sketches{precision: l.precision, single: l.single, settled: true}, nil
 }
 

@@ -35,7 +35,7 @@ func liftColumn(t testing.TB, m *Measure, c stage.Column) States {
 	if err := l.add(e); err != nil {
 		t.Fatal(err)
 	}
-	s, err := l.states()
+	s, err := l.states(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

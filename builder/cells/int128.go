@@ -13,6 +13,13 @@ type int128 struct {
 
 func wide(v int64) int128 { return int128{v >> 63, uint64(v)} }
 
+// negated returns -v; the least number is its own.
+func (v int128) negated() int128 {
+	lo, borrow := bits.Sub64(0, v.lo, 0)
+	hi, _ := bits.Sub64(0, uint64(v.hi), borrow)
+	return int128{int64(hi), lo}
+}
+
 // limit38 is 10^38: sums stay below it and above its negative.
 const (
 	limit38hi = 0x4B3B4CA85A86C47A
@@ -22,10 +29,7 @@ const (
 // fits38 reports whether v has at most 38 digits.
 func (v int128) fits38() bool {
 	if v.hi < 0 {
-		lo, borrow := bits.Sub64(0, v.lo, 0)
-		hi, _ := bits.Sub64(0, uint64(v.hi), borrow)
-		v = int128{int64(hi), lo}
-		if v.hi < 0 {
+		if v = v.negated(); v.hi < 0 {
 			return false
 		}
 	}
@@ -52,4 +56,12 @@ func (v int128) bytes() (b [16]byte) {
 
 func int128Of(b []byte) int128 {
 	return int128{int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint64(b[8:16])}
+}
+
+// float returns a float64 at most a few units in the last place from v.
+func (v int128) float() float64 {
+	if v.hi < 0 && v != v.negated() {
+		return -v.negated().float()
+	}
+	return float64(uint64(v.hi))*(1<<64) + float64(v.lo)
 }

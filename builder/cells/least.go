@@ -113,6 +113,6 @@ func (l *leastWordsLifter) add(e *events) error {
 	return nil
 }
 
-func (l *leastWordsLifter) states() (States, error) { return &l.out, nil }
+func (l *leastWordsLifter) states(IDs) (States, error) { return &l.out, nil }
 
 func (l *leastWordsLifter) memBytes() int64 { return l.out.MemBytes() }

@@ -52,6 +52,7 @@ func drawRows(t *rapid.T, s *stage.Schema, most int) []row {
 func blockOf(t testing.TB, l *Layout, s *stage.Schema, mask uint64, rows []row) *Cells {
 	t.Helper()
 	b := l.NewBlock(mask)
+	b.IDs = testIDs
 	for from := 0; from < len(rows); {
 		to := from + 1
 		for to < len(rows) && to-from < 16 && rows[to].partition == rows[from].partition {
@@ -90,7 +91,7 @@ func drawLayout(t *rapid.T, tb testing.TB, measures []cube.Measure) *Layout {
 func TestCellsAgainstMaps(t *testing.T) {
 	s := stage.NewSchema(testTable())
 	rapid.Check(t, func(r *rapid.T) {
-		l := drawLayout(r, t, simpleMeasures())
+		l := drawLayout(r, t, drawMeasures(r))
 		rows := drawRows(r, s, 200)
 		base := blockOf(t, l, s, l.Base(), rows)
 		compareSlowly(r, l, s, base, rows)
@@ -142,7 +143,7 @@ func compareSlowly(t *rapid.T, l *Layout, s *stage.Schema, got *Cells, rows []ro
 func TestMergeIsBuild(t *testing.T) {
 	s := stage.NewSchema(testTable())
 	rapid.Check(t, func(r *rapid.T) {
-		l := drawLayout(r, t, simpleMeasures())
+		l := drawLayout(r, t, drawMeasures(r))
 		rows := drawRows(r, s, 200)
 		cut := rapid.IntRange(0, len(rows)).Draw(r, "cut")
 		a, b := blockOf(t, l, s, l.Base(), rows[:cut]), blockOf(t, l, s, l.Base(), rows[cut:])
@@ -188,7 +189,7 @@ func dump(c *Cells) (out []string) {
 func TestColumnsRoundTrip(t *testing.T) {
 	s := stage.NewSchema(testTable())
 	rapid.Check(t, func(r *rapid.T) {
-		l := testLayout(t, "UTC", []string{"small", "name"}, simpleMeasures()...)
+		l := testLayout(t, "UTC", []string{"small", "name"}, drawMeasures(r)...)
 		c := blockOf(t, l, s, l.Base(), drawRows(r, s, 100))
 		from := rapid.IntRange(0, c.Len()).Draw(r, "from")
 		to := rapid.IntRange(from, c.Len()).Draw(r, "to")
@@ -260,6 +261,13 @@ func TestGroup(t *testing.T) {
 			}
 		}
 	})
+}
+
+// drawMeasures draws some of all kinds of measures: all of them at once would take long.
+func drawMeasures(t *rapid.T) []cube.Measure {
+	all := append(simpleMeasures(), sketchMeasures()...)
+	key := func(m cube.Measure) string { return fmt.Sprint(m) }
+	return rapid.SliceOfNDistinct(rapid.SampledFrom(all), 1, 12, key).Draw(t, "measures")
 }
 
 func simpleMeasures() (out []cube.Measure) {

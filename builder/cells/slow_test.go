@@ -25,6 +25,16 @@ func slowState(m *Measure, s *stage.Schema, rows []row) string {
 		return text(slowSum(vs)) + ";"
 	case cube.Avg:
 		return fmt.Sprintf("%s;%d;", text(slowSum(vs)), len(vs))
+	case cube.CountDistinct:
+		return text(slowHLL(m, vs)) + ";"
+	case cube.CountDistinctExact:
+		return text(slowExact(m, vs)) + ";"
+	case cube.Percentile:
+		return text(slowDigest(m, vs)) + ";"
+	case cube.TopN:
+		return text(slowTop(m, s, rows)) + ";"
+	case cube.First, cube.Last:
+		return slowFirst(m, s, rows)
 	}
 	return text(slowLeast(vs, m.Function == cube.Max)) + ";"
 }

@@ -50,10 +50,14 @@ type kind interface {
 	read(m *Measure, cols []stage.Column, n int) (States, error) // of columns that have the right kinds and n rows
 }
 
+// IDs returns the ids of strings in the global dictionary of a column of the table. values ascend, are distinct and none is
+// null.
+type IDs func(column string, values *stage.Column) ([]uint32, error)
+
 // lifter turns events into states. add appends one state for each event; states returns all of them and ends its use.
 type lifter interface {
 	add(e *events) error
-	states() (States, error)
+	states(ids IDs) (States, error)
 	memBytes() int64
 }
 
@@ -75,6 +79,17 @@ func (m *Measure) plan() kind {
 		return bytesKind{}
 	case cube.CountDistinct:
 		return hllKind{}
+	case cube.CountDistinctExact:
+		if m.of.kind == stage.Bytes {
+			return exactKind[uint32]{}
+		}
+		return exactKind[uint64]{}
+	case cube.TopN:
+		return topKindOf(m)
+	case cube.First, cube.Last:
+		return firstKind{}
+	case cube.Percentile:
+		return digestKind{}
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func (l *wideSumLifter) add(e *events) error {
 	return nil
 }
 
-func (l *wideSumLifter) states() (States, error) { return &l.out, nil }
+func (l *wideSumLifter) states(IDs) (States, error) { return &l.out, nil }
 
 func (l *wideSumLifter) memBytes() int64 { return l.out.MemBytes() }
 
@@ -211,6 +211,6 @@ func (l *floatSumLifter) add(e *events) error {
 	return nil
 }
 
-func (l *floatSumLifter) states() (States, error) { return &l.out, nil }
+func (l *floatSumLifter) states(IDs) (States, error) { return &l.out, nil }
 
 func (l *floatSumLifter) memBytes() int64 { return l.out.MemBytes() }

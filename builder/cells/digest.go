@@ -1,0 +1,335 @@
+package cells
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/tidemarkdb/tidemark/ingest/stage"
+	"github.com/tidemarkdb/tidemark/internal/cube"
+)
+
+// digestKind is percentile: a t-digest of merged centroids. Up to maxCentroids values are kept one by one, so that small
+// cells are exact. Infinities count as the largest numbers there are, NaN is left out.
+type digestKind struct{}
+
+// maxCentroids returns how many centroids a digest has before they are merged.
+func maxCentroids(compression int) int { return 2*compression + 30 }
+
+func (digestKind) columns(m *Measure) []ColumnSpec {
+	return []ColumnSpec{{Name: m.Name, Kind: stage.Bytes}}
+}
+
+func (digestKind) make(m *Measure, n int) States {
+	return &digests{compression: m.Compression, n: n, ends: make([]uint32, n)}
+}
+
+func (digestKind) lift(m *Measure) lifter {
+	l := &digestLifter{column: m.Column, scale: 1, out: digests{compression: m.Compression}}
+	if m.of.typ.Kind == cube.Decimal {
+		l.scale = powerOfTen(m.of.typ.Scale)
+	}
+	return l
+}
+
+// powerOfTen returns the float64 nearest to 10^n; math.Pow is not exact on every machine.
+func powerOfTen(n int) float64 {
+	v, err := strconv.ParseFloat("1e"+strconv.Itoa(n), 64)
+	if err != nil {
+		panic(err) // a scale is 0 to 38
+	}
+	return v
+}
+
+// centroid is that many values of one mean.
+type centroid struct {
+	mean   float64
+	weight uint64
+}
+
+// digests have centroids one state after the other, ascending by mean within each. Those of events are in single: one
+// value each, none where it is NaN.
+type digests struct {
+	compression int
+	single      []float64
+	n           int
+	ends        []uint32
+	of          []centroid
+
+	waitGroups []uint32
+	waitFor    []centroid
+}
+
+func (s *digests) Len() int { return max(len(s.single), s.n) }
+
+func (s *digests) MemBytes() int64 {
+	return int64(8*cap(s.single) + 4*(cap(s.ends)+cap(s.waitGroups)) + 16*(cap(s.of)+cap(s.waitFor)))
+}
+
+func (s *digests) get(i int) []centroid {
+	from := uint32(0)
+	if i > 0 {
+		from = s.ends[i-1]
+	}
+	return s.of[from:s.ends[i]]
+}
+
+func (s *digests) Fold(groups []uint32, src States, from int) error {
+	in, ok := src.(*digests)
+	if !ok {
+		panic(wrong(s, src))
+	}
+	in.settle()
+	for i, g := range groups {
+		if in.single == nil {
+			for _, c := range in.get(from + i) {
+				s.wait(g, c)
+			}
+		} else if v := in.single[from+i]; v == v {
+			s.wait(g, centroid{v, 1})
+		}
+	}
+	if len(s.waitFor) > max(minWaiting, len(s.of)) {
+		s.settle()
+	}
+	return nil
+}
+
+func (s *digests) wait(g uint32, c centroid) {
+	s.waitGroups = append(s.waitGroups, g)
+	s.waitFor = append(s.waitFor, c)
+}
+
+// settle brings what waits into the digests, in order of arrival where means are equal.
+func (s *digests) settle() {
+	if len(s.waitFor) == 0 {
+		return
+	}
+	starts := make([]uint32, s.n+1)
+	for _, g := range s.waitGroups {
+		starts[g+1]++
+	}
+	for i := range s.n {
+		starts[i+1] += starts[i] + uint32(len(s.get(i)))
+	}
+	all := make([]centroid, starts[s.n])
+	at := slices.Clone(starts[:s.n])
+	for i := range s.n {
+		at[i] += uint32(copy(all[at[i]:], s.get(i)))
+	}
+	for k, g := range s.waitGroups {
+		all[at[g]] = s.waitFor[k]
+		at[g]++
+	}
+	kept := uint32(0)
+	for i := range s.n {
+		cs := all[starts[i]:starts[i+1]]
+		if len(cs) > 1 {
+			sortCentroids(cs)
+		}
+		if len(cs) > maxCentroids(s.compression) {
+			cs = compress(cs, s.compression)
+		}
+		kept += uint32(copy(all[kept:], cs))
+		s.ends[i] = kept
+	}
+	s.of = all[:kept]
+	s.waitGroups, s.waitFor = nil, nil
+}
+
+func sortCentroids(cs []centroid) {
+	if len(cs) < 1<<11 {
+		slices.SortStableFunc(cs, func(a, b centroid) int { return compareWords(orderFloat(a.mean), orderFloat(b.mean)) })
+		return
+	}
+	words := make([]uint64, len(cs))
+	for i, c := range cs {
+		words[i] = orderFloat(c.mean)
+	}
+	groups, distinct := group64(words, 64)
+	at := make([]uint32, len(distinct)+1)
+	for _, g := range groups {
+		at[g+1]++
+	}
+	for i := range distinct {
+		at[i+1] += at[i]
+	}
+	sorted := make([]centroid, len(cs))
+	for i, g := range groups {
+		sorted[at[g]] = cs[i]
+		at[g]++
+	}
+	copy(cs, sorted)
+}
+
+// compress merges neighbours, in their place, as far as Dunning's scale function k2 lets them grow: the nearer to an end,
+// the less. The first and the last are never merged, so they are the least and the greatest value.
+func compress(cs []centroid, compression int) []centroid {
+	total := 0.0
+	for _, c := range cs {
+		total += float64(c.weight)
+	}
+	double := 2 * float64(compression)
+	normalizer := double / (float64(4*math.Log(total/double)) + 24)
+	out, before := cs[:1], 0.0
+	for i := 1; i < len(cs); i++ {
+		c, last := cs[i], &out[len(out)-1]
+		proposed := float64(last.weight) + float64(c.weight)
+		if i > 1 && i < len(cs)-1 {
+			low, high := before/total, (before+proposed)/total
+			if proposed <= total*min(low*(1-low), high*(1-high))/normalizer {
+				weight := last.weight + c.weight
+				share := float64(c.weight) / float64(weight)
+				// Clamped, so that rounding keeps the order of means.
+				last.mean = min(max(float64(last.mean*(1-share))+float64(c.mean*share), last.mean), c.mean)
+				last.weight = weight
+				continue
+			}
+		}
+		before += float64(last.weight)
+		out = append(out, c)
+	}
+	return out
+}
+
+type digestLifter struct {
+	column string
+	scale  float64
+	out    digests
+}
+
+func (l *digestLifter) add(e *events) error {
+	c := e.column(l.column)
+	for i := e.from; i < e.to; i++ {
+		v := math.NaN()
+		if c != nil && !c.IsNull(i) {
+			switch c.Kind {
+			case stage.Float64:
+				v = min(max(c.Float(i), -math.MaxFloat64), math.MaxFloat64) // NaN stays
+			case stage.Decimal128:
+				v = int128Of(c.Bytes(i)).float() / l.scale
+			default:
+				v = float64(c.Int(i)) / l.scale
+			}
+		}
+		l.out.single = append(l.out.single, v)
+	}
+	return nil
+}
+
+func (l *digestLifter) states(IDs) (States, error) { return &l.out, nil }
+
+func (l *digestLifter) memBytes() int64 { return l.out.MemBytes() }
+
+// The bytes of a digest are those of the DataSketches family.
+const (
+	digestVersion = 1
+	digestFamily  = 20
+	digestEmpty   = 1
+	digestSingle  = 2
+)
+
+func (s *digests) Columns(from, to int) []stage.Column {
+	s.settle()
+	c := stage.Column{Kind: stage.Bytes, Ends: make([]uint32, 0, to-from)}
+	var one [1]centroid
+	for i := from; i < to; i++ {
+		var cs []centroid
+		switch {
+		case s.single == nil:
+			cs = s.get(i)
+		case s.single[i] == s.single[i]:
+			one[0] = centroid{s.single[i], 1}
+			cs = one[:]
+		}
+		c.Data = s.appendDigest(c.Data, cs)
+		c.Ends = append(c.Ends, uint32(len(c.Data)))
+	}
+	return []stage.Column{c}
+}
+
+func (s *digests) appendDigest(b []byte, cs []centroid) []byte {
+	size, flags := byte(1), byte(0)
+	switch {
+	case len(cs) == 0:
+		flags = digestEmpty
+	case len(cs) == 1 && cs[0].weight == 1:
+		flags = digestSingle
+	default:
+		size = 2
+	}
+	b = append(b, size, digestVersion, digestFamily, byte(s.compression), byte(s.compression>>8), flags, 0, 0)
+	float := func(v float64) { b = binary.LittleEndian.AppendUint64(b, math.Float64bits(canonical(v))) }
+	switch {
+	case flags == digestSingle:
+		float(cs[0].mean)
+	case flags == 0:
+		b = binary.LittleEndian.AppendUint64(b, uint64(len(cs))) // and no values in a buffer
+		float(cs[0].mean)
+		float(cs[len(cs)-1].mean)
+		for _, c := range cs {
+			float(c.mean)
+			b = binary.LittleEndian.AppendUint64(b, c.weight)
+		}
+	}
+	return b
+}
+
+func (digestKind) read(m *Measure, cols []stage.Column, n int) (States, error) {
+	s := &digests{compression: m.Compression, n: n, ends: make([]uint32, n)}
+	for i := range n {
+		if err := s.readDigest(cols[0].Bytes(i)); err != nil {
+			return nil, fmt.Errorf("row %d: %w", i, err)
+		}
+		s.ends[i] = uint32(len(s.of))
+	}
+	return s, nil
+}
+
+// readDigest reads the next state.
+func (s *digests) readDigest(b []byte) error {
+	if len(b) < 8 || b[1] != digestVersion || b[2] != digestFamily {
+		return fmt.Errorf("%d bytes that are no t-digest", len(b))
+	}
+	if k := int(binary.LittleEndian.Uint16(b[3:])); k != s.compression {
+		return fmt.Errorf("a t-digest of compression %d, want %d", k, s.compression)
+	}
+	size, flags, b := b[0], b[5], b[8:]
+	float := func(at int) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b[at:])) }
+	switch {
+	case flags == digestEmpty && size == 1 && len(b) == 0:
+		return nil
+	case flags == digestSingle && size == 1 && len(b) == 8:
+		return s.readCentroid(len(s.of), centroid{float(0), 1})
+	case flags != 0 || size != 2 || len(b) < 40:
+		return fmt.Errorf("a t-digest of flags %d in %d bytes", flags, len(b))
+	}
+	count := binary.LittleEndian.Uint64(b)
+	if count > uint64(maxCentroids(s.compression)) || len(b) != 24+16*int(count) {
+		return fmt.Errorf("%d centroids in %d bytes, at most %d", count, len(b), maxCentroids(s.compression))
+	}
+	from := len(s.of)
+	for at := 24; at < len(b); at += 16 {
+		if err := s.readCentroid(from, centroid{float(at), binary.LittleEndian.Uint64(b[at+8:])}); err != nil {
+			return err
+		}
+	}
+	if float(8) != s.of[from].mean || float(16) != s.of[len(s.of)-1].mean {
+		return fmt.Errorf("least and greatest value %v and %v are not the first and last mean", float(8), float(16))
+	}
+	return nil
+}
+
+// readCentroid appends a centroid to the state that begins at from.
+func (s *digests) readCentroid(from int, c centroid) error {
+	if c.mean != c.mean || math.IsInf(c.mean, 0) || c.weight == 0 || c.weight > math.MaxInt64 {
+		return fmt.Errorf("a centroid of %d times %v", c.weight, c.mean)
+	}
+	if len(s.of) > from && c.mean < s.of[len(s.of)-1].mean {
+		return fmt.Errorf("a mean of %v after %v", c.mean, s.of[len(s.of)-1].mean)
+	}
+	s.of = append(s.of, c)
+	return nil
+}
