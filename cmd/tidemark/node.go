@@ -127,7 +127,7 @@ func (n *node) serve(ing *ingest.Ingester) error {
 	if err != nil {
 		return err
 	}
-	k, err := kylin.New(kylin.Options{Catalog: n.catalog, Building: o.Building, Cubes: s, Logger: n.log})
+	k, err := kylin.New(kylin.Options{Catalog: n.catalog, Building: o.Building, Cubes: s, Store: n.store, Logger: n.log})
 	if err != nil {
 		return err
 	}

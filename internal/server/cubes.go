@@ -128,15 +128,10 @@ func (s *Server) applyCube(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.planCube(r.Context(), def)
-	if err != nil || dry {
-		return plan, err
+	if dry {
+		return s.planCube(r.Context(), def)
 	}
-	a, err := s.opts.Catalog.ApplyCube(r.Context(), def)
-	if err != nil {
-		return nil, err
-	}
-	return plan, s.applied(r.Context(), plan, a)
+	return s.ApplyCube(r.Context(), def)
 }
 
 // applied completes a plan with what became of it, and the store with the definition. Also when nothing changed: an apply

@@ -186,11 +186,16 @@ func (s *Server) CloneCube(ctx context.Context, from *cube.Cube, q CloneRequest)
 	case !errors.Is(err, catalog.ErrNotFound):
 		return nil, err
 	}
-	plan, err := s.planCube(ctx, checked)
+	return s.ApplyCube(ctx, checked)
+}
+
+// ApplyCube makes a cube, or gives it another version. def must have been validated against its table.
+func (s *Server) ApplyCube(ctx context.Context, def *cube.Cube) (*AppliedCube, error) {
+	plan, err := s.planCube(ctx, def)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.opts.Catalog.ApplyCube(ctx, checked)
+	a, err := s.opts.Catalog.ApplyCube(ctx, def)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,32 @@ func Parse(cubeDesc, modelDesc []byte) (c CubeDesc, m ModelDesc, err error) {
 	return c, m, nil
 }
 
+// ParseCube reads the JSON of a cube's descriptor alone. The error is a *cube.DefinitionError.
+func ParseCube(src []byte) (c CubeDesc, err error) {
+	if problems := decode("cube", src, &c); len(problems) > 0 {
+		err = &cube.DefinitionError{Problems: problems}
+	}
+	return c, err
+}
+
+// ParseModel reads the JSON of a model's descriptor alone. The error is a *cube.DefinitionError.
+func ParseModel(src []byte) (m ModelDesc, err error) {
+	if problems := decode("model", src, &m); len(problems) > 0 {
+		err = &cube.DefinitionError{Problems: problems}
+	}
+	return m, err
+}
+
+// CheckModel says whether cubes can be made by a model, of a table: what Import says of the model alone.
+func CheckModel(m ModelDesc, t *cube.Table) (notes []cube.Problem, _ error) {
+	im := &importer{desc: &CubeDesc{}, model: &m, table: t}
+	im.modelRules()
+	if len(im.problems) > 0 {
+		return im.notes, &cube.DefinitionError{Name: "model " + m.Name, Problems: im.problems}
+	}
+	return im.notes, nil
+}
+
 func decode(what string, src []byte, into any) []cube.Problem {
 	p := cube.Problem{Path: what, Instead: "send Kylin's " + what + " descriptor as one JSON object"}
 	if len(src) > maxSourceBytes {

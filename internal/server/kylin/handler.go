@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -23,6 +24,7 @@ type Options struct {
 	Catalog  *catalog.Catalog // required
 	Building server.Building  // required
 	Cubes    Cubes            // required
+	Store    blob.Store       // keeps models; required
 
 	MaxBody     int64         // bytes of a request's body; default 4 MiB
 	CallTimeout time.Duration // of a request; default 30s
@@ -33,6 +35,8 @@ type Options struct {
 type Cubes interface {
 	// CloneCube makes a cube with the definition of another. One that exists is a *catalog.ConflictError.
 	CloneCube(ctx context.Context, from *cube.Cube, q server.CloneRequest) (*server.AppliedCube, error)
+	// ApplyCube makes a cube, or gives it another version. The definition is valid.
+	ApplyCube(ctx context.Context, def *cube.Cube) (*server.AppliedCube, error)
 }
 
 func (o Options) withDefaults() Options {
@@ -49,8 +53,8 @@ func (o Options) withDefaults() Options {
 }
 
 func (o Options) validate() error {
-	if o.Catalog == nil || o.Building == nil || o.Cubes == nil {
-		return errors.New("kylin: catalog, building and cubes must be given")
+	if o.Catalog == nil || o.Building == nil || o.Cubes == nil || o.Store == nil {
+		return errors.New("kylin: catalog, building, cubes and store must be given")
 	}
 	return nil
 }
@@ -102,6 +106,16 @@ func (h *Handler) routes() {
 	call("PUT /cubes/{cube}/clone", h.clone)
 	call("DELETE /cubes/{cube}/segs/{segment}", h.dropSegment)
 	call("DELETE /cubes/{cube}/segs2/{segment}", h.dropSegment)
+
+	call("POST /cubes", h.makeCube)
+	call("PUT /cubes", h.changeCube)
+	call("GET /cube_desc/{cube}", h.cubeDescs)
+	call("GET /cube_desc/{cube}/desc", h.cubeDesc)
+	call("GET /models", h.listModels)
+	call("GET /model/{model}", h.showModel)
+	call("POST /models", h.makeModel)
+	call("PUT /models", h.changeModel)
+	call("DELETE /models/{model}", h.dropModel)
 
 	call("GET /jobs", h.listJobs)
 	call("GET /jobs/{job}", h.showJob)

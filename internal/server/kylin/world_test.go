@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -54,7 +55,7 @@ func newFixture(t *testing.T) *fixture {
 		}
 	})
 	f := &fixture{t: t, c: c}
-	if f.h, err = New(Options{Catalog: c, Building: f, Cubes: f}); err != nil {
+	if f.h, err = New(Options{Catalog: c, Building: f, Cubes: f, Store: new(blob.Mem)}); err != nil {
 		t.Fatal(err)
 	}
 	def, err := cube.ParseTable([]byte(clicks), "")
@@ -101,6 +102,15 @@ func (f *fixture) CloneCube(ctx context.Context, from *cube.Cube, q server.Clone
 		return nil, err
 	}
 	return &server.AppliedCube{Cube: q.Cube, ID: a.Cube.ID}, nil
+}
+
+// ApplyCube applies a definition as the server does.
+func (f *fixture) ApplyCube(ctx context.Context, def *cube.Cube) (*server.AppliedCube, error) {
+	a, err := f.c.ApplyCube(ctx, def)
+	if err != nil {
+		return nil, err
+	}
+	return &server.AppliedCube{Cube: a.Cube.Name, ID: a.Cube.ID, Version: a.Cube.Version}, nil
 }
 
 // Submit reserves what the test says.
