@@ -43,6 +43,9 @@ func (b *Builder) Cleanup(ctx context.Context, dryRun bool) (*Cleaned, error) {
 			return nil, err
 		}
 	}
+	if err := c.dictionaries(ctx); err != nil {
+		return nil, err
+	}
 	if err := c.segments(ctx); err != nil {
 		return nil, err
 	}
@@ -227,7 +230,7 @@ func (c *cleaning) segments(ctx context.Context) error {
 		for _, folder := range list {
 			switch {
 			case needed.folders[folder] || needed.writes(folder):
-			case len(folders[folder]) > 1:
+			case slices.ContainsFunc(folders[folder], isNoManifest):
 				others = append(others, folder)
 			default:
 				c.unneeded(folder, "no ready segment is in it", folders[folder])
@@ -239,6 +242,8 @@ func (c *cleaning) segments(ctx context.Context) error {
 	}
 	return nil
 }
+
+func isNoManifest(o blob.Object) bool { return !strings.HasSuffix(o.Key, "/"+segmenter.ManifestName) }
 
 // need is what of a cube's folders must stay.
 type need struct {

@@ -25,6 +25,7 @@ type Rebuilt struct {
 	Supplements int      `json:"supplements"`
 	Cubes       int      `json:"cubes"`
 	Segments    int      `json:"segments"`
+	Slices      int      `json:"slices"`  // of dictionaries
 	Ignored     []string `json:"ignored"` // files that were not taken, and why
 }
 
@@ -34,7 +35,7 @@ type Rebuilt struct {
 // attempt. Nobody else may use the catalog meanwhile.
 func Rebuild(ctx context.Context, st blob.Store, c *catalog.Catalog) (*Rebuilt, error) {
 	r := &rebuilding{st: st, res: &Rebuilt{Ignored: []string{}}, cubes: map[string]*cubeFiles{}, tables: map[string]*tableFiles{}}
-	for _, step := range []func(context.Context) error{r.definitions, r.manifests, r.ledgers, r.supplements} {
+	for _, step := range []func(context.Context) error{r.definitions, r.manifests, r.dictionaries, r.ledgers, r.supplements} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("rebuild the catalog: %w", err)
 		}
@@ -191,6 +192,12 @@ func (r *rebuilding) fill(i *catalog.Importer) error {
 		}
 		if err := t.fill(i, r.res); err != nil {
 			return fmt.Errorf("table %s: %w", t.id, err)
+		}
+		for _, s := range t.slices {
+			if err := i.DictionarySlice(s); err != nil {
+				return err
+			}
+			r.res.Slices++
 		}
 	}
 	for _, c := range sortedByID(r.cubes, func(c *cubeFiles) string { return c.id }) {

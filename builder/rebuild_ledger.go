@@ -25,6 +25,7 @@ type tableFiles struct {
 	requeue     int64
 	rows        []catalog.LedgerEntry // chosen, by line and offset; their supplements apart
 	supplements []catalog.Supplement  // chosen
+	slices      []catalog.DictionarySlice
 }
 
 // rowFile is a file that may be a row of the ledger, or a supplement.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -52,42 +51,31 @@ func Describe(ctx context.Context, st blob.Store, key string, size int64) (s cat
 	}, previous, nil
 }
 
-// Check reads a whole slice: its bytes have the hash that the catalog says, its values ascend and their ids follow each other.
-// It is not found with blob.ErrNotFound in the chain; for what is in it, see IsDamaged. dir is for a temporary copy.
-func Check(ctx context.Context, st blob.Store, s catalog.DictionarySlice, dir string) error {
+// Check reads a whole slice, twice: its bytes have the hash that the catalog says, its values ascend and their ids follow each
+// other. Where it is not there, blob.ErrNotFound is in the chain; for what is wrong in it, see IsDamaged.
+func Check(ctx context.Context, st blob.Store, s catalog.DictionarySlice) error {
 	if k, err := ParseKey(s.Key); err != nil {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	} else if k != (KeyInfo{TableID: s.TableID, Column: s.Column, Slice: s.Slice, SHA256: s.SHA256}) {
 		return fmt.Errorf("%s: %w", s.Key, damaged("its key is not that of slice %d of table %s, column %s with SHA-256 %s", s.Slice, s.TableID, s.Column, s.SHA256))
 	}
-	f, err := os.CreateTemp(dir, "dictionary-*")
-	if err != nil {
-		return fmt.Errorf("check %s: %w", s.Key, err)
-	}
-	err = check(ctx, st, s, f)
-	return errors.Join(err, f.Close(), os.Remove(f.Name()))
-}
-
-func check(ctx context.Context, st blob.Store, s catalog.DictionarySlice, copied *os.File) error {
 	body, err := st.Open(ctx, s.Key, 0, -1)
 	if err != nil {
 		return err
 	}
-	defer body.Close()
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(copied, sum), io.LimitReader(body, s.Size+1))
-	if err != nil {
+	n, err := io.Copy(sum, io.LimitReader(body, s.Size+1))
+	if err := errors.Join(err, body.Close()); err != nil {
 		return fmt.Errorf("read %s: %w", s.Key, err)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); n != s.Size || got != s.SHA256 {
-		return fmt.Errorf("%s: %w", s.Key, damaged("it has not the %d bytes with SHA-256 %s that the catalog says", s.Size, s.SHA256))
+		return fmt.Errorf("%s: %w", s.Key, damaged("it has not the %d bytes with SHA-256 %s that were appended", s.Size, s.SHA256))
 	}
-	file, err := openFile(ctx, local{copied}, n)
+	f, err := openSlice(ctx, st, s)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.Key, err)
+		return err
 	}
-	c := file.cursor(0)
-	for want := s.FirstID; ; want++ {
+	for c, want := f.cursor(1<<20), s.FirstID; ; want++ {
 		ok, err := c.next(ctx)
 		if err == nil && ok && c.id != want {
 			err = damaged("value %.80q has id %d, want %d", c.value, c.id, want)

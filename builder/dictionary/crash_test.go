@@ -82,7 +82,7 @@ func TestChangedByte(t *testing.T) {
 		bad, hurt := new(blob.Mem), append([]byte{}, text...)
 		hurt[i] ^= 1 << (i % 8)
 		put(t, bad, s.Key, hurt)
-		if err := dictionary.Check(t.Context(), bad, s, ""); !dictionary.IsDamaged(err) {
+		if err := dictionary.Check(t.Context(), bad, s); !dictionary.IsDamaged(err) {
 			t.Errorf("byte %d: check: got %v", i, err)
 		}
 		if _, err := dictionary.Walk(t.Context(), hurt); !dictionary.IsDamaged(err) {
@@ -95,10 +95,10 @@ func TestChangedByte(t *testing.T) {
 	}
 	short := new(blob.Mem)
 	put(t, short, s.Key, text[:len(text)-1])
-	if err := dictionary.Check(t.Context(), short, s, ""); !dictionary.IsDamaged(err) {
+	if err := dictionary.Check(t.Context(), short, s); !dictionary.IsDamaged(err) {
 		t.Errorf("a byte less: got %v", err)
 	}
-	if err := dictionary.Check(t.Context(), new(blob.Mem), s, ""); !errors.Is(err, blob.ErrNotFound) {
+	if err := dictionary.Check(t.Context(), new(blob.Mem), s); !errors.Is(err, blob.ErrNotFound) {
 		t.Errorf("no object: got %v, want ErrNotFound", err)
 	}
 }
@@ -122,7 +122,7 @@ func TestGolden(t *testing.T) {
 		if diff := cmp.Diff(want, read(t, st, s.Key)); diff != "" {
 			t.Errorf("slice %d (-golden +written):\n%s", s.Slice, diff)
 		}
-		if err := dictionary.Check(t.Context(), st, s, ""); err != nil {
+		if err := dictionary.Check(t.Context(), st, s); err != nil {
 			t.Error(err)
 		}
 	}

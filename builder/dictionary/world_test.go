@@ -170,7 +170,7 @@ func checkAll(t testing.TB, st blob.Store, c *memCatalog) {
 		if s.Slice != int64(i+1) || s.FirstID != next {
 			t.Fatalf("place %d holds slice %d from id %d, want id %d", i, s.Slice, s.FirstID, next)
 		}
-		if err := dictionary.Check(context.Background(), st, s, t.TempDir()); err != nil {
+		if err := dictionary.Check(context.Background(), st, s); err != nil {
 			t.Fatal(err)
 		}
 		_, previous, err := dictionary.Describe(context.Background(), st, s.Key, s.Size)

@@ -83,6 +83,11 @@ func (c *cubeRun) foreign(b *built) string {
 		}
 	}
 	for _, in := range b.m.Inputs {
+		if in.Kind == segmenter.InputDictionary {
+			if why := c.foreignSlice(in); why != "" {
+				return why
+			}
+		}
 		if in.Kind == segmenter.InputLookup || in.Kind == segmenter.InputDictionary {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -18,15 +19,16 @@ const (
 	Definition       Kind = "definition"        // a definition's version is missing or does not compile
 	FileUnnamed      Kind = "file_unnamed"      // a row without a file that it must have, or with wrong numbers of it
 	FileMissing      Kind = "file_missing"
-	FileChanged      Kind = "file_changed"    // size or SHA-256 are not what was committed
-	FileUnreadable   Kind = "file_unreadable" // as committed, but not a file of ours
-	FooterMismatch   Kind = "footer_mismatch" // the file says another thing of itself than the ledger
-	RowsMismatch     Kind = "rows_mismatch"   // the rows are not the range less its exceptions, or have other times
-	HashMismatch     Kind = "hash_mismatch"   // the rows have another hash than was committed
-	SecondReader     Kind = "second_reader"   // another Parquet implementation reads other values
-	KafkaValue       Kind = "kafka_value"     // Kafka's record decodes to another event
-	KafkaMissing     Kind = "kafka_missing"   // Kafka has no record where the ledger has one
-	KafkaExtra       Kind = "kafka_extra"     // Kafka has a record where the ledger has a gap
+	FileChanged      Kind = "file_changed"      // size or SHA-256 are not what was committed
+	FileUnreadable   Kind = "file_unreadable"   // as committed, but not a file of ours
+	FooterMismatch   Kind = "footer_mismatch"   // the file says another thing of itself than the ledger
+	RowsMismatch     Kind = "rows_mismatch"     // the rows are not the range less its exceptions, or have other times
+	HashMismatch     Kind = "hash_mismatch"     // the rows have another hash than was committed
+	SecondReader     Kind = "second_reader"     // another Parquet implementation reads other values
+	DictionarySlices Kind = "dictionary_slices" // slices of a dictionary do not follow each other
+	KafkaValue       Kind = "kafka_value"       // Kafka's record decodes to another event
+	KafkaMissing     Kind = "kafka_missing"     // Kafka has no record where the ledger has one
+	KafkaExtra       Kind = "kafka_extra"       // Kafka has a record where the ledger has a gap
 	KafkaUnreadable  Kind = "kafka_unreadable"
 	KafkaReadable    Kind = "kafka_readable" // a quarantined record can be read by the definition that refused it
 	KafkaReason      Kind = "kafka_reason"   // a quarantined record is refused for another reason
@@ -46,11 +48,15 @@ const (
 	doLedger  = "the catalog was changed by hand or by a fault: restore it from a backup, or rebuild it from the files"
 	doRestore = "bring this object back from a backup or another copy of the store; else its offsets must be read again while Kafka has them"
 	doBug     = "keep the file and the catalog as they are and report it: a file that was written like this is a fault of the program"
+	doSlice   = "bring this object back from a backup or another copy of the store; else rebuild the catalog without it: segments that need it are then built anew"
 	doKafka   = "see whether the topic was made again or written over by a copy; if its offsets are right, have the range read again"
 )
 
 // adviceOn says what to do about a problem.
 func adviceOn(p Problem) string {
+	if p.Cube == "" && strings.HasPrefix(p.File, dictionary.Prefix) && p.Kind != DictionarySlices {
+		return doSlice
+	}
 	if p.Cube == "" {
 		return advice(p.Kind)
 	}

@@ -66,20 +66,21 @@ type Hole struct {
 
 // TableReport is the part of one table.
 type TableReport struct {
-	Project     string           `json:"project"`
-	Table       string           `json:"table"`
-	TableID     string           `json:"table_id"`
-	Events      int64            `json:"events"`
-	Files       int64            `json:"files"`
-	Bytes       int64            `json:"bytes"`
-	Ranges      int64            `json:"ranges"`
-	Exceptions  map[string]int64 `json:"exceptions"` // gap, quarantined
-	Skipped     int64            `json:"skipped"`
-	Lost        int64            `json:"lost"`
-	Generations int64            `json:"generations"` // of all partitions together
-	Hash        stage.Hash       `json:"hash"`        // order-free, of all events
-	SecondRead  int64            `json:"second_read"` // files that another Parquet implementation read too
-	Kafka       *KafkaReport     `json:"against_kafka,omitempty"`
+	Project          string           `json:"project"`
+	Table            string           `json:"table"`
+	TableID          string           `json:"table_id"`
+	Events           int64            `json:"events"`
+	Files            int64            `json:"files"`
+	Bytes            int64            `json:"bytes"`
+	Ranges           int64            `json:"ranges"`
+	Exceptions       map[string]int64 `json:"exceptions"` // gap, quarantined
+	Skipped          int64            `json:"skipped"`
+	Lost             int64            `json:"lost"`
+	Generations      int64            `json:"generations"`       // of all partitions together
+	Hash             stage.Hash       `json:"hash"`              // order-free, of all events
+	SecondRead       int64            `json:"second_read"`       // files that another Parquet implementation read too
+	DictionarySlices int64            `json:"dictionary_slices"` // that are whole and in order
+	Kafka            *KafkaReport     `json:"against_kafka,omitempty"`
 }
 
 // KafkaReport says how much of a table Kafka could confirm.

@@ -45,6 +45,7 @@ type tableRun struct {
 	out      *TableReport
 	every    int64 // every so many files one goes to the second reader
 	seen     atomic.Int64
+	slices   map[string]catalog.DictionarySlice // of its dictionaries, by key
 }
 
 // version is one version of the definition.
@@ -160,6 +161,10 @@ func (r *run) verifyTable(ctx context.Context, def *cube.Table, out *TableReport
 	}
 	if err := t.verifyFiles(ctx, lines); err != nil {
 		return err
+	}
+	// After the cubes' segments were read, so that every slice that they name is there.
+	if err := t.verifyDictionaries(ctx); err != nil {
+		return fmt.Errorf("dictionaries: %w", err)
 	}
 	for _, c := range cubes {
 		if err := c.verify(ctx, lines); err != nil {
