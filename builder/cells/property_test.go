@@ -193,6 +193,9 @@ func TestColumnsRoundTrip(t *testing.T) {
 		c := blockOf(t, l, s, l.Base(), drawRows(r, s, 100))
 		from := rapid.IntRange(0, c.Len()).Draw(r, "from")
 		to := rapid.IntRange(from, c.Len()).Draw(r, "to")
+		if again := must(l.Decode(c.Append(nil))); !slices.Equal(dump(again), dump(c)) {
+			r.Fatalf("decoded\n%v, appended\n%v", dump(again), dump(c))
+		}
 		for i := range l.Measures {
 			m := &l.Measures[i]
 			cols := c.States[i].Columns(from, to)

@@ -147,9 +147,9 @@ func slowTop(m *Measure, s *stage.Schema, rows []row) any {
 	})
 	number := func(b []byte, v any) []byte {
 		if f, ok := v.(float64); ok {
-			return real(f).append(b)
+			return appendWeight(b, real(f))
 		}
-		return bigTo128(v.(*big.Int)).append(b)
+		return appendWeight(b, bigTo128(v.(*big.Int)))
 	}
 	var zero any = new(big.Int)
 	if m.of.kind == stage.Float64 && m.Column != "" {

@@ -25,8 +25,6 @@ type weight[W any] interface {
 	minus(W) W
 	bound(W) (W, bool) // the receiver, which is not below zero, and the size of another; false beyond 38 digits
 	compare(W) int
-	append(b []byte) []byte
-	read(b []byte) (W, []byte, error)
 }
 
 // entry is a value with its sum and its error.

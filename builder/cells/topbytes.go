@@ -26,13 +26,13 @@ func (s *tops[W]) Columns(from, to int) []stage.Column {
 		s.rank(entries)
 		c.Data = append(c.Data, topVersion)
 		c.Data = binary.AppendUvarint(c.Data, uint64(len(entries)))
-		c.Data = floor.append(c.Data)
+		c.Data = appendWeight(c.Data, floor)
 		for _, e := range entries {
 			tuple := s.tuples.values.get(int(e.tuple))
 			c.Data = binary.AppendUvarint(c.Data, uint64(len(tuple)))
 			c.Data = append(c.Data, tuple...)
-			c.Data = e.sum.append(c.Data)
-			c.Data = e.err.append(c.Data)
+			c.Data = appendWeight(c.Data, e.sum)
+			c.Data = appendWeight(c.Data, e.err)
 		}
 		c.Ends = append(c.Ends, uint32(len(c.Data)))
 	}
@@ -65,7 +65,7 @@ func (s *tops[W]) readTop(i int, b []byte, kinds []stage.Kind) (err error) {
 	if size <= 0 || count > uint64(topCapacity(s.measure.N)) {
 		return fmt.Errorf("a top_n of %d values, at most %d", count, topCapacity(s.measure.N))
 	}
-	if s.floors[i], b, err = s.floors[i].read(b[1+size:]); err != nil {
+	if s.floors[i], b, err = readWeight[W](b[1+size:]); err != nil {
 		return fmt.Errorf("floor: %w", err)
 	}
 	var zero W
@@ -84,10 +84,10 @@ func (s *tops[W]) readTop(i int, b []byte, kinds []stage.Kind) (err error) {
 			return fmt.Errorf("value %d of %d: %w", k, count, err)
 		}
 		e.tuple = s.tuples.code(tuple)
-		if e.sum, b, err = e.sum.read(b[size+int(length):]); err != nil {
+		if e.sum, b, err = readWeight[W](b[size+int(length):]); err != nil {
 			return fmt.Errorf("value %d of %d: %w", k, count, err)
 		}
-		if e.err, b, err = e.err.read(b); err != nil {
+		if e.err, b, err = readWeight[W](b); err != nil {
 			return fmt.Errorf("value %d of %d: %w", k, count, err)
 		}
 		if e.err.compare(zero) < 0 {

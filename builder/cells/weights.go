@@ -46,8 +46,33 @@ func (v int128) compare(o int128) int {
 	return cmp.Compare(v.lo, o.lo)
 }
 
-// append writes the sign into the lowest bit and then 7 bits a byte, the lowest first, as varints are written.
-func (v int128) append(b []byte) []byte {
+// appendWeight appends a weight as it is stored.
+func appendWeight[W weight[W]](b []byte, w W) []byte {
+	switch w := any(w).(type) {
+	case int128:
+		return w.appendVarint(b)
+	case real:
+		return binary.LittleEndian.AppendUint64(b, math.Float64bits(canonical(float64(w))))
+	}
+	return b
+}
+
+// readWeight reads what appendWeight wrote, and returns the bytes behind it.
+func readWeight[W weight[W]](b []byte) (w W, rest []byte, err error) {
+	switch to := any(&w).(type) {
+	case *int128:
+		*to, rest, err = readVarint128(b)
+	case *real:
+		if len(b) < 8 {
+			return w, nil, fmt.Errorf("a number of %d bytes, want 8", len(b))
+		}
+		*to, rest = real(math.Float64frombits(binary.LittleEndian.Uint64(b))), b[8:]
+	}
+	return w, rest, err
+}
+
+// appendVarint writes the sign into the lowest bit and then 7 bits a byte, the lowest first, as varints are written.
+func (v int128) appendVarint(b []byte) []byte {
 	sign := uint64(v.hi >> 63)
 	hi, lo := (uint64(v.hi)<<1|v.lo>>63)^sign, v.lo<<1^sign
 	for hi != 0 || lo >= 0x80 {
@@ -58,7 +83,7 @@ func (v int128) append(b []byte) []byte {
 	return append(b, byte(lo))
 }
 
-func (int128) read(b []byte) (v int128, rest []byte, err error) {
+func readVarint128(b []byte) (v int128, rest []byte, err error) {
 	var hi, lo uint64
 	for i := 0; ; i++ {
 		if i == len(b) || i == 19 {
@@ -100,15 +125,4 @@ func (v real) bound(real) (real, bool) { return v, true } // it becomes infinite
 
 func (v real) compare(o real) int {
 	return compareWords(orderFloat(float64(v)), orderFloat(float64(o)))
-}
-
-func (v real) append(b []byte) []byte {
-	return binary.LittleEndian.AppendUint64(b, math.Float64bits(canonical(float64(v))))
-}
-
-func (real) read(b []byte) (real, []byte, error) {
-	if len(b) < 8 {
-		return 0, nil, fmt.Errorf("a number of %d bytes, want 8", len(b))
-	}
-	return real(math.Float64frombits(binary.LittleEndian.Uint64(b))), b[8:], nil
 }
