@@ -22,7 +22,7 @@ func (a *app) cubeCommand() *cobra.Command {
   tidemark cube list                           all cubes with their segments summed up
   tidemark segment list clicks_cube            its segments`
 	c.AddCommand(a.cubeApply(), a.cubeList(), a.cubeShow(), a.cubeDrop(), a.cubeClone(), a.cubeEnable(), a.cubeDisable(),
-		a.cubePurge(), a.cubeRollback())
+		a.cubePurge(), a.cubeRollback(), a.cubeImport(), a.cubeExport())
 	return c
 }
 
