@@ -35,7 +35,7 @@ help:
 	@echo 'fmt     format the sources'
 	@echo 'bench   micro-benchmarks, then load on a real Kafka (go run ./bench)'
 	@echo 'e2e     the built program against real servers, with kill -9'
-	@echo 'soak    e2e with more rounds and events; takes minutes'
+	@echo 'soak    20,000 schedules of tasks in virtual time, every kind of fault, e2e with more rounds and events; takes an hour'
 
 test:
 	@$(test_sh) lint build race sim fuzz e2e
@@ -45,11 +45,11 @@ race bench e2e:
 	@$(test_sh) $@
 
 soak:
-	@TIDEMARK_TEST_SOAK=1 $(test_sh) e2e
+	@TIDEMARK_TEST_SOAK=1 $(test_sh) soak
 
 build unit sim fuzz golden lint fmt: %: stage-%
 
-.PHONY: stage-build stage-unit stage-race stage-sim stage-fuzz stage-golden stage-lint stage-fmt stage-bench stage-e2e
+.PHONY: stage-build stage-unit stage-race stage-sim stage-fuzz stage-golden stage-lint stage-fmt stage-bench stage-e2e stage-soak
 
 stage-build:
 	go build -trimpath -o tidemark ./cmd/tidemark
@@ -68,6 +68,10 @@ stage-fuzz:
 	@deploy/local/gotest.sh fuzz $(FUZZ_SECONDS)
 
 stage-e2e:
+	@deploy/local/gotest.sh e2e $(GOTESTFLAGS)
+
+stage-soak:
+	go test $(unprofiled) -count=1 -timeout 2h -v -run '^Test(Sim|Crash)' ./builder ./builder/scheduler
 	@deploy/local/gotest.sh e2e $(GOTESTFLAGS)
 
 stage-golden:

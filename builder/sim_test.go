@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,11 @@ import (
 // and go and the storage fails, in the end every offset is in one ready segment, each event is counted once, and no job is
 // left.
 func TestSimPlanners(t *testing.T) {
-	for seed := range uint64(2) {
+	seeds := uint64(2)
+	if os.Getenv("TIDEMARK_TEST_SOAK") != "" {
+		seeds = 100
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { simulate(t, rand.New(rand.NewPCG(seed, 11))) })
 		})
