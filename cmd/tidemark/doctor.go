@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidemarkdb/tidemark/internal/config"
 	"github.com/tidemarkdb/tidemark/internal/doctor"
 )
 
@@ -25,11 +27,16 @@ func (a *app) doctorCommand() *cobra.Command {
 		if err := a.ask(cmd, false, q, &out); err != nil {
 			return err
 		}
+		cfg, err := a.config()
+		if err != nil {
+			return err
+		}
 		blocked := 0
-		for _, f := range out.Findings {
+		for i, f := range out.Findings {
 			if f.Blocked {
 				blocked++
 			}
+			out.Findings[i].Command = reaching(cfg, f.Command)
 		}
 		if err := a.print(out, func(w io.Writer) error { return printFindings(w, out) }); err != nil || blocked == 0 {
 			return err
@@ -37,6 +44,29 @@ func (a *app) doctorCommand() *cobra.Command {
 		return fmt.Errorf("doctor: %d of %d are blocked", blocked, len(out.Findings))
 	}
 	return c
+}
+
+// reaching adds the flags by which a command reaches what this one has asked.
+func reaching(cfg *config.Config, command string) string {
+	switch {
+	case command == "":
+		return ""
+	case cfg.Server != "" && strings.HasPrefix(command, "tidemark serve"):
+		return command // where the server runs
+	case cfg.Server != "":
+		return command + " --server " + shellWord(cfg.Server)
+	case cfg.Given("data"):
+		return command + " --data " + shellWord(cfg.Data)
+	}
+	return command
+}
+
+// shellWord quotes what a shell would take apart.
+func shellWord(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,") == "" && s != "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func printFindings(w io.Writer, out doctor.Report) error {

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/pageviews"
 	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/internal/verify"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
 // cli runs one command line in this process.
@@ -112,6 +115,7 @@ func TestIngestUntilEnd(t *testing.T) {
 		}
 	}
 	checkQuarantine(t, data, total.Bad)
+	checkNode(t, filepath.Join(dir, "data", "catalog.db"))
 	var report verify.Report
 	good(t, &report, with("verify", "--against-kafka")...)
 	if !report.OK || report.Events != total.Events || report.Kafka == nil || report.Kafka.Records != total.Records {
@@ -147,5 +151,18 @@ func checkQuarantine(t *testing.T, data []string, want int64) {
 	good(t, &again, append([]string{"quarantine", "requeue", "pageviews"}, data...)...)
 	if again.Requeued != 0 || again.StillBad != want {
 		t.Errorf("requeued with the same definition: %+v, want %d still bad", again, want)
+	}
+}
+
+// checkNode wants the process that only reads to have said that it was alive.
+func checkNode(t *testing.T, path string) {
+	t.Helper()
+	c, err := catalog.Open(t.Context(), path, catalog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes, err := c.Nodes(t.Context())
+	if err = errors.Join(err, c.Close()); err != nil || len(nodes) != 1 || !slices.Equal(nodes[0].Roles, []string{"ingest"}) {
+		t.Errorf("nodes: %+v, %v, want one that reads", nodes, err)
 	}
 }

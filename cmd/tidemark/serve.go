@@ -89,6 +89,8 @@ func (n *node) run(ctx context.Context, ln net.Listener, beside func(context.Con
 	})
 	if n.builds {
 		g.Go(func() error { return n.builder.Run(reading) })
+	} else {
+		g.Go(func() error { return n.beat(reading, ln.Addr().String()) })
 	}
 	if beside != nil {
 		g.Go(func() error { return beside(reading) })

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,31 +27,45 @@ func (t *tableFacts) finding() Finding {
 
 func (t *tableFacts) String() string { return "table " + t.def.Project + "/" + t.def.Name }
 
+// reader reports whether a process reads a partition, and which has died over it: its name stays where it was killed. The
+// heartbeat of a process decides; of one that the catalog does not know nothing is said.
+func (t *tableFacts) reader(p catalog.PartitionInfo, now time.Time) (reads bool, died string) {
+	for _, n := range t.nodes {
+		if n.Name == p.Owner && now.Sub(time.UnixMicro(n.SeenUs)) > silent {
+			return false, fmt.Sprintf("; node %s, which had them, was last seen at %s", n.Name, time.UnixMicro(n.SeenUs).UTC().Format(time.RFC3339))
+		}
+	}
+	return p.Owner != "", ""
+}
+
 // blocked returns why a table is not read, or ok=true.
-func (t *tableFacts) blocked() (says, command string, ok bool) {
+func (t *tableFacts) blocked(now time.Time) (says, command string, ok bool) {
 	if t.state.Stopped {
 		return fmt.Sprintf("%s is stopped: %s", t, t.state.Reason), "tidemark table resume " + t.def.Name + flag(t.def.Project), false
 	}
 	var orphans []string
+	last := ""
 	for _, p := range t.parts {
-		if p.Owner == "" {
+		reads, died := t.reader(p, now)
+		if !reads {
 			orphans = append(orphans, fmt.Sprint(p.Partition))
 		}
+		last = orElse(died, last)
 	}
 	switch {
 	case len(t.parts) == 0:
 		return fmt.Sprintf("%s was never read: no process reads, or topic %s does not exist", t, t.def.Topic), "tidemark serve", false
 	case len(orphans) == len(t.parts):
-		return fmt.Sprintf("%s is read by no process", t), "tidemark serve", false
+		return fmt.Sprintf("%s is read by no process%s", t, last), "tidemark serve", false
 	case len(orphans) > 0:
-		return fmt.Sprintf("partitions %s of %s are read by no process", strings.Join(orphans, ", "), t), "tidemark serve", false
+		return fmt.Sprintf("partitions %s of %s are read by no process%s", strings.Join(orphans, ", "), t, last), "tidemark serve", false
 	}
 	return "", "", true
 }
 
-func (t *tableFacts) diagnose() Finding {
+func (t *tableFacts) diagnose(now time.Time) Finding {
 	f := t.finding()
-	says, command, ok := t.blocked()
+	says, command, ok := t.blocked(now)
 	if !ok {
 		f.Blocked, f.Says, f.Command = true, says, command
 		return f
@@ -87,11 +102,11 @@ func (f *cubeFacts) diagnose(now time.Time) Finding {
 	return out
 }
 
-func (f *cubeFacts) byTable(time.Time) (says, command string) {
+func (f *cubeFacts) byTable(now time.Time) (says, command string) {
 	if f.table == nil || !f.table.state.Stopped {
 		return "", ""
 	}
-	says, command, _ = f.table.blocked()
+	says, command, _ = f.table.blocked(now)
 	return fmt.Sprintf("%s gets nothing new: %s", f, says), command
 }
 
@@ -140,6 +155,9 @@ func (f *cubeFacts) byFailure(time.Time) (says, command string) {
 func (f *cubeFacts) byProcess(now time.Time) (says, command string) {
 	var last time.Time
 	for _, n := range f.queue.nodes {
+		if len(n.Roles) > 0 && !slices.Contains(n.Roles, "build") {
+			continue
+		}
 		if seen := time.UnixMicro(n.SeenUs); seen.After(last) {
 			last = seen
 		}
@@ -185,7 +203,7 @@ func (f *cubeFacts) byWait(now time.Time) (says, command string) {
 		case j.State == catalog.JobWaiting:
 			says = fmt.Sprintf("%s of %s %s", job(j), f, orElse(j.Problem, "waits for staging"))
 			if f.table != nil {
-				if why, command, ok := f.table.blocked(); !ok {
+				if why, command, ok := f.table.blocked(now); !ok {
 					return says + ", and " + why, command
 				}
 			}

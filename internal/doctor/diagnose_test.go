@@ -56,6 +56,11 @@ func TestWhatBlocksACube(t *testing.T) {
 			"nobody builds", func(f *cubeFacts) { f.queue.nodes[0].SeenUs = now.Add(-time.Hour).UnixMicro() },
 			"no process builds cube default/c: the last was seen at 2026-01-31T05:00:00Z", "tidemark serve",
 		},
+		{
+			"who only reads does not build", func(f *cubeFacts) {
+				f.queue.nodes = []catalog.Node{{Name: "n1", SeenUs: now.UnixMicro(), Roles: []string{"ingest"}}}
+			}, "no process builds cube default/c: none ever did", "tidemark serve",
+		},
 		{"nobody ever did", func(f *cubeFacts) { f.queue.nodes = nil }, "none ever did", "tidemark serve"},
 		{"a job failed", func(f *cubeFacts) {
 			f.jobs = append(f.jobs, catalog.Job{ID: 7, Kind: "merge", Segment: 4, State: catalog.JobFailed, Attempts: 5, Problem: "file is gone"})
@@ -120,10 +125,20 @@ func TestWhatBlocksATable(t *testing.T) {
 		"never":     {func(t *tableFacts) { t.parts = nil }, "was never read", "tidemark serve"},
 		"nobody":    {func(t *tableFacts) { t.parts[0].Owner, t.parts[1].Owner = "", "" }, "is read by no process", "tidemark serve"},
 		"only some": {func(t *tableFacts) { t.parts[1].Owner = "" }, "partitions 1 of table default/clicks are read by no process", "tidemark serve"},
+		"killed": {
+			func(t *tableFacts) { t.nodes = []catalog.Node{{Name: "n1", SeenUs: now.Add(-2 * silent).UnixMicro()}} },
+			"is read by no process; node n1, which had them, was last seen at", "tidemark serve",
+		},
+		"seen just now": {
+			func(t *tableFacts) { t.nodes = []catalog.Node{{Name: "n1", SeenUs: now.Add(-silent).UnixMicro()}} }, "is read: 0 events", "",
+		},
+		"another was killed": {
+			func(t *tableFacts) { t.nodes = []catalog.Node{{Name: "n2", SeenUs: 1}} }, "is read: 0 events", "",
+		},
 	} {
 		f := healthy().table
 		c.change(f)
-		if got := f.diagnose(); !strings.Contains(got.Says, c.says) || got.Command != c.command || got.Blocked != (c.command != "") {
+		if got := f.diagnose(now); !strings.Contains(got.Says, c.says) || got.Command != c.command || got.Blocked != (c.command != "") {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

@@ -44,6 +44,7 @@ type tableFacts struct {
 	def   *cube.Table
 	state catalog.TableState
 	parts []catalog.PartitionInfo
+	nodes []catalog.Node
 }
 
 // cubeFacts is what is known of a cube.
@@ -65,6 +66,10 @@ func Look(ctx context.Context, c *catalog.Catalog, q Query, now time.Time) (*Rep
 	if err != nil {
 		return nil, err
 	}
+	shared, err := lookAtQueue(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	known := map[string]*tableFacts{}
 	for _, def := range tables {
 		t, err := lookAtTable(ctx, c, def)
@@ -74,14 +79,10 @@ func Look(ctx context.Context, c *catalog.Catalog, q Query, now time.Time) (*Rep
 		if err != nil {
 			return nil, err
 		}
-		known[def.ID] = t
+		known[def.ID], t.nodes = t, shared.nodes
 		if q.Name == "" || q.Name == def.Name {
-			out.Findings = append(out.Findings, t.diagnose())
+			out.Findings = append(out.Findings, t.diagnose(now))
 		}
-	}
-	shared, err := lookAtQueue(ctx, c)
-	if err != nil {
-		return nil, err
 	}
 	cubes, err := c.Cubes(ctx, q.Project)
 	if err != nil {
