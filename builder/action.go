@@ -222,7 +222,7 @@ func (b *Builder) applyTask(ctx context.Context, p Plan) ([]scheduler.Submission
 	done, err := b.apply(ctx, p, catalog.Idempotency{}, "timer")
 	var conflict *catalog.ConflictError
 	var overlap *catalog.OverlapError
-	if errors.As(err, &conflict) || errors.As(err, &overlap) {
+	if errors.As(err, &conflict) || errors.As(err, &overlap) || errors.Is(err, catalog.ErrNotFound) { // not found: the cube was dropped
 		b.o.Logger.LogAttrs(ctx, slog.LevelDebug, "cube changed while it was planned", slog.String("cube", p.Cube), slog.Any("err", err))
 		return nil, nil // planned again at the next round
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 	"github.com/tidemarkdb/tidemark/segmenter/plan"
 )
 
@@ -33,8 +34,8 @@ func (b *Builder) planBuild(ctx context.Context, req BuildRequest) (Plan, error)
 	if !s.Enabled {
 		return p, wrong("cube %s is disabled (%s): enable it first", s.Cube.Name, s.Reason)
 	}
-	if len(s.g) == 0 {
-		return p, wrong("table %s of cube %s: no partition of topic %s has begun: is an ingest process running?", s.Cube.Table, s.Cube.Name, s.topic)
+	if err := s.begun(); err != nil {
+		return p, err
 	}
 	b.logs.forget(s.topic)
 	if err := b.reachLog(ctx, s, allPartitions); err != nil {
@@ -71,6 +72,19 @@ func (b *Builder) planBuild(ctx context.Context, req BuildRequest) (Plan, error)
 	return p, p.finish()
 }
 
+// begun refuses requests about offsets while none is known, as for some seconds after the first start. It is a conflict with
+// how things stand: the same request is right a little later.
+func (s *state) begun() error {
+	if len(s.g) > 0 {
+		return nil
+	}
+	return wrong("%w", &catalog.ConflictError{
+		What: fmt.Sprintf("table %s of cube %s", s.Cube.Table, s.Cube.Name),
+		Reason: fmt.Sprintf("no partition of topic %s has begun to be read: ask again in some seconds; if that lasts, tidemark doctor says what is missing",
+			s.topic),
+	})
+}
+
 // room is how many more segments of a cube may be new.
 func (b *Builder) room(s *state) int { return max(0, min(b.o.MaxNew-s.news, b.o.MaxPlan)) }
 
@@ -89,6 +103,9 @@ func (p *Plan) addCuts(kind string, cuts plan.CutPlan, version int) {
 func (b *Builder) SetStart(ctx context.Context, project, name string, at Position) (segmenter.Vector, error) {
 	s, err := b.snapshot(ctx, project, name)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.begun(); err != nil {
 		return nil, err
 	}
 	b.logs.forget(s.topic)

@@ -1,10 +1,12 @@
 package builder
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 
+	"github.com/tidemarkdb/tidemark/builder/scheduler"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 	"github.com/tidemarkdb/tidemark/segmenter/plan"
@@ -222,4 +224,36 @@ func TestBuildFileGone(t *testing.T) {
 		t.Errorf("job: got %+v", j)
 	}
 	w.wantSegments("1 new p0 [0,10) 0 events")
+}
+
+// Before any partition has begun a request is refused as too early, not as wrong, and a start is not taken for fixed.
+func TestBuildBeforeAnythingIsRead(t *testing.T) {
+	w := newWorld(t, 0, byHand)
+	b := w.builder(nil)
+	var conflict *catalog.ConflictError
+	const want = "no partition of topic events has begun to be read: ask again in some seconds"
+	if _, err := b.Build(t.Context(), BuildRequest{Request: w.request()}); !errors.As(err, &conflict) || !strings.Contains(err.Error(), want) {
+		t.Errorf("build: got %v, want ConflictError with what to do", err)
+	}
+	if _, err := b.SetStart(t.Context(), "default", "views", Position{At: atLatest}); !errors.As(err, &conflict) {
+		t.Errorf("start: got %v, want ConflictError", err)
+	}
+}
+
+// A cube that is dropped between its plan and what is done by it is nothing to be done, and no failure.
+func TestTaskOfADroppedCube(t *testing.T) {
+	w := newWorld(t, 1, byHand)
+	w.stage(0, 0, 10)
+	b := w.builder(nil)
+	p, err := b.planBuild(t.Context(), BuildRequest{Request: w.request()})
+	must(t, err)
+	must(t, w.cat.DropCube(t.Context(), "default", "views", "ann"))
+	if spawn, err := b.applyTask(t.Context(), p); err != nil || len(spawn) != 0 {
+		t.Errorf("apply: got %d tasks, %v, want none", len(spawn), err)
+	}
+	for name, run := range map[string]func(context.Context, string) ([]scheduler.Submission, error){"cut": b.cut, "maintain": b.maintain} {
+		if spawn, err := run(t.Context(), w.cube.ID); err != nil || len(spawn) != 0 {
+			t.Errorf("%s: got %d tasks, %v, want none", name, len(spawn), err)
+		}
+	}
 }

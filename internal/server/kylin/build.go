@@ -161,6 +161,9 @@ func timeText(ms int64) string {
 
 // build submits a build. A cube that is disabled is built, and answers when it has: so it is in Kylin.
 func (h *Handler) build(r *http.Request, w *world, q server.SegmentRequest) (any, error) {
+	if err := w.begun(); err != nil {
+		return nil, err
+	}
 	building := 0
 	for _, s := range w.Segments {
 		building += btoi(s.State == segmenter.SegmentNew)
@@ -178,6 +181,15 @@ func (h *Handler) build(r *http.Request, w *world, q server.SegmentRequest) (any
 		return nil, h.noNews(r.Context(), w)
 	}
 	return out, err
+}
+
+// begun refuses to build while no offset of the topic is known, as for some seconds after the first start. It is a 409, since
+// nothing is wrong with the request.
+func (w *world) begun() error {
+	if len(w.g) > 0 {
+		return nil
+	}
+	return failed(http.StatusConflict, "No partition of the topic of table %s has begun to be read: ask again in some seconds; if that lasts, tidemark doctor says what is missing", w.Cube.Table)
 }
 
 // noNews is the answer that tools look for after each quiet interval.
@@ -245,6 +257,9 @@ func (h *Handler) mergeByTime(r *http.Request, w *world, start, end int64) (any,
 func (h *Handler) initStartOffsets(_ http.ResponseWriter, r *http.Request) (any, error) {
 	w, err := h.find(r)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.begun(); err != nil {
 		return nil, err
 	}
 	v, err := h.o.Building.FixStart(r.Context(), w.Cube.Project, w.Cube.Name)

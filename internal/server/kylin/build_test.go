@@ -3,12 +3,14 @@ package kylin
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -207,5 +209,32 @@ func TestLargestOffset(t *testing.T) {
 	f.good(http.MethodGet, cubePath, "", &c)
 	if s := c.Segments[0]; s.End != most || s.Parts["0"] != most || s.Name != "9223372036854775806_9223372036854775807" {
 		t.Errorf("got %+v", s)
+	}
+}
+
+// Right after the first start nothing of the topic is known: that is told as such, in Kylin's shape, and no fault of the server.
+func TestBuildBeforeAnythingIsRead(t *testing.T) {
+	f := newFixture(t)
+	def, err := cube.ParseTable([]byte(strings.Replace(clicks, "clicks", "fresh", 1)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := f.c.ApplyTable(t.Context(), def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cube.ParseCube([]byte("cube: fresh\ntable: fresh\ndimensions: [url]\nmeasures: [count]\n"), "", table.Table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.c.ApplyCube(t.Context(), c.WithDefaults()); err != nil {
+		t.Fatal(err)
+	}
+	for path, body := range map[string]string{
+		"build2":             `{"sourceOffsetStart": 0, "sourceOffsetEnd": 9223372036854775807, "buildType": "BUILD"}`,
+		"build":              `{"startTime": 0, "endTime": 1000, "buildType": "BUILD"}`,
+		"init_start_offsets": "",
+	} {
+		f.bad(http.MethodPut, "/cubes/fresh/"+path, body, http.StatusConflict, "No partition of the topic of table fresh has begun to be read: ask again")
 	}
 }
