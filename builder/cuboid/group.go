@@ -46,7 +46,7 @@ func NewEncoder(l *cells.Layout) (*Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Encoder{layout: l, leaves: h.leaves()}, nil
+	return &Encoder{layout: l, leaves: h.leaves(), pages: pages.Encoder{OneCodec: true}}, nil
 }
 
 // Encode makes one row group of the rows of parts, at most GroupRows, which are of one cuboid and ascend (U1). There must

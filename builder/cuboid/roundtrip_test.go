@@ -80,7 +80,7 @@ func TestSameBytes(t *testing.T) {
 		rows := rapid.IntRange(5, 60).Draw(rt, "group rows")
 		o := cuboid.WriterOptions{FileBytes: 30000}
 		a := build(t, l, base, o, batches{rows: rows})
-		b := build(t, l, base, o, batches{rows, func(n int) int { return rapid.IntRange(1, n).Draw(rt, "part") }})
+		b := build(t, l, base, o, batches{rows: rows, cut: func(n int) int { return rapid.IntRange(1, n).Draw(rt, "part") }})
 		if d := cmp.Diff(a.files, b.files); d != "" {
 			rt.Fatalf("other parts, other files:\n%s", d)
 		}

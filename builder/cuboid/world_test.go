@@ -50,9 +50,18 @@ func testCube() *cube.Cube {
 	return c.WithDefaults()
 }
 
-func testLayout(t testing.TB) *cells.Layout {
+func testLayout(t testing.TB) *cells.Layout { return layoutOf(t, testCube()) }
+
+// smallLayout has few columns, for tests that read a file many times.
+func smallLayout(t testing.TB) *cells.Layout {
+	c := testCube()
+	c.Dimensions, c.RowKey, c.Measures = c.Dimensions[:5], nil, c.Measures[:3]
+	return layoutOf(t, c.WithDefaults())
+}
+
+func layoutOf(t testing.TB, c *cube.Cube) *cells.Layout {
 	t.Helper()
-	l, err := cells.NewLayout(testCube(), testTable(t))
+	l, err := cells.NewLayout(c, testTable(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +163,7 @@ func rollUp(t testing.TB, l *cells.Layout, base *cells.Cells, mask uint64) *cell
 // testMasks are cuboids in the order in which they are written.
 func testMasks(l *cells.Layout) []uint64 {
 	b := l.Base()
-	return []uint64{b, b &^ 1, b >> 1, 0b1100000000, 0b0010000001, 0b0000000001, 0}
+	return []uint64{b, b &^ 1, b >> 1, b &^ (b >> 2), b >> 2 & 0b10100100, 1, 0}
 }
 
 // built is a segment's cuboids and what a writer says of them.
@@ -172,6 +181,8 @@ const testFolder = "segments/c1/0000.1"
 type batches struct {
 	rows int
 	cut  func(rows int) int
+
+	encoder *cuboid.Encoder // default: a new one
 }
 
 // build writes cuboids.
@@ -185,6 +196,11 @@ func build(t testing.TB, l *cells.Layout, base *cells.Cells, o cuboid.WriterOpti
 	if err != nil {
 		t.Fatal(err)
 	}
+	e, err := cuboid.NewEncoder(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.encoder = e
 	for _, mask := range testMasks(l) {
 		if err := appendCells(t, w, l, b.cells[mask], in); err != nil {
 			t.Fatal(err)
@@ -198,9 +214,12 @@ func build(t testing.TB, l *cells.Layout, base *cells.Cells, o cuboid.WriterOpti
 
 func appendCells(t testing.TB, w *cuboid.Writer, l *cells.Layout, c *cells.Cells, in batches) error {
 	t.Helper()
-	e, err := cuboid.NewEncoder(l)
-	if err != nil {
-		t.Fatal(err)
+	e := in.encoder
+	if e == nil {
+		var err error
+		if e, err = cuboid.NewEncoder(l); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for from := 0; from < max(c.Len(), 1); from += in.rows {
 		var parts []cells.Part

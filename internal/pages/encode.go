@@ -27,6 +27,9 @@ type Span struct {
 
 // Encoder writes column chunks, one after the other, and keeps its memory (P3). The zero value is ready.
 type Encoder struct {
+	// OneCodec compresses every chunk: some readers take the codec of a column's first chunk for that of all.
+	OneCodec bool
+
 	zstd *zstd.Encoder
 	out  *Output
 	meta *format.ColumnMetaData // of the column chunk being written

@@ -95,7 +95,8 @@ func parsePageHeader(b []byte) (h pageHeader, rest []byte, err error) {
 }
 
 // page compresses body and writes it as a page, adding its sizes to the chunk's. A chunk's first page decides whether
-// compression pays; if not, the whole chunk stays plain, since the codec is a property of the chunk.
+// compression pays; if not, the whole chunk stays plain, since the codec is a property of the chunk. With OneCodec it is
+// not asked.
 func (e *Encoder) page(h pageHeader, body []byte) error {
 	h.uncompressed = len(body)
 	if e.meta.TotalCompressedSize == 0 {
@@ -103,7 +104,7 @@ func (e *Encoder) page(h pageHeader, body []byte) error {
 	}
 	if e.meta.Codec == format.Zstd {
 		e.comp = e.zstd.EncodeAll(body, e.comp[:0])
-		if e.meta.TotalCompressedSize == 0 && len(e.comp) > len(body)-len(body)/16 {
+		if !e.OneCodec && e.meta.TotalCompressedSize == 0 && len(e.comp) > len(body)-len(body)/16 {
 			e.meta.Codec = format.Uncompressed
 		} else {
 			body = e.comp

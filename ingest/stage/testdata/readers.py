@@ -1,4 +1,5 @@
-"""Reads staged files with pyarrow and pandas and prints, per file and reader, the sums that crossread_test.go makes.
+"""Reads staged and cuboid files with pyarrow and pandas and prints, per file and reader, the sums that crossread_test.go
+makes.
 
 usage: readers.py FILE...
 The text of a value and the sum over a column are those of textOf and colSum there.
@@ -66,7 +67,7 @@ def main(paths):
         if path.endswith(".parquet"):
             table = pyarrow.parquet.read_table(path)
             out[path] = {"pyarrow": table_sums(table)}
-            if "seen" not in table.column_names:  # its years lie beyond pandas' nanoseconds
+            if "_offset" in table.column_names and "seen" not in table.column_names:  # its years lie beyond pandas' nanoseconds
                 out[path]["pandas"] = pandas_sums(pandas.read_parquet(path))
         else:
             with pyarrow.CompressedInputStream(pyarrow.OSFile(path), "zstd") as lines:

@@ -1,0 +1,170 @@
+package cuboid_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/tidemarkdb/tidemark/builder/cells"
+	"github.com/tidemarkdb/tidemark/builder/cuboid"
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/blob/faultblob"
+	"github.com/tidemarkdb/tidemark/segmenter"
+)
+
+func objectBytes(t testing.TB, st blob.Store, key string) []byte {
+	t.Helper()
+	body, err := st.Open(t.Context(), key, 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	data, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// readEverything reads all cuboids.
+func readEverything(t testing.TB, st blob.Store, b built, l *cells.Layout) (string, error) {
+	t.Helper()
+	r, err := cuboid.NewReader(st, l, b.files, b.entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var text strings.Builder
+	for _, mask := range testMasks(l) {
+		lines, err := readCuboid(t, r, l, mask)
+		if err != nil {
+			return "", err
+		}
+		text.WriteString(strings.Join(lines, "\n"))
+	}
+	return text.String(), nil
+}
+
+// U3: a changed byte, wherever it is, gives an error that names the file, or changes nothing that is read.
+func TestChangedBytes(t *testing.T) {
+	l := smallLayout(t)
+	b := build(t, l, testCells(t, l, 77, 3), cuboid.WriterOptions{}, batches{rows: 2})
+	if len(b.files) != 1 {
+		t.Fatalf("%d files, want 1", len(b.files))
+	}
+	want, err := readEverything(t, b.st, b, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := b.files[0].Key
+	data := objectBytes(t, b.st, key)
+	silent := 0
+	for at := range data {
+		bad := bytes.Clone(data)
+		bad[at] ^= []byte{1, 0x80, 0x10}[at%3]
+		st := new(blob.Mem)
+		if err := st.Create(t.Context(), key, bytes.NewReader(bad)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readEverything(t, st, b, l)
+		if err == nil {
+			silent++
+			if got != want {
+				t.Fatalf("byte %d changed: other rows, no error", at)
+			}
+			continue
+		}
+		checkFormatError(t, key, err)
+	}
+	if silent > len(data)/10 { // such as the encoding of levels that there are none of
+		t.Errorf("%d of %d changes were not seen", silent, len(data))
+	}
+	for _, n := range []int{0, 3, 20, len(data) / 2, len(data) - 1} {
+		st := new(blob.Mem)
+		if err := st.Create(t.Context(), key, bytes.NewReader(data[:n])); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readEverything(t, st, b, l); err == nil {
+			t.Errorf("whole after %d of %d bytes", n, len(data))
+		}
+	}
+}
+
+func checkFormatError(t testing.TB, key string, err error) {
+	t.Helper()
+	var fe *cuboid.FormatError
+	if !errors.As(err, &fe) || fe.Key != key || !strings.Contains(err.Error(), key) {
+		t.Fatalf("%s: error %v (%T), want a *FormatError that names it", key, err, err)
+	}
+}
+
+// A storage error stays one when a cuboid is read: it is no damage, and worth another try.
+func TestReadFaults(t *testing.T) {
+	l := testLayout(t)
+	b := goldenStore(t)
+	for at := 0; ; at++ {
+		faulty := &faultblob.Store{Store: b.st, At: at}
+		_, err := readEverything(t, faulty, b, l)
+		if !faulty.Fired() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if at < 10 {
+				t.Errorf("only %d storage calls", at)
+			}
+			break
+		}
+		var fe *cuboid.FormatError
+		if err == nil || errors.As(err, &fe) {
+			t.Fatalf("fault %d gives %v, want a storage error", at, err)
+		}
+	}
+}
+
+// A storage call that fails, before or after it took effect, ends the writer; a second one on the same store ends in the
+// same files.
+func TestWriteFaults(t *testing.T) {
+	l := testLayout(t)
+	want := fixture(t, l)
+	base := testCells(t, l, 20260101, 30)
+	write := func(st blob.Store) ([]segmenter.SegmentFile, error) {
+		w, err := cuboid.NewWriter(st, testFolder, l, cuboid.WriterOptions{FileBytes: 16 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, mask := range testMasks(l) {
+			if err := appendCells(t, w, l, rollUp(t, l, base, mask), batches{rows: 20}); err != nil {
+				return nil, err
+			}
+		}
+		files, _, err := w.Finish(t.Context())
+		return files, err
+	}
+	for _, after := range []bool{false, true} {
+		for at := 0; ; at++ {
+			mem := new(blob.Mem)
+			st := &faultblob.Store{Store: mem, At: at, After: after}
+			_, err := write(st)
+			if !st.Fired() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+			if err == nil {
+				t.Fatalf("fault %d (after=%t) was swallowed", at, after)
+			}
+			files, err := write(mem)
+			if err != nil || len(files) != len(want.files) {
+				t.Fatalf("fault %d (after=%t): the second build gives %d files, want %d: %v", at, after, len(files), len(want.files), err)
+			}
+			for i, f := range files {
+				if f != want.files[i] {
+					t.Fatalf("fault %d (after=%t): file %+v, want %+v", at, after, f, want.files[i])
+				}
+			}
+		}
+	}
+}
