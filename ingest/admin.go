@@ -19,6 +19,8 @@ import (
 type admin struct {
 	cl  *kgo.Client
 	adm *kadm.Client
+
+	bytes int32 // what a single read asks for; a broker sends one whole batch even where that is larger
 }
 
 func newAdmin(opts []kgo.Opt) (*admin, error) {
@@ -26,7 +28,7 @@ func newAdmin(opts []kgo.Opt) (*admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &admin{cl: cl, adm: kadm.NewClient(cl)}, nil
+	return &admin{cl: cl, adm: kadm.NewClient(cl), bytes: probeBytes}, nil
 }
 
 func (a *admin) close() { a.cl.Close() }
@@ -113,7 +115,7 @@ func (a *admin) after(ctx context.Context, topic string, partition int32, at tim
 	return o.Offset, nil
 }
 
-// probeBytes is what a single read asks for; a broker sends one whole batch even where that is larger.
+// probeBytes is what a look at single records asks for.
 const probeBytes = 64 << 10
 
 // errOtherTopic says that a topic has another id than expected: it was deleted and made again.
@@ -140,11 +142,11 @@ func (a *admin) read(ctx context.Context, tp topicPartition, topicID string, off
 		return fail(errOtherTopic)
 	}
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = 100, 1, probeBytes, 1
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = 100, 1, a.bytes, 1
 	rt := kmsg.NewFetchRequestTopic()
 	rt.Topic, rt.TopicID = topic, td.ID
 	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.CurrentLeaderEpoch, rp.PartitionMaxBytes = partition, offset, -1, probeBytes
+	rp.Partition, rp.FetchOffset, rp.CurrentLeaderEpoch, rp.PartitionMaxBytes = partition, offset, -1, a.bytes
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
 	resp, err := req.RequestWith(ctx, a.cl.Broker(int(pd.Leader)))

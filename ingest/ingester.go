@@ -57,9 +57,14 @@ type Ingester struct {
 	loaded    bool // tables were read at least once
 	fatal     error
 
-	rollsOpen  bool // the reconcile loop's own: requests that are not done
-	rollUpTo   map[rollKey]int64
-	courtesyAt time.Time
+	rereads     map[int64]*rereadTry // requests that were tried, by id
+	rereading   bool                 // one is served: each may take memory
+	rereadsMine int                  // requests that wait for partitions of this process
+
+	rereadsOpen bool // the reconcile loop's own, as what follows: requests that are not done
+	rollsOpen   bool
+	rollUpTo    map[rollKey]int64
+	courtesyAt  time.Time
 }
 
 // source is a partition of a topic with the tables that are read from it.
@@ -100,7 +105,7 @@ func New(o Options) (*Ingester, error) {
 		wakeup:      make(chan struct{}, 1), commands: make(chan func(), 64),
 		tasks: make(chan func(context.Context), 1024), stopping: make(chan struct{}),
 		sources: map[topicPartition]*source{}, opening: map[topicPartition]bool{}, reopening: map[topicPartition]bool{}, unread: map[topicPartition]unread{}, tables: map[string]*table{}, topics: map[string]*topicState{},
-		stopped: map[string]Source{}, pins: map[*Pin]bool{}, spoolCh: make(chan struct{}), started: time.Now(),
+		stopped: map[string]Source{}, pins: map[*Pin]bool{}, rereads: map[int64]*rereadTry{}, spoolCh: make(chan struct{}), started: time.Now(),
 	}
 	var err error
 	if in.met, err = newMetrics(o.Registry, in); err != nil {
@@ -230,6 +235,8 @@ const signOffTimeout = 2 * time.Second
 
 // signOff takes our name off the partition, so that nobody asks us for its tail.
 func (p *partition) signOff() {
+	p.claim.Lock()
+	defer p.claim.Unlock()
 	p.mu.Lock()
 	table, epoch := p.table.def.ID, p.epoch
 	p.mu.Unlock()

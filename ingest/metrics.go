@@ -15,6 +15,8 @@ type metrics struct {
 	files, fileBytes, rolls        *prometheus.CounterVec
 	retries, fetchErrors           prometheus.Counter
 	lost, generations, pinsLost    prometheus.Counter
+	reread                         prometheus.Counter
+	rereads                        *prometheus.CounterVec
 	pauses                         prometheus.Histogram
 	encodeSeconds, uploadSeconds   prometheus.Histogram
 	commitSeconds                  prometheus.Histogram
@@ -53,6 +55,8 @@ func newMetrics(reg prometheus.Registerer, in *Ingester) (*metrics, error) {
 		fetchErrors:   one("fetch_errors_total", "Errors the brokers reported for fetches."),
 		lost:          one("lost_offsets_total", "Offsets that retention removed before they were read."),
 		generations:   one("generations_total", "Topics found to be made again or truncated."),
+		reread:        one("reread_offsets_total", "Offsets read again by request and committed."),
+		rereads:       counter("rereads_total", "Requests to read offsets again that ended, by outcome.", "outcome"),
 		pinsLost:      one("pins_lost_total", "Readers of the tail that held it for longer than the limit."),
 		pauses:        seconds("fetch_pause_seconds", "How long fetching waited for memory, per wait."),
 		encodeSeconds: seconds("encode_duration_seconds", "Time to encode one staged file."),
@@ -70,7 +74,7 @@ func newMetrics(reg prometheus.Registerer, in *Ingester) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.records, m.bytes, m.events, m.bad, m.files, m.fileBytes, m.rolls, m.retries, m.fetchErrors, m.lost, m.generations, m.pinsLost,
+		m.records, m.bytes, m.events, m.bad, m.files, m.fileBytes, m.rolls, m.retries, m.fetchErrors, m.lost, m.generations, m.pinsLost, m.reread, m.rereads,
 		m.pauses, m.encodeSeconds, m.uploadSeconds, m.commitSeconds,
 		gauges{m},
 	} {

@@ -46,11 +46,14 @@ type partition struct {
 	stopWork func()        // ends the worker and waits for it
 	cancel   context.CancelFunc
 
+	claim sync.Mutex // held over a change of the catalog's rows, so that one under another epoch never comes between; before mu
+
 	scratchOf *table // the definition the worker's scratch chunk fits; the worker's own
 
 	mu         sync.Mutex // guards all below
 	table      *table
 	epoch      int64
+	regained   time.Time // when the partition was last claimed again
 	generation int32
 	first      int64 // first offset of this generation
 	next       int64 // the next offset to decode

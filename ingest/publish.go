@@ -59,8 +59,13 @@ func (p *partition) publishRange(ctx context.Context, t *tailRange) bool {
 		case ctx.Err() != nil, errors.Is(err, catalog.ErrNotFound): // given up, or the table was dropped
 			return false
 		case errors.As(err, &stale), errors.As(err, &apart):
-			p.in.lostPartition(p, err)
-			return false
+			again, failed := p.goesOn(ctx, err)
+			if failed == nil && !again {
+				return false
+			}
+			if err = failed; err == nil {
+				continue
+			}
 		}
 		p.in.met.retries.Inc()
 		p.fail(Failing, err.Error())
@@ -93,6 +98,8 @@ func (f *rangeFiles) removeSpool() {
 }
 
 func (p *partition) tryPublish(ctx context.Context, t *tailRange, f *rangeFiles) error {
+	p.claim.Lock()
+	defer p.claim.Unlock()
 	p.mu.Lock()
 	row := t.row(p.tp.partition, p.generation)
 	epoch := p.epoch

@@ -66,6 +66,9 @@ func (in *Ingester) pass(ctx context.Context, revision int64, now time.Time) (in
 	for _, topic := range in.wantedTopics() {
 		in.checkTopic(ctx, topic, now)
 	}
+	if err := in.changes(ctx, rev != revision, now); err != nil {
+		return revision, err
+	}
 	for _, p := range in.partitions() {
 		p.rollIfOlder(now)
 		in.probe(p, now)
@@ -74,6 +77,19 @@ func (in *Ingester) pass(ctx context.Context, revision int64, now time.Time) (in
 	in.expirePins(now)
 	in.courtesy(ctx, now)
 	return rev, nil
+}
+
+// changes looks at what others have asked of partitions, or have done to them.
+func (in *Ingester) changes(ctx context.Context, fresh bool, now time.Time) error {
+	if fresh {
+		if err := in.checkEpochs(ctx); err != nil {
+			return err
+		}
+	}
+	if fresh || in.rereadsOpen {
+		return in.rereadRequests(ctx, now)
+	}
+	return nil
 }
 
 // loadTables compiles new definitions, switches partitions to them, and releases tables that were dropped or stopped.
@@ -413,7 +429,7 @@ func (in *Ingester) stopTable(def *cube.Table, share, limit float64) {
 // finished reports whether Run is to end: something fatal happened, or UntilEnd has nothing left to read.
 func (in *Ingester) finished() (bool, error) {
 	in.mu.Lock()
-	fatal, loaded := in.fatal, in.loaded
+	fatal, loaded := in.fatal, in.loaded && in.rereadsMine == 0
 	in.mu.Unlock()
 	if fatal != nil {
 		return true, nil // Run returns it
