@@ -20,7 +20,7 @@ const KindRetire = "retire"
 // Action is one thing that a plan does.
 type Action struct {
 	Kind     string           `json:"kind"`
-	Range    segmenter.Vector `json:"range,omitempty"`    // of the segment to be built
+	Range    segmenter.Vector `json:"range,omitempty"`    // of the segment to be built, or what is to be read again
 	Replaces []int64          `json:"replaces,omitempty"` // ready segments that it takes the place of, or that are retired
 	Version  int              `json:"version,omitempty"`  // of the cube's definition
 	Reason   string           `json:"reason"`
@@ -91,7 +91,8 @@ type Submitted struct {
 	Jobs     []catalog.Job          `json:"jobs"`
 	Segments []catalog.SegmentEntry `json:"segments"` // reserved, one for each job
 	Retired  []int64                `json:"retired,omitempty"`
-	Existing bool                   `json:"existing"` // the request was made before, and this was its answer
+	Rereads  []catalog.Reread       `json:"rereads,omitempty"` // requests to read offsets again, new or pending
+	Existing bool                   `json:"existing"`          // the request was made before, and this was its answer
 }
 
 // Request is what all requests by hand have in common.
@@ -160,7 +161,7 @@ func (b *Builder) attempt(ctx context.Context, req Request, idem catalog.Idempot
 func (b *Builder) apply(ctx context.Context, p Plan, idem catalog.Idempotency, by string) (done Submitted, err error) {
 	ch := catalog.Changes{CubeID: p.CubeID, Revision: p.Revision, Idempotency: idem, Into: &done}
 	answer := func(o catalog.Outcome) Submitted {
-		return Submitted{Plan: p, Jobs: o.Jobs, Segments: o.Segments, Retired: o.Retired}
+		return Submitted{Plan: p, Jobs: o.Jobs, Segments: o.Segments, Retired: o.Retired, Rereads: o.Rereads}
 	}
 	ch.Answer = func(o catalog.Outcome) any { return answer(o) }
 	for _, a := range p.Actions {
@@ -190,6 +191,9 @@ func (b *Builder) apply(ctx context.Context, p Plan, idem catalog.Idempotency, b
 func (a Action) step(by string) catalog.Step {
 	if a.Kind == KindRetire {
 		return catalog.Step{Retire: &catalog.Retirement{Numbers: a.Replaces, Reason: a.Reason, Expired: a.expired}}
+	}
+	if a.Kind == KindReread {
+		return catalog.Step{Reread: &catalog.Reread{Range: a.Range[0], RequestedBy: by}}
 	}
 	priority := 0
 	if a.Kind != KindBuild {

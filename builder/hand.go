@@ -198,24 +198,6 @@ func (b *Builder) Drop(ctx context.Context, req DropRequest) (Submitted, error) 
 	})
 }
 
-// Fill reserves segments over the holes of a cube that staged files hold. Those that they do not hold are in the plan's
-// notes.
-func (b *Builder) Fill(ctx context.Context, req Request) (Submitted, error) {
-	return b.submit(ctx, req, KindFill, nil, func(ctx context.Context) (Plan, error) {
-		s, err := b.snapshot(ctx, req.Project, req.Cube)
-		if err != nil {
-			return Plan{}, err
-		}
-		holes, err := b.holesOf(ctx, s, held{s.live, s.Start})
-		if err != nil {
-			return Plan{}, err
-		}
-		p := s.plan()
-		s.fill(&p, holes, b.room(s))
-		return p, p.finish()
-	})
-}
-
 // Holes lists the offsets between a cube's front and its last ready segment that nothing covers.
 func (b *Builder) Holes(ctx context.Context, project, name string) ([]plan.Hole, error) {
 	s, err := b.snapshot(ctx, project, name)

@@ -156,7 +156,7 @@ func (b *Builder) holesOf(ctx context.Context, s *state, h held) ([]plan.Hole, e
 func (s *state) fill(p *Plan, holes []plan.Hole, room int) {
 	for _, h := range holes {
 		if !h.Fillable() {
-			p.Notes = append(p.Notes, h.String()+": read it again from Kafka, or declare it lost")
+			p.Notes = append(p.Notes, h.String()+": ask for it with segment holes --fill, or declare it lost")
 			continue
 		}
 		pieces := plan.Split(h.Range, s.Cube.Cut.RowsPerBuild, room)

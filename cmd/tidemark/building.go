@@ -28,7 +28,7 @@ func (x building) Submit(ctx context.Context, action string, q server.SegmentReq
 		return nil, refused(err)
 	}
 	return &server.Done{
-		Plan: planOf(done.Plan), Jobs: done.Jobs, Segments: done.Segments, Retired: done.Retired, Existing: done.Existing,
+		Plan: planOf(done.Plan), Jobs: done.Jobs, Segments: done.Segments, Retired: done.Retired, Rereads: done.Rereads, Existing: done.Existing,
 	}, nil
 }
 

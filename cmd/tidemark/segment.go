@@ -238,7 +238,7 @@ func (a *app) segmentHoles() *cobra.Command {
 	c := &cobra.Command{
 		Use: "holes CUBE", Short: "List offsets between segments that nothing covers, and fill them", Args: exactly("CUBE"),
 	}
-	fill := c.Flags().Bool("fill", false, "build what the staged files hold of them")
+	fill := c.Flags().Bool("fill", false, "build what the staged files hold of them, and ask for the rest to be read again from Kafka")
 	ask := a.asking(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if *fill {

@@ -69,10 +69,13 @@ func printSubmitted(w io.Writer, out server.Submitted) error {
 	if len(out.Retired) > 0 {
 		fmt.Fprintf(w, "retired segments %v%s\n", out.Retired, again)
 	}
+	for _, r := range out.Rereads {
+		fmt.Fprintf(w, "asked for %s to be read again from Kafka (request %d)%s\n", r.Range, r.ID, again)
+	}
 	for _, n := range out.Plan.Notes {
 		fmt.Fprintf(w, "  %s\n", oneLine(n))
 	}
-	if len(out.Jobs) == 0 && len(out.Retired) == 0 {
+	if len(out.Jobs) == 0 && len(out.Retired) == 0 && len(out.Rereads) == 0 {
 		_, err := fmt.Fprintln(w, "nothing to do")
 		return err
 	}

@@ -79,7 +79,8 @@ type Done struct {
 	Jobs     []catalog.Job
 	Segments []catalog.SegmentEntry // reserved, one for each job
 	Retired  []int64
-	Existing bool // the request was made before, and this was its answer
+	Rereads  []catalog.Reread // requests to read offsets again from Kafka
+	Existing bool             // the request was made before, and this was its answer
 }
 
 // Plan is what would be done to a cube, what would not, and why.
@@ -93,7 +94,7 @@ type Plan struct {
 
 // Action is one thing that a plan does.
 type Action struct {
-	Kind     string           `json:"kind"`               // build, fill, refresh, merge or retire
+	Kind     string           `json:"kind"`               // build, fill, reread, refresh, merge or retire
 	Range    segmenter.Vector `json:"range,omitempty"`    // of the segment that is built
 	Segments []int64          `json:"segments,omitempty"` // that it takes the place of, or that are retired
 	Reason   string           `json:"reason"`
@@ -110,4 +111,11 @@ type Submitted struct {
 	Jobs     []Job     `json:"jobs"`
 	Segments []Segment `json:"segments"` // reserved, one for each job
 	Retired  []int64   `json:"retired"`
+	Rereads  []Reread  `json:"rereads"`
+}
+
+// Reread is a request to the owner of a partition: to read offsets again from Kafka.
+type Reread struct {
+	ID    int64                    `json:"id"`
+	Range segmenter.PartitionRange `json:"range"`
 }

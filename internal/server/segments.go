@@ -298,13 +298,16 @@ func (q *SegmentRequest) check(action string) error {
 func submitted(c catalog.CubeInfo, action string, dry bool, d *Done) Submitted {
 	out := Submitted{
 		Project: c.Cube.Project, Cube: c.Cube.Name, Action: action, DryRun: dry, Existing: d.Existing, Plan: d.Plan,
-		Jobs: []Job{}, Segments: []Segment{}, Retired: append([]int64{}, d.Retired...),
+		Jobs: []Job{}, Segments: []Segment{}, Retired: append([]int64{}, d.Retired...), Rereads: []Reread{},
 	}
 	for _, j := range d.Jobs {
 		out.Jobs = append(out.Jobs, job(c, j))
 	}
 	for _, e := range d.Segments {
 		out.Segments = append(out.Segments, segment(c, e))
+	}
+	for _, r := range d.Rereads {
+		out.Rereads = append(out.Rereads, Reread{ID: r.ID, Range: r.Range})
 	}
 	return out
 }

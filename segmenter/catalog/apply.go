@@ -5,10 +5,11 @@ import (
 	"fmt"
 )
 
-// Step is one thing that a plan does to a cube. One of the two is set.
+// Step is one thing that a plan does to a cube. One of the three is set.
 type Step struct {
 	Reserve *Reservation // its cube, revision and idempotency are those of Changes
 	Retire  *Retirement
+	Reread  *Reread // of the cube's table, whichever it names
 }
 
 // Changes is a whole plan of a cube.
@@ -31,6 +32,7 @@ type Outcome struct {
 	Segments []SegmentEntry
 	Jobs     []Job // of Segments, in their order
 	Retired  []int64
+	Rereads  []Reread // new, or pending already
 }
 
 // Apply does all that a plan says in one transaction, or nothing (B1, C2). What a step may meet is described at Reserve and
@@ -79,6 +81,13 @@ func (t *tx) step(cube *cubeRow, s Step, done *Outcome) error {
 		}
 		done.Retired = append(done.Retired, s.Retire.Numbers...)
 		return nil
+	}
+	if s.Reread != nil {
+		want := *s.Reread
+		want.TableID = cube.tableID
+		r, err := t.requestReread(want)
+		done.Rereads = append(done.Rereads, r)
+		return err
 	}
 	r := *s.Reserve
 	if err := t.mayReserve(cube, &r); err != nil {

@@ -155,34 +155,51 @@ type Reread struct {
 // keepRereads is how many finished re-read requests are kept to be asked for.
 const keepRereads = 1000
 
-// RequestReread files a request and returns its id. Whether the range holds whole rows is decided when they are replaced.
+// RequestReread files a request and returns its id; where the same range is asked for already, that of the one that is pending.
+// Whether the range holds whole rows is decided when they are replaced.
 func (c *Catalog) RequestReread(ctx context.Context, r Reread) (id int64, err error) {
-	if err := r.Range.Validate(); err != nil || r.Range.Empty() {
-		return 0, fmt.Errorf("catalog: request re-read of %s: want a range that holds offsets: %w", r.Range, err)
-	}
 	err = c.write(ctx, "request re-read of table "+r.TableID, func(t *tx) error {
-		if err := t.wantLive(r.TableID); err != nil {
-			return err
-		}
-		if err := t.roomFor(`SELECT COUNT(*) FROM (SELECT 1 FROM reread_requests WHERE done = 0 LIMIT $1) AS pending`,
-			"re-read requests"); err != nil {
-			return err
-		}
-		if id, err = t.nextID(); err != nil {
-			return err
-		}
-		if _, err := t.exec(`DELETE FROM reread_requests WHERE done = 1 AND id < $1`, id-keepRereads); err != nil {
-			return err
-		}
-		_, err := t.exec(`INSERT INTO reread_requests (id, table_id, partition, generation, start_offset, end_offset, requested_by,
-			created_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			id, r.TableID, r.Range.Partition, r.Range.Generation, r.Range.Start, r.Range.End, r.RequestedBy, now())
+		r, err := t.requestReread(r)
+		id = r.ID
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
 	return id, nil
+}
+
+// requestReread returns the request as it is filed.
+func (t *tx) requestReread(r Reread) (Reread, error) {
+	if err := r.Range.Validate(); err != nil {
+		return r, fmt.Errorf("re-read of %s: %w", r.Range, err)
+	}
+	if r.Range.Empty() {
+		return r, fmt.Errorf("re-read of %s: want a range that holds offsets", r.Range)
+	}
+	if err := t.wantLive(r.TableID); err != nil {
+		return r, err
+	}
+	x := r.Range
+	old, err := scanReread(t.row(selectReread+`done = 0 AND table_id = $1 AND partition = $2 AND generation = $3 AND start_offset = $4
+		AND end_offset = $5`, r.TableID, x.Partition, x.Generation, x.Start, x.End).Scan)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return old, err
+	}
+	if err := t.roomFor(`SELECT COUNT(*) FROM (SELECT 1 FROM reread_requests WHERE done = 0 LIMIT $1) AS pending`,
+		"re-read requests"); err != nil {
+		return r, err
+	}
+	if r.ID, err = t.nextID(); err != nil {
+		return r, err
+	}
+	if _, err := t.exec(`DELETE FROM reread_requests WHERE done = 1 AND id < $1`, r.ID-keepRereads); err != nil {
+		return r, err
+	}
+	_, err = t.exec(`INSERT INTO reread_requests (id, table_id, partition, generation, start_offset, end_offset, requested_by,
+		created_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		r.ID, r.TableID, x.Partition, x.Generation, x.Start, x.End, r.RequestedBy, now())
+	return r, err
 }
 
 const selectReread = `SELECT id, table_id, partition, generation, start_offset, end_offset, requested_by, done, problem

@@ -130,6 +130,11 @@ func TestRereads(t *testing.T) {
 			t.Fatal(err)
 		}
 		want.ID = id
+		again := want
+		again.RequestedBy = "bob"
+		if same, err := c.RequestReread(ctx, again); err != nil || same != id {
+			t.Errorf("the same asked for again: got id %d, %v, want the pending %d", same, err, id)
+		}
 		list, err := c.Rereads(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -174,7 +179,7 @@ func TestRequestLimit(t *testing.T) {
 			if errors.As(err, &conflict) != (i == 2) || (err != nil) != (i == 2) {
 				t.Errorf("roll request %d: got %v", i, err)
 			}
-			_, err = c.RequestReread(ctx, Reread{TableID: table, Range: rng(0, 0, 1)})
+			_, err = c.RequestReread(ctx, Reread{TableID: table, Range: rng(0, 0, int64(i+1))})
 			if errors.As(err, &conflict) != (i == 2) || (err != nil) != (i == 2) {
 				t.Errorf("re-read request %d: got %v", i, err)
 			}
