@@ -10,18 +10,27 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
+// maxRegains is how often a partition is claimed again within takeoverPause. More than that is no person: it is another process
+// of the same name, and the two must not fight.
+const maxRegains = 5
+
 // goesOn decides what a raised epoch, or a committed end that has moved, means for the partition. A person's change of rows
 // raises the epoch and leaves the owner: the partition is claimed again and keeps what is in hand (true), or, where its end
 // has moved, is opened again at that end. Anything else is another process that has taken it over (N2). It returns false
 // where this reader of the partition ends. An error is one of the catalog: ask again.
 func (p *partition) goesOn(ctx context.Context, cause error) (bool, error) {
-	p.claim.Lock()
-	defer p.claim.Unlock()
+	if err := acquire(ctx, p.claim); err != nil {
+		return false, err
+	}
+	defer func() { <-p.claim }()
 	if !p.in.current(p) {
 		return false, nil // given up: whoever reads now is not concerned
 	}
 	p.mu.Lock()
-	table, epoch, generation, committed, last := p.table.def.ID, p.epoch, p.generation, p.committed, p.regained
+	if time.Since(p.regained) >= takeoverPause {
+		p.regained, p.regains = time.Now(), 0
+	}
+	table, epoch, generation, committed, regains := p.table.def.ID, p.epoch, p.generation, p.committed, p.regains
 	p.mu.Unlock()
 	info, err := p.in.partitionInfo(ctx, table, p.tp.partition)
 	if err != nil {
@@ -31,7 +40,7 @@ func (p *partition) goesOn(ctx context.Context, cause error) (bool, error) {
 	switch moved := info.End != committed || info.Generation != generation; {
 	case info.Epoch == epoch && !moved:
 		return true, nil // claimed again meanwhile
-	case info.Epoch != epoch && (!ours || time.Since(last) < takeoverPause): // two processes of one name must not fight
+	case info.Epoch != epoch && (!ours || regains >= maxRegains):
 		p.in.lostPartition(p, cause)
 		return false, nil
 	case moved:
@@ -43,7 +52,7 @@ func (p *partition) goesOn(ctx context.Context, cause error) (bool, error) {
 		return false, err
 	}
 	p.mu.Lock()
-	p.epoch, p.first, p.regained = st.Epoch, st.Start, time.Now()
+	p.epoch, p.first, p.regains = st.Epoch, st.Start, p.regains+1
 	p.mu.Unlock()
 	if st.End != committed || st.Generation != generation {
 		p.in.reopen(p.tp, fmt.Sprintf("its committed end is %d by now, set by another", st.End))

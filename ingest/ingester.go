@@ -235,14 +235,17 @@ const signOffTimeout = 2 * time.Second
 
 // signOff takes our name off the partition, so that nobody asks us for its tail.
 func (p *partition) signOff() {
-	p.claim.Lock()
-	defer p.claim.Unlock()
-	p.mu.Lock()
-	table, epoch := p.table.def.ID, p.epoch
-	p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), signOffTimeout)
 	defer cancel()
-	if err := p.in.o.Catalog.Release(ctx, table, p.tp.partition, epoch); err != nil {
+	err := acquire(ctx, p.claim) // a re-read in its last step has raised the epoch, or will not any more
+	if err == nil {
+		p.mu.Lock()
+		table, epoch := p.table.def.ID, p.epoch
+		p.mu.Unlock()
+		err = p.in.o.Catalog.Release(ctx, table, p.tp.partition, epoch)
+		<-p.claim
+	}
+	if err != nil {
 		p.in.o.Logger.LogAttrs(ctx, slog.LevelDebug, "partition not released", slog.String("topic", p.tp.topic),
 			slog.Int("partition", int(p.tp.partition)), slog.Any("err", err))
 	}

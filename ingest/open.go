@@ -219,7 +219,7 @@ func (in *Ingester) openPartition(ctx context.Context, t *table, tp topicPartiti
 	}
 	p := &partition{
 		in: in, tp: tp, table: t, epoch: st.Epoch, generation: st.Generation, first: st.Start, next: st.End, committed: st.End,
-		inbox: newInbox(), publish: make(chan struct{}, 1), progress: make(chan struct{}, 1), gone: make(chan struct{}),
+		inbox: newInbox(), claim: make(chan struct{}, 1), publish: make(chan struct{}, 1), progress: make(chan struct{}, 1), gone: make(chan struct{}),
 		end: info.lastStable[tp.partition], target: info.lastStable[tp.partition], state: Reading, moved: time.Now(),
 	}
 	p.highestUs, p.seen = st.MaxTimeUs, st.HasTime // the watermark never goes back, not even by a restart

@@ -35,6 +35,7 @@ type Options struct {
 	MaxUncommittedRanges int           // sealed ranges of a partition not yet committed, then it pauses; default 2
 	MaxUploads           int           // files uploaded at once; default 4
 	MaxEncoders          int           // files encoded at once; default half the cores, at least 1
+	RereadOffsets        int64         // offsets read again that one transaction replaces, but for a row that has more; default 1 Mi
 	SpoolBytes           int64         // most bytes of spooled files; over it encoding waits; default 2 GiB
 	FetchBytes           int32         // most compressed bytes of one fetch; default 4 MiB
 	Interval             time.Duration // how often tables, roll requests and log ends are looked at; default 1s
@@ -63,6 +64,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SpoolBytes == 0 {
 		o.SpoolBytes = 2 << 30
+	}
+	if o.RereadOffsets == 0 {
+		o.RereadOffsets = 1 << 20
 	}
 	if o.FetchBytes == 0 {
 		o.FetchBytes = 4 << 20
@@ -100,6 +104,7 @@ func (o Options) validate() error {
 	need(o.MaxUncommittedRanges > 0 && o.MaxUploads > 0 && o.MaxEncoders > 0, "ingest: a limit is below 1")
 	need(o.PinTimeout > 0 && o.StopTimeout > 0 && o.Interval > 0, "ingest: a limit of time is below 1 ns")
 	need(o.SpoolBytes > 0 && o.FetchBytes > 0, "ingest: a limit of bytes is below 1")
+	need(o.RereadOffsets > 0, "ingest: a limit of offsets is below 1")
 	need(o.Group == "" || len(o.Partitions) == 0, "ingest: pinned partitions and a consumer group exclude each other")
 	return errors.Join(errs...)
 }

@@ -46,14 +46,17 @@ type partition struct {
 	stopWork func()        // ends the worker and waits for it
 	cancel   context.CancelFunc
 
-	claim sync.Mutex // held over a change of the catalog's rows, so that one under another epoch never comes between; before mu
+	// claim is a slot of capacity 1, held over a change of the catalog's rows, uploads included, so that one under another
+	// epoch never comes between. Whoever waits for it can give up; it is taken before mu.
+	claim chan struct{}
 
 	scratchOf *table // the definition the worker's scratch chunk fits; the worker's own
 
 	mu         sync.Mutex // guards all below
 	table      *table
 	epoch      int64
-	regained   time.Time // when the partition was last claimed again
+	regained   time.Time // when the partition was first claimed again, of late
+	regains    int       // how often since
 	generation int32
 	first      int64 // first offset of this generation
 	next       int64 // the next offset to decode

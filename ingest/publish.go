@@ -98,8 +98,10 @@ func (f *rangeFiles) removeSpool() {
 }
 
 func (p *partition) tryPublish(ctx context.Context, t *tailRange, f *rangeFiles) error {
-	p.claim.Lock()
-	defer p.claim.Unlock()
+	if err := acquire(ctx, p.claim); err != nil {
+		return err
+	}
+	defer func() { <-p.claim }()
 	p.mu.Lock()
 	row := t.row(p.tp.partition, p.generation)
 	epoch := p.epoch

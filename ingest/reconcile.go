@@ -463,7 +463,7 @@ func (in *Ingester) finished() (bool, error) {
 			}
 		}
 	}
-	return true, nil
+	return true, in.rereadsLeft()
 }
 
 // atEnd reports whether all up to the target is committed, and seals what is open once it is read.

@@ -3,8 +3,12 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -17,10 +21,16 @@ const (
 	rereadPauseMax = time.Minute
 )
 
-// rereadTry is when a request may be tried again.
+// rereadTriesUntilEnd is how often a reader that ends tries one request; then it is left to the next reader.
+const rereadTriesUntilEnd = 5
+
+// rereadTry is what became of a request that met a passing failure.
 type rereadTry struct {
+	req   catalog.Reread
 	pause time.Duration
-	after time.Time
+	after time.Time // when it may be tried again
+	tries int
+	last  error
 }
 
 // rereadRequests serves requests to read offsets again, of partitions that this process reads, one at a time. A request
@@ -41,6 +51,9 @@ func (in *Ingester) rereadRequests(ctx context.Context, now time.Time) error {
 					return err
 				}
 			}
+			continue
+		}
+		if in.rereadLeft(r.ID) {
 			continue
 		}
 		mine++
@@ -74,7 +87,7 @@ func (in *Ingester) unservable(r catalog.Reread) string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if s, ok := in.stopped[r.TableID]; ok {
-		return "table " + s.Table + " is stopped (" + s.Reason + "): resume it, then ask again"
+		return fmt.Sprintf("table %s is not read: %s; mend that (one that was stopped: tidemark table resume %s), then ask again", s.Table, s.Reason, s.Table)
 	}
 	t := in.tables[r.TableID]
 	if t == nil {
@@ -85,7 +98,7 @@ func (in *Ingester) unservable(r catalog.Reread) string {
 		return ""
 	}
 	if _, there := st.info.leaders[r.Range.Partition]; !there {
-		return "topic " + t.def.Topic + " has no such partition: Kafka has nothing of it"
+		return "topic " + t.def.Topic + " has no such partition"
 	}
 	return ""
 }
@@ -101,16 +114,39 @@ func (in *Ingester) takeReread(id int64, now time.Time) bool {
 	return true
 }
 
-// doneReread lets the next request be tried; failed puts this one off.
-func (in *Ingester) doneReread(id int64, failed bool) {
+// rereadLeft reports whether a request is left to the next reader, as this one is to end (UntilEnd).
+func (in *Ingester) rereadLeft(id int64) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	t := in.rereads[id]
+	return in.o.UntilEnd && t != nil && t.tries >= rereadTriesUntilEnd
+}
+
+// rereadsLeft is the error of requests that are left to the next reader.
+func (in *Ingester) rereadsLeft() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	var errs []error
+	for _, id := range slices.Sorted(maps.Keys(in.rereads)) {
+		if t := in.rereads[id]; in.o.UntilEnd && t.tries >= rereadTriesUntilEnd {
+			errs = append(errs, fmt.Errorf("%s was not read again in %d tries; its request %d stays, and the next process that reads the partition goes on with it: %w",
+				t.req.Range, t.tries, t.req.ID, t.last))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// doneReread lets the next request be tried; a failure puts this one off.
+func (in *Ingester) doneReread(r catalog.Reread, failure error) {
 	in.mu.Lock()
 	in.rereading = false
-	if failed {
-		t := in.rereads[id]
+	if failure != nil {
+		t := in.rereads[r.ID]
 		if t == nil {
-			t = &rereadTry{pause: rereadPause / 2}
-			in.rereads[id] = t
+			t = &rereadTry{req: r, pause: rereadPause / 2}
+			in.rereads[r.ID] = t
 		}
+		t.tries, t.last = t.tries+1, failure
 		t.pause = min(2*t.pause, rereadPauseMax)
 		t.after = time.Now().Add(t.pause)
 	}
@@ -121,17 +157,20 @@ func (in *Ingester) doneReread(id int64, failed bool) {
 // reread tries one request. It ends early when the partition is given up: whoever reads it next finds the request.
 func (in *Ingester) reread(ctx context.Context, p *partition, r catalog.Reread) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
+	var watch sync.WaitGroup
+	watch.Go(func() {
 		select {
 		case <-p.gone:
 			cancel()
 		case <-ctx.Done():
 		}
-	}()
+	})
+	defer watch.Wait()
+	defer cancel()
 	x := &rereader{in: in, p: p, req: r}
 	err := x.run(ctx)
 	var conflict *catalog.ConflictError
+	var stale *catalog.StaleEpochError
 	var other *blob.ConflictError
 	switch {
 	case err == nil:
@@ -140,12 +179,22 @@ func (in *Ingester) reread(ctx context.Context, p *partition, r catalog.Reread) 
 		err = in.finishReread(ctx, r, append(x.problems, err.Error()))
 	case errors.As(err, &other) && ctx.Err() == nil: // an earlier try wrote other rows under this epoch: take the next
 		in.reopen(p.tp, err.Error())
+	case errors.As(err, &stale): // it may read nothing else that would hear of it
+		if _, unknown := p.goesOn(ctx, err); unknown != nil {
+			err = errors.Join(err, unknown)
+		}
 	}
-	in.doneReread(r.ID, err != nil)
-	if err == nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		err = nil // given up, which is no failure of the request
+	}
+	defer func() { in.doneReread(r, err) }()
+	if err == nil {
 		return
 	}
 	in.met.retries.Inc()
+	if noted := in.o.Catalog.NoteReread(ctx, r.ID, err.Error()); noted != nil {
+		err = errors.Join(err, noted)
+	}
 	in.o.Logger.LogAttrs(ctx, slog.LevelWarn, "offsets not read again", slog.String("topic", p.tp.topic), slog.Int("partition", int(p.tp.partition)),
 		slog.Int64("start_offset", r.Range.Start), slog.Int64("end_offset", r.Range.End), slog.Any("err", err))
 }

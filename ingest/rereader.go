@@ -105,7 +105,7 @@ func (x *rereader) look(ctx context.Context) (line segmenter.PartitionRange, ok 
 }
 
 // replace reads the rows of a range again that hold no events: skipped and lost ones, and those whose file is gone.
-// Neighbours become one transaction.
+// Neighbours become one transaction, up to RereadOffsets: what failed later need not do it again.
 func (x *rereader) replace(ctx context.Context, inside segmenter.PartitionRange) error {
 	rows, err := x.rows(ctx, inside)
 	if err != nil {
@@ -127,7 +127,9 @@ func (x *rereader) replace(ctx context.Context, inside segmenter.PartitionRange)
 		}
 		if wanted {
 			run = append(run, r)
-			continue
+			if r.Range.End-run[0].Range.Start < x.in.o.RereadOffsets {
+				continue
+			}
 		}
 		if err := flush(); err != nil {
 			return err
@@ -160,8 +162,11 @@ func (x *rereader) wants(ctx context.Context, r oldRow, inside segmenter.Partiti
 	switch {
 	case r.Range.Start < inside.Start || r.Range.End > inside.End:
 		x.problem("row %s is %s and only partly asked for: ask for all of it", r.Range, what)
-	case r.Range.End <= x.logStart, r.Range.Start < x.logStart && r.State == segmenter.Staged:
-		x.problem("row %s stays %s: Kafka's log starts at %d", r.Range, what, x.logStart)
+	case r.Range.End <= x.logStart && r.State != segmenter.Staged:
+		x.problem("row %s stays %s: gone from the log, which starts at %d", r.Range, what, x.logStart)
+	case r.Range.Start < x.logStart && r.State == segmenter.Staged:
+		x.problem("row %s stays %s: gone from the log, which starts at %d; put the file back, or declare it lost: tidemark table lost %s --partition %d --start %d --end %d",
+			r.Range, what, x.logStart, x.table.def.Name, r.Range.Partition, r.Range.Start, r.Range.End)
 	default:
 		return true, nil
 	}
@@ -201,7 +206,7 @@ func (x *rereader) replaceRun(ctx context.Context, run []oldRow) error {
 // keep makes the row of that part of a skipped or lost one which Kafka has no more.
 func (x *rereader) keep(ctx context.Context, row segmenter.LedgerRow, end int64) (catalog.Commit, error) {
 	row.Range.End = end
-	x.problem("%s stays %s: Kafka's log starts at %d", row.Range, row.State, x.logStart)
+	x.problem("%s stays %s: gone from the log, which starts at %d", row.Range, row.State, x.logStart)
 	var files rangeFiles
 	if err := x.p.writeLedgerFile(ctx, &tailRange{table: x.table, lost: &row}, &files); err != nil {
 		return catalog.Commit{}, err
@@ -218,11 +223,22 @@ func (x *rereader) prepend(ctx context.Context, before segmenter.PartitionRange,
 	if before.Start < x.logStart {
 		gone := before
 		gone.End = min(x.logStart, before.End)
-		x.problem("%s cannot be read: Kafka's log starts at %d", gone, x.logStart)
-		if before.Start = gone.End; before.Empty() {
-			return nil
-		}
+		x.problem("%s cannot be read: gone from the log, which starts at %d; if it is a hole, declare it lost: tidemark table lost %s --partition %d --start %d --end %d",
+			gone, x.logStart, x.table.def.Name, gone.Partition, gone.Start, gone.End)
+		before.Start = gone.End
 	}
+	for !before.Empty() { // from its end, as each piece must meet the first row
+		piece := before
+		piece.Start = max(before.Start, before.End-x.in.o.RereadOffsets)
+		if err := x.prependPiece(ctx, piece); err != nil {
+			return err
+		}
+		before.End = piece.Start
+	}
+	return nil
+}
+
+func (x *rereader) prependPiece(ctx context.Context, before segmenter.PartitionRange) error {
 	epoch := x.epoch()
 	rows, err := x.stage(ctx, before, epoch+1)
 	if err != nil {
@@ -253,8 +269,10 @@ const commitTries = 5
 // commit changes the catalog's rows and has the partition go on under the raised epoch. No commit of the partition is
 // under way meanwhile.
 func (x *rereader) commit(ctx context.Context, epoch int64, change func() (int64, error)) error {
-	x.p.claim.Lock()
-	defer x.p.claim.Unlock()
+	if err := acquire(ctx, x.p.claim); err != nil {
+		return err
+	}
+	defer func() { <-x.p.claim }()
 	if now := x.epoch(); now != epoch {
 		return fmt.Errorf("the partition went from epoch %d to %d meanwhile", epoch, now)
 	}

@@ -46,7 +46,7 @@ const (
 
 const (
 	doLedger  = "the catalog was changed by hand or by a fault: restore it from a backup, or rebuild it from the files"
-	doRestore = "bring this object back from a backup or another copy of the store; else its offsets must be read again while Kafka has them"
+	doRestore = "bring this object back from a backup or another copy of the store; else have its offsets read again while Kafka has them: tidemark table reread"
 	doBug     = "keep the file and the catalog as they are and report it: a file that was written like this is a fault of the program"
 	doSlice   = "bring this object back from a backup or another copy of the store; else rebuild the catalog without it: segments that need it are then built anew"
 	doKafka   = "see whether the topic was made again or written over by a copy; if its offsets are right, have the range read again"

@@ -149,7 +149,7 @@ type Reread struct {
 	Range       segmenter.PartitionRange
 	RequestedBy string
 	Done        bool
-	Problem     string // of a done one: why nothing was replaced; empty: it was
+	Problem     string // of a done one: what stays as it was, and why; of a pending one: why its last try failed
 }
 
 // keepRereads is how many finished re-read requests are kept to be asked for.
@@ -223,6 +223,19 @@ func (c *Catalog) Rereads(ctx context.Context) (list []Reread, err error) {
 	return list, err
 }
 
+// TableRereads lists the requests about a table, done ones included as long as they are kept, oldest first.
+func (c *Catalog) TableRereads(ctx context.Context, tableID string) (list []Reread, err error) {
+	err = c.read(ctx, "list re-read requests of table "+tableID, func(t *tx) error {
+		list = nil
+		return t.each(func(scan func(...any) error) error {
+			r, err := scanReread(scan)
+			list = append(list, r)
+			return err
+		}, selectReread+`table_id = $1 ORDER BY id`, tableID)
+	})
+	return list, err
+}
+
 // RereadByID returns one request, pending or done. Old done ones are ErrNotFound.
 func (c *Catalog) RereadByID(ctx context.Context, id int64) (r Reread, err error) {
 	err = c.read(ctx, "read re-read request", func(t *tx) error {
@@ -233,6 +246,14 @@ func (c *Catalog) RereadByID(ctx context.Context, id int64) (r Reread, err error
 		return err
 	})
 	return r, err
+}
+
+// NoteReread keeps why the last try of a pending request failed. One that is done stays as it is.
+func (c *Catalog) NoteReread(ctx context.Context, id int64, problem string) error {
+	return c.write(ctx, fmt.Sprintf("note a failure of re-read request %d", id), func(t *tx) error {
+		_, err := t.exec(`UPDATE reread_requests SET problem = $2 WHERE id = $1 AND done = 0`, id, problem)
+		return err
+	})
 }
 
 // FinishReread ends a request; problem is empty where the rows were replaced. One that is done already stays as it is.

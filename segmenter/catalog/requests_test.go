@@ -140,10 +140,27 @@ func TestRereads(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantDiff(t, "pending", []Reread{want}, list)
+		rev := revision(t, c)
+		for _, problem := range []string{"the store is away", "the store is still away"} { // of a pending one the last stands
+			if err := c.NoteReread(ctx, id, problem); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want.Problem = "the store is still away"
+		if list, err = c.TableRereads(ctx, table); err != nil {
+			t.Fatal(err)
+		}
+		wantDiff(t, "pending, of the table", []Reread{want}, list)
+		if got := revision(t, c); got != rev {
+			t.Errorf("notes moved the revision from %d to %d: every process would look again at once", rev, got)
+		}
 		for _, problem := range []string{"retention has taken it", "second word"} { // the first stands
 			if err := c.FinishReread(ctx, id, problem); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if err := c.NoteReread(ctx, id, "a note that came late"); err != nil {
+			t.Fatal(err)
 		}
 		want.Done, want.Problem = true, "retention has taken it"
 		got, err := c.RereadByID(ctx, id)
@@ -151,6 +168,13 @@ func TestRereads(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantDiff(t, "done", want, got)
+		if list, err = c.TableRereads(ctx, table); err != nil {
+			t.Fatal(err)
+		}
+		wantDiff(t, "done, of the table", []Reread{want}, list)
+		if list, err = c.TableRereads(ctx, "none"); err != nil || len(list) > 0 {
+			t.Errorf("of another table: got %v, %v, want none", list, err)
+		}
 		if list, err := c.Rereads(ctx); err != nil || len(list) > 0 {
 			t.Errorf("pending after finish: %v, %v", list, err)
 		}
