@@ -70,7 +70,9 @@ func printSubmitted(w io.Writer, out server.Submitted) error {
 		fmt.Fprintf(w, "retired segments %v%s\n", out.Retired, again)
 	}
 	for _, r := range out.Rereads {
-		fmt.Fprintf(w, "asked for %s to be read again from Kafka (request %d)%s\n", r.Range, r.ID, again)
+		if err := printReread(w, r.ID, r.Range, rereadState(r)+"; see tidemark table rereads"); err != nil {
+			return err
+		}
 	}
 	for _, n := range out.Plan.Notes {
 		fmt.Fprintf(w, "  %s\n", oneLine(n))

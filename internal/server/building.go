@@ -113,9 +113,3 @@ type Submitted struct {
 	Retired  []int64   `json:"retired"`
 	Rereads  []Reread  `json:"rereads"`
 }
-
-// Reread is a request to the owner of a partition: to read offsets again from Kafka.
-type Reread struct {
-	ID    int64                    `json:"id"`
-	Range segmenter.PartitionRange `json:"range"`
-}

@@ -83,6 +83,7 @@ func (s *Server) tableRoutes() []route {
 	one := "/tables/{table}"
 	apply := inProject(toggle("dry_run", "check it and say what would change"))
 	partition := number("partition", "only this partition")
+	offsets := []param{partition, number("start", "first offset"), number("end", "the offset behind the last"), number("generation", "default: the newest")}
 	return []route{
 		{
 			method: "GET", path: "/tables", summary: "list tables with what was read of them", answer: Tables{}, handle: s.listTables,
@@ -97,6 +98,18 @@ func (s *Server) tableRoutes() []route {
 			query: inProject(paged(toggle("ranges", "list the rows of the ledger too"), partition)...),
 		},
 		{method: "POST", path: one + "/roll", summary: "have what was read committed at once", answer: Rolled{}, handle: s.roll, query: inProject(partition)},
+		{
+			method: "GET", path: one + "/rereads", summary: "what was asked to be read again from Kafka, and what became of it", answer: Rereads{},
+			handle: s.listRereads, query: inProject(),
+		},
+		{
+			method: "POST", path: one + "/rereads", summary: "have what is skipped, lost or without its file read again from Kafka", answer: Rereads{},
+			handle: s.askReread, query: inProject(offsets...),
+		},
+		{
+			method: "POST", path: one + "/lost", summary: "declare offsets lost whose files are gone", answer: Lost{}, handle: s.declareLost,
+			query: inProject(append(offsets, text("reason", "why, for those who look"))...),
+		},
 		{
 			method: "POST", path: one + "/stop", summary: "stop reading a table", answer: TableState{}, handle: s.stopTable,
 			query: inProject(text("reason", "why, for those who look")),

@@ -307,7 +307,7 @@ func submitted(c catalog.CubeInfo, action string, dry bool, d *Done) Submitted {
 		out.Segments = append(out.Segments, segment(c, e))
 	}
 	for _, r := range d.Rereads {
-		out.Rereads = append(out.Rereads, Reread{ID: r.ID, Range: r.Range})
+		out.Rereads = append(out.Rereads, reread(r))
 	}
 	return out
 }
