@@ -173,8 +173,12 @@ func (r *jobRun) cuboids(ctx context.Context, m *segmenter.Manifest, in EngineIn
 	}
 	if r.b.o.Engine != nil && !bare {
 		// The folder's name is the id of what is known now; an engine's own inputs make it another one only where it has some.
-		in.Cube, in.TableID, in.Range = r.def, r.info.TableID, r.seg.Range
-		in.Folder, in.Progress = segmenter.SegmentFolder(m.CubeID, m.ContentID(), m.Attempt), r.step("build cuboids", "rows")
+		if in.Table, err = r.b.o.Catalog.TableByID(ctx, r.info.TableID, 0); err != nil {
+			return err
+		}
+		in.Cube, in.TableID, in.Range, in.Events = r.def, r.info.TableID, r.seg.Range, m.Measure.Events
+		in.Content = m.ContentID()
+		in.Folder, in.Step, in.Logf = segmenter.SegmentFolder(m.CubeID, in.Content, m.Attempt), r.step, r.logf
 		out, err := r.b.o.Engine.Build(ctx, in)
 		if err != nil {
 			return err

@@ -36,13 +36,20 @@ type Engine interface {
 
 // EngineInput is what an Engine is given.
 type EngineInput struct {
-	Cube     *cube.Cube
-	TableID  string
-	Folder   string // key prefix, without a slash behind
-	Range    segmenter.Vector
-	Rows     []catalog.LedgerEntry // of a build or refresh: whole rows, the range may hold part of the first and the last
-	Merged   []*segmenter.Manifest // of a merge
-	Progress func(done, total int64)
+	Cube    *cube.Cube
+	Table   *cube.Table // its newest version: the types of columns
+	TableID string
+	Folder  string // key prefix, without a slash behind
+	Content string // id of what is built from; the same for every attempt
+	Range   segmenter.Vector
+	Events  int64                 // in the range
+	Rows    []catalog.LedgerEntry // of a build or refresh: whole rows, the range may hold part of the first and the last
+	Merged  []*segmenter.Manifest // of a merge, in the order of their offsets
+
+	// Step begins a step of the job, which ends the one before, and returns what is to be called with its progress. Logf adds a
+	// line to the job's log. Both may be called from any goroutine.
+	Step func(name, unit string) (progress func(done, total int64))
+	Logf func(format string, args ...any)
 }
 
 // EngineOutput is what an Engine has made.
