@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/builder"
 	"github.com/tidemarkdb/tidemark/builder/dictionary"
+	"github.com/tidemarkdb/tidemark/builder/local"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/testkit"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -22,6 +23,9 @@ func TestMetricsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := dictionary.New(dictionary.Options{Catalog: new(catalog.Catalog), Store: new(blob.Mem), Registry: reg}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := local.New(local.Options{Store: new(blob.Mem), Dir: t.TempDir(), Registry: reg}); err != nil {
 		t.Fatal(err)
 	}
 	testkit.CheckMetrics(t, reg, "tidemark_builder_")

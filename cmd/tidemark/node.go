@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tidemarkdb/tidemark/builder"
+	"github.com/tidemarkdb/tidemark/builder/local"
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/config"
@@ -107,8 +108,14 @@ func (n *node) build(address string, metrics *prometheus.Registry) (err error) {
 	if err != nil {
 		return err
 	}
+	engine, err := local.New(local.Options{
+		Store: n.store, Dir: n.cfg.BuildDir(), Memory: n.cfg.Build.Memory, Disk: n.cfg.Build.Disk, Logger: n.log, Registry: metrics,
+	})
+	if err != nil {
+		return err
+	}
 	n.builder, err = builder.New(builder.Options{
-		Catalog: n.catalog, Store: n.store, Log: n.brokers, Node: name, Address: address, Roles: []string{"schedule", "build"},
+		Catalog: n.catalog, Store: n.store, Log: n.brokers, Engine: engine, Node: name, Address: address, Roles: []string{"schedule", "build"},
 		Version: version(), Logger: n.log, Registry: metrics,
 	})
 	return err

@@ -19,6 +19,7 @@ type Config struct {
 	Log             Log
 	Kafka           Kafka
 	Ingest          Ingest
+	Build           Build
 	ShutdownTimeout time.Duration // how long a clean stop may take
 
 	sources map[string]string // key of a setting -> where its value came from
@@ -42,6 +43,12 @@ type Ingest struct {
 	PinTimeout           time.Duration // how long one reader may hold the tail
 }
 
+// Build holds the limits of builds in this process.
+type Build struct {
+	Memory int64 // bytes of events and cells in memory
+	Disk   int64 // bytes of temporary files
+}
+
 // CatalogDSN returns what the catalog is opened with.
 func (c *Config) CatalogDSN() string {
 	if c.Catalog == "" {
@@ -63,6 +70,9 @@ func (c *Config) Given(key string) bool { return c.sources[key] != "" }
 
 // SpoolDir returns the folder of files that wait for their upload.
 func (c *Config) SpoolDir() string { return filepath.Join(c.Data, "spool") }
+
+// BuildDir returns the folder of temporary files of builds.
+func (c *Config) BuildDir() string { return filepath.Join(c.Data, "builds") }
 
 // validate reports what no single setting can know: contradictions and missing halves.
 func (c *Config) validate() error {

@@ -33,7 +33,8 @@ const EnvPrefix = "TIDEMARK_"
 func Settings() []Setting {
 	all := generalSettings()
 	all = append(all, kafkaSettings()...)
-	return append(all, ingestSettings()...)
+	all = append(all, ingestSettings()...)
+	return append(all, buildSettings()...)
 }
 
 func generalSettings() []Setting {
@@ -110,6 +111,15 @@ func ingestSettings() []Setting {
 			parsed(setPartitions, func(c *Config) string { return joinPartitions(c.Ingest.Partitions) }),
 		row("ingest.fail_on_missing_topic", "fail-on-missing-topic", "", "false", "end with an error when a topic does not exist (default: wait for it)").
 			toggle(func(c *Config) *bool { return &c.Ingest.FailOnMissingTopic }),
+	}
+}
+
+func buildSettings() []Setting {
+	return []Setting{
+		row("build.memory", "build-memory", "SIZE", "512MiB", "events and cells that builds hold in memory, all together; over it they go to temporary files").
+			size(func(c *Config) *int64 { return &c.Build.Memory }),
+		row("build.disk", "build-disk", "SIZE", "64GiB", "temporary files of builds, all together; at it a build fails").
+			size(func(c *Config) *int64 { return &c.Build.Disk }),
 	}
 }
 

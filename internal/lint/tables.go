@@ -38,6 +38,10 @@ func importMap() []row {
 			"builder/scheduler", "builder/cuboid", "builder/dictionary", "ingest/stage", "segmenter", "segmenter/catalog",
 			"internal/cube", "internal/blob",
 		}},
+		{dir: "builder/local", may: []string{
+			"builder", "builder/cells", "builder/cuboid", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
+			"internal/blob",
+		}},
 		{dir: "query/duck"},
 		{dir: "query", may: []string{
 			"query/duck", "builder/cuboid", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
@@ -49,7 +53,7 @@ func importMap() []row {
 		{dir: "internal/doctor", may: append([]string{"builder/scheduler"}, verify...)},
 		{dir: "internal/demo", may: []string{"internal/pageviews"}},
 		{dir: "internal/server", may: below},
-		{dir: "cmd/tidemark", may: append([]string{"internal/server", "internal/demo"}, below...)},
+		{dir: "cmd/tidemark", may: append([]string{"internal/server", "internal/demo", "builder/local"}, below...)},
 		{dir: "bench", may: []string{"internal/pageviews"}},
 	}
 }

@@ -1,0 +1,321 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemarkdb/tidemark/builder"
+	"github.com/tidemarkdb/tidemark/builder/cells"
+	"github.com/tidemarkdb/tidemark/ingest/stage"
+)
+
+func (b *build) run(ctx context.Context) (out builder.EngineOutput, err error) {
+	s, err := b.e.newSink(ctx, b)
+	if err != nil {
+		return out, err
+	}
+	o := b.newOutput(s)
+	defer o.abandon()
+	if len(b.in.Merged) > 0 {
+		err = b.mergeSegments(ctx, o)
+	} else {
+		err = b.fromEvents(ctx, o)
+	}
+	if err == nil {
+		out, err = o.finish(ctx)
+	}
+	return out, b.final(err)
+}
+
+// final says of which errors trying again cannot help.
+func (b *build) final(err error) error {
+	var overflow *cells.OverflowError
+	var limit *DiskLimitError
+	if errors.As(err, &overflow) || errors.As(err, &limit) {
+		return &builder.FinalError{Err: err}
+	}
+	return err
+}
+
+// fromEvents makes the base cuboid of staged files, and all others of larger ones.
+func (b *build) fromEvents(ctx context.Context, o *output) error {
+	if err := b.base(ctx, o); err != nil {
+		return err
+	}
+	if b.nodes[0].rows == 0 {
+		for _, n := range b.nodes[1:] {
+			if err := o.begin(n).end(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	progress := b.in.Step("make cuboids", "cuboids")
+	var made atomic.Int64
+	l := &lattice{nodes: b.nodes, limit: b.e.o.Threads, drop: func(n *node) {
+		if n.kept != nil {
+			n.kept.drop()
+			n.kept = nil
+		}
+	}}
+	l.make = func(ctx context.Context, n, parent *node) error {
+		err := b.compute(ctx, func() error { return b.child(ctx, o, n, parent) })
+		progress(made.Add(1), int64(len(b.nodes)-1))
+		return err
+	}
+	return l.run(ctx)
+}
+
+// base makes the base cuboid, or takes over the one that an earlier attempt left.
+func (b *build) base(ctx context.Context, o *output) error {
+	n := b.nodes[0]
+	left := b.cells(n)
+	if ok, err := left.resume(); err != nil {
+		return err
+	} else if ok {
+		b.in.Logf("the base cuboid was left by an earlier attempt")
+		return b.compute(ctx, func() error { return b.again(ctx, o, n, left) })
+	}
+	runs, err := b.readEvents(ctx)
+	if err != nil {
+		return err
+	}
+	b.in.Logf("%d blocks of events became %d cells; %d blocks were left by an earlier attempt", len(runs), rowsOf(runs), b.reused)
+	progress := b.in.Step("merge the base cuboid", "rows")
+	return b.compute(ctx, func() error { return b.mergeRuns(ctx, o, n, runs, progress) })
+}
+
+// again gives the output a cuboid that is kept already.
+func (b *build) again(ctx context.Context, o *output, n *node, kept *store) error {
+	w := o.begin(n)
+	for i := range kept.runs[0].parts {
+		c, err := kept.runs[0].parts[i].load(b.layout)
+		if err != nil {
+			return err
+		}
+		n.rows += int64(c.Len())
+		if err := w.add(ctx, c); err != nil {
+			return err
+		}
+	}
+	n.kept = kept
+	return w.end(ctx)
+}
+
+// cells is where a cuboid is kept that others are made of.
+func (b *build) cells(n *node) *store {
+	s := b.store(fmt.Sprintf("cuboid-%x", n.mask))
+	s.whole = true
+	return s
+}
+
+func rowsOf(list []*store) (n int64) {
+	for _, s := range list {
+		n += s.rows()
+	}
+	return n
+}
+
+// readEvents groups the events of the segment, a run for each block.
+func (b *build) readEvents(ctx context.Context) ([]*store, error) {
+	in := &inputs{store: b.e.o.Store, rng: b.in.Range, want: b.layout.Fields, size: b.e.size}
+	blocks, err := in.blocks(ctx, b.in.Rows, b.in.Step("plan blocks", "files"))
+	if err != nil {
+		return nil, err
+	}
+	progress := b.in.Step("group events", "events")
+	var read atomic.Int64
+	runs := make([]*store, len(blocks))
+	g, reading := errgroup.WithContext(ctx)
+	g.SetLimit(b.e.o.Threads)
+	for i, blk := range blocks {
+		if reading.Err() != nil {
+			break
+		}
+		g.Go(func() (err error) {
+			runs[i], err = b.group(reading, in, fmt.Sprintf("run-%06d", i), blk)
+			progress(read.Add(int64(blk.rows())), b.in.Events)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if n := read.Load(); n != b.in.Events {
+		return nil, &builder.FinalError{Err: fmt.Errorf("the staged files hold %d events of the range, the ledger has %d: run tidemark verify", n, b.in.Events)}
+	}
+	return runs, nil
+}
+
+// Bytes that an event takes while its block is grouped, beside its columns.
+const (
+	eventBytes     = 64 // keys, groups
+	eventStateSize = 16 // a measure
+)
+
+// group makes a run of a block.
+func (b *build) group(ctx context.Context, in *inputs, name string, blk block) (*store, error) {
+	s := b.store(name)
+	if ok, err := s.resume(); ok || err != nil {
+		return s, err
+	}
+	need := int64(blk.rows() * (eventBytes + len(b.layout.Measures)*eventStateSize))
+	for _, p := range blk {
+		need += p.bytes
+	}
+	if err := b.e.mem.work(ctx, need); err != nil {
+		return nil, err
+	}
+	defer b.e.mem.worked(need)
+	err := b.compute(ctx, func() error {
+		events := b.layout.NewBlock(b.layout.Base())
+		err := in.each(ctx, blk, func(schema *stage.Schema, c *stage.Chunk, p piece) error {
+			for _, r := range p.spans {
+				if err := events.Add(schema, c, r.from, r.to, p.partition); err != nil {
+					return &builder.FinalError{Err: fmt.Errorf("file %s: %w", p.file.Key, err)}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		b.e.m.eventsRead.Add(float64(events.Rows()))
+		c, err := events.Cells()
+		if err != nil {
+			return err
+		}
+		s.begin()
+		return errors.Join(s.add(c), s.finish())
+	})
+	return s, err
+}
+
+// mergeRuns makes a cuboid of runs, and drops them. The caller holds a thread.
+func (b *build) mergeRuns(ctx context.Context, o *output, n *node, list []*store, progress func(done, total int64)) error {
+	list, err := b.reduce(ctx, n, list)
+	if err != nil {
+		return err
+	}
+	var sources []source
+	for _, s := range list {
+		for _, r := range s.runs {
+			sources = append(sources, b.reader(r))
+		}
+	}
+	total := rowsOf(list)
+	if err := b.cuboid(ctx, o, n, sources, func(rows int64) { progress(rows, total) }); err != nil {
+		return err
+	}
+	for _, s := range list {
+		s.drop()
+	}
+	return nil
+}
+
+// reduce merges runs in turns until there are few enough for one merge.
+func (b *build) reduce(ctx context.Context, n *node, list []*store) ([]*store, error) {
+	most := b.e.size.fanIn
+	for round := 0; ; round++ {
+		var runs []*run
+		for _, s := range list {
+			runs = append(runs, s.runs...)
+		}
+		if len(runs) <= most {
+			return list, nil
+		}
+		fewer := b.store(fmt.Sprintf("merged-%x-%d", n.mask, round))
+		for ; len(runs) > 0; runs = runs[min(most, len(runs)):] {
+			fewer.begin()
+			var sources []source
+			for _, r := range runs[:min(most, len(runs))] {
+				sources = append(sources, b.reader(r))
+			}
+			if err := b.merged(ctx, n.mask, sources, b.e.size.frameRows, fewer.add); err != nil {
+				return nil, err
+			}
+		}
+		if err := fewer.finish(); err != nil {
+			return nil, err
+		}
+		for _, s := range list {
+			s.drop()
+		}
+		list = []*store{fewer}
+	}
+}
+
+// merged merges sources and gives the cells in frames of size rows.
+func (b *build) merged(ctx context.Context, mask uint64, sources []source, size int, give func(*cells.Cells) error) error {
+	m := newMerger(b.layout, mask, sources, b.e.size)
+	f := &framer{layout: b.layout, size: size, give: give}
+	for {
+		p, err := m.next(ctx)
+		if err != nil {
+			return err
+		}
+		if p.Cells == nil {
+			return f.flush()
+		}
+		if err := f.add(p); err != nil {
+			return err
+		}
+	}
+}
+
+// cuboid merges sources to a cuboid, gives it to the output, and keeps it if others are made of it.
+func (b *build) cuboid(ctx context.Context, o *output, n *node, sources []source, progress func(rows int64)) error {
+	if n.above {
+		n.kept = b.cells(n)
+		n.kept.begin()
+	}
+	w := o.begin(n)
+	err := b.merged(ctx, n.mask, sources, b.e.size.groupRows, func(c *cells.Cells) error {
+		n.rows += int64(c.Len())
+		b.e.m.cellsWritten.Add(float64(c.Len()))
+		progress(n.rows)
+		if err := w.add(ctx, c); err != nil {
+			return err
+		}
+		if n.kept != nil {
+			return n.kept.add(c)
+		}
+		return nil
+	})
+	if err == nil && n.kept != nil {
+		err = n.kept.finish()
+	}
+	return errors.Join(err, w.end(ctx))
+}
+
+// child makes a cuboid of a larger one: each frame becomes a run. The caller holds a thread.
+func (b *build) child(ctx context.Context, o *output, n, parent *node) error {
+	lanes := b.store(fmt.Sprintf("lanes-%x", n.mask))
+	for i := range parent.kept.runs[0].parts {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		c, err := parent.kept.runs[0].parts[i].load(b.layout)
+		if err != nil {
+			return err
+		}
+		if c, err = b.layout.Combine(n.mask, cells.Part{Cells: c, To: c.Len()}); err != nil {
+			return err
+		}
+		lanes.begin()
+		if err := lanes.add(c); err != nil {
+			return err
+		}
+	}
+	if err := lanes.finish(); err != nil {
+		return err
+	}
+	return b.mergeRuns(ctx, o, n, []*store{lanes}, func(int64, int64) {})
+}

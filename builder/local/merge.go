@@ -1,0 +1,176 @@
+package local
+
+import (
+	"context"
+
+	"github.com/tidemarkdb/tidemark/builder/cells"
+)
+
+// merger merges sources: cells of equal keys fold in the order of the sources, whatever the batches they come in (L1). It
+// holds a frame and a window of each source.
+type merger struct {
+	layout *cells.Layout
+	mask   uint64
+	lanes  []*lane
+	window int
+}
+
+// lane is what is held of a source.
+type lane struct {
+	src   source
+	held  []cells.Part
+	rows  int // in held
+	ended bool
+}
+
+func newMerger(l *cells.Layout, mask uint64, list []source, s sizes) *merger {
+	m := &merger{layout: l, mask: mask, window: max(s.minWindow, s.stepRows/max(len(list), 1))}
+	for _, s := range list {
+		m.lanes = append(m.lanes, &lane{src: s})
+	}
+	return m
+}
+
+// next returns the next merged cells; they have no cells at the end.
+func (m *merger) next(ctx context.Context) (cells.Part, error) {
+	for {
+		if ctx.Err() != nil {
+			return cells.Part{}, context.Cause(ctx)
+		}
+		rows := 0
+		for _, l := range m.lanes {
+			if err := l.fill(ctx, m.window); err != nil {
+				return cells.Part{}, err
+			}
+			rows += l.rows
+		}
+		if rows == 0 {
+			return cells.Part{}, nil
+		}
+		bound, at := m.bound()
+		var parts []cells.Part
+		for _, l := range m.lanes {
+			parts = l.take(parts, bound, at)
+		}
+		switch len(parts) {
+		case 0:
+			panic("L1: a merge took nothing")
+		case 1:
+			return parts[0], nil
+		}
+		c, err := m.layout.Combine(m.mask, parts...)
+		if err != nil {
+			return cells.Part{}, err
+		}
+		return cells.Part{Cells: c, To: c.Len()}, nil
+	}
+}
+
+// bound is the least key up to which every source is in hand; nil: all that is left is.
+func (m *merger) bound() (least *cells.Cells, at int) {
+	for _, l := range m.lanes {
+		c, i := l.reach(m.window)
+		if c != nil && (least == nil || c.Compare(i, least, at) < 0) {
+			least, at = c, i
+		}
+	}
+	return least, at
+}
+
+// fill reads until more than a window is held, or the end is reached.
+func (l *lane) fill(ctx context.Context, window int) error {
+	for !l.ended && l.rows <= window {
+		p, err := l.src.next(ctx)
+		if err != nil {
+			return err
+		}
+		if p.Cells == nil {
+			l.ended = true
+			return nil
+		}
+		if n := p.To - p.From; n > 0 {
+			l.held, l.rows = append(l.held, p), l.rows+n
+		}
+	}
+	return nil
+}
+
+// reach returns the last row of the window, nil if nothing comes behind it.
+func (l *lane) reach(window int) (*cells.Cells, int) {
+	if l.ended && l.rows <= window {
+		return nil, 0
+	}
+	i := window - 1
+	for _, p := range l.held {
+		if i < p.To-p.From {
+			return p.Cells, p.From + i
+		}
+		i -= p.To - p.From
+	}
+	panic("L1: a source is merged of which no window is held")
+}
+
+// take appends the rows up to bound, that included, and gives them up.
+func (l *lane) take(parts []cells.Part, bound *cells.Cells, at int) []cells.Part {
+	for len(l.held) > 0 {
+		p := &l.held[0]
+		have := p.To - p.From
+		n := have
+		if bound != nil {
+			n = p.Cells.Upto(p.From, bound, at)
+		}
+		n = min(n, have)
+		if n > 0 {
+			parts = append(parts, cells.Part{Cells: p.Cells, From: p.From, To: p.From + n})
+		}
+		l.rows -= n
+		if n < have {
+			p.From += n
+			break
+		}
+		l.held = l.held[1:]
+	}
+	return parts
+}
+
+// framer cuts cells that follow each other into frames of exactly size rows, but for the last. Their dictionaries hold only
+// what their rows have.
+type framer struct {
+	layout *cells.Layout
+	size   int
+	give   func(*cells.Cells) error
+	held   []cells.Part
+	rows   int
+}
+
+func (f *framer) add(p cells.Part) error {
+	for p.From < p.To {
+		n := min(f.size-f.rows, p.To-p.From)
+		f.held, f.rows = append(f.held, cells.Part{Cells: p.Cells, From: p.From, To: p.From + n}), f.rows+n
+		p.From += n
+		if f.rows < f.size {
+			return nil
+		}
+		if err := f.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush gives what is held as a frame.
+func (f *framer) flush() error {
+	if f.rows == 0 {
+		return nil
+	}
+	first := f.held[0]
+	c := first.Cells
+	if len(f.held) > 1 || first.To-first.From < c.Len() {
+		var err error
+		if c, err = f.layout.Combine(c.Mask, f.held...); err != nil {
+			return err
+		}
+	}
+	f.held, f.rows = nil, 0
+	return f.give(c)
+}

@@ -1,0 +1,73 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidemarkdb/tidemark/internal/blob"
+)
+
+// Options configure an Engine. The zero value of a field means its default.
+type Options struct {
+	Store   blob.Store // required
+	Dir     string     // of temporary files; required. Nothing else may use it
+	Memory  int64      // bytes of events and cells in memory, of all builds together; default 512 MiB, at least 16 MiB
+	Disk    int64      // bytes of temporary files, of all builds together; default 64 GiB
+	Threads int        // of one build; default: as many as may run at once
+
+	// Keep is how long the temporary files of a build that was killed, or that failed and may be tried again, wait for another
+	// attempt; default 24h.
+	Keep time.Duration
+
+	Logger   *slog.Logger          // default: discard
+	Registry prometheus.Registerer // default: one that nobody reads
+}
+
+const (
+	defaultMemory = 512 << 20
+	leastMemory   = 16 << 20
+	defaultDisk   = 64 << 30
+)
+
+func (o Options) withDefaults() Options {
+	if o.Memory == 0 {
+		o.Memory = defaultMemory
+	}
+	if o.Disk == 0 {
+		o.Disk = defaultDisk
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if o.Keep == 0 {
+		o.Keep = 24 * time.Hour
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	return o
+}
+
+func (o Options) validate() error {
+	var errs []error
+	bad := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf("builder/local: "+format, args...))
+		}
+	}
+	bad(o.Store == nil, "no store given")
+	bad(o.Dir == "", "no folder for temporary files given")
+	bad(o.Memory < leastMemory, "memory %d: want at least %d bytes", o.Memory, leastMemory)
+	bad(o.Disk < 0, "disk %d: want 0 for the default, or a number of bytes", o.Disk)
+	bad(o.Keep < 0, "keep %v: it is below 0", o.Keep)
+	bad(o.Threads < 1, "threads %d: want at least 1", o.Threads)
+	return errors.Join(errs...)
+}

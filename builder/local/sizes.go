@@ -1,0 +1,23 @@
+package local
+
+// sizes are fixed but for tests: those of blocks, groups and fan-in decide in which order floats are added (L1).
+type sizes struct {
+	blockRows  int   // most events of a block: a larger one has fewer runs to merge, a smaller one needs less memory
+	blockBytes int64 // most bytes of its decoded columns
+	groupRows  int   // rows of a row group, and of the frames of a cuboid that others are made of
+	fanIn      int   // sources of one merge; more are merged in turns
+
+	// These decide nothing about results.
+	frameRows int // most rows of a frame of a run, and of what a merge holds of a source at once
+	stepRows  int // what one step of a merge takes of all sources together
+	minWindow int // what it takes of one at least
+
+	keepAtMost int64 // of memory by runs and cuboids; 0: half of the engine's
+}
+
+func fixedSizes() sizes {
+	return sizes{
+		blockRows: 1 << 19, blockBytes: 64 << 20, groupRows: 1 << 17, fanIn: 128,
+		frameRows: 1 << 14, stepRows: 1 << 18, minWindow: 1 << 10,
+	}
+}
