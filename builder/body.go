@@ -28,7 +28,10 @@ func (r *jobRun) body(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m := r.manifest()
+	m, err := r.manifest()
+	if err != nil {
+		return err
+	}
 	if r.job.Kind == KindMerge {
 		err = r.merge(ctx, m)
 	} else {
@@ -54,12 +57,13 @@ func (r *jobRun) load(ctx context.Context) (err error) {
 }
 
 // manifest is what is known of the segment before anything is read.
-func (r *jobRun) manifest() *segmenter.Manifest {
-	return &segmenter.Manifest{
+func (r *jobRun) manifest() (*segmenter.Manifest, error) {
+	m := &segmenter.Manifest{
 		FormatVersion: segmenter.ManifestVersion, Writer: WriterVersion, Project: r.def.Project, Cube: r.def.Name, CubeID: r.job.CubeID,
 		TableID: r.info.TableID, DefinitionVersion: r.seg.Version, Number: r.seg.Number, Attempt: r.job.Epoch,
 		Reason: r.seg.Reason, CreatedUs: r.seg.CreatedUs, Range: r.seg.Range,
 	}
+	return m, noteFront(m, catalog.Front{Revision: r.info.Revision, Ranges: r.info.Start})
 }
 
 // build fills the manifest from staged files.

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -230,7 +231,7 @@ func (c *cleaning) segments(ctx context.Context) error {
 		for _, folder := range list {
 			switch {
 			case needed.folders[folder] || needed.writes(folder):
-			case slices.ContainsFunc(folders[folder], isNoManifest):
+			case slices.ContainsFunc(folders[folder], holdsData):
 				others = append(others, folder)
 			default:
 				c.unneeded(folder, "no ready segment is in it", folders[folder])
@@ -243,7 +244,10 @@ func (c *cleaning) segments(ctx context.Context) error {
 	return nil
 }
 
-func isNoManifest(o blob.Object) bool { return !strings.HasSuffix(o.Key, "/"+segmenter.ManifestName) }
+// holdsData reports whether an object of a segment's folder may be named by the manifest of another.
+func holdsData(o blob.Object) bool {
+	return !strings.HasSuffix(o.Key, "/"+segmenter.ManifestName) && !strings.HasSuffix(o.Key, "/"+segmenter.DroppedName)
+}
 
 // need is what of a cube's folders must stay.
 type need struct {
@@ -318,6 +322,7 @@ func (c *cleaning) sweep(ctx context.Context) error {
 			c.res.Kept++
 		}
 	}
+	slices.SortStableFunc(due, byAttempt)
 	for _, g := range due {
 		if err := c.remove(ctx, c.objects[g.Key]); err != nil {
 			return errors.Join(err, cat.UnmarkGarbage(ctx, done))
@@ -340,7 +345,20 @@ func (c *cleaning) sweep(ctx context.Context) error {
 	return c.noteRemoved(ctx)
 }
 
-// remove deletes objects, a manifest first: a folder without one is nothing, one with a manifest must be whole.
+// byAttempt puts what was replaced before what has replaced it: a rebuild between the two must not take it for the newest.
+func byAttempt(a, b catalog.Garbage) int {
+	attempt := func(g catalog.Garbage) int64 {
+		_, _, n, _, err := segmenter.ParseSegmentFolder(strings.TrimSuffix(g.Key, "/"))
+		if err != nil {
+			return 0 // no folder of a segment
+		}
+		return n
+	}
+	return cmp.Compare(attempt(a), attempt(b))
+}
+
+// remove deletes objects, a manifest first: a folder without one is nothing, one with a manifest must be whole. A marker of a
+// dropped segment says so as long as the manifest is there.
 func (c *cleaning) remove(ctx context.Context, objects []blob.Object) error {
 	slices.SortStableFunc(objects, func(a, b blob.Object) int {
 		first := func(o blob.Object) int {

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
@@ -29,8 +31,8 @@ type Rebuilt struct {
 	Ignored     []string `json:"ignored"` // files that were not taken, and why
 }
 
-// Rebuild fills an empty catalog from the files of a store alone (B8). Users, jobs and history are not in files; segments
-// that were dropped and not yet cleaned up come back. Files that overlap what was taken are in Ignored: of two ledger rows
+// Rebuild fills an empty catalog from the files of a store alone (B8). Users, jobs and history are not in files. What was
+// dropped stays so where its marker was written. Of two that have one name the younger has it, the other is in Ignored. Files that overlap what was taken are in Ignored: of two ledger rows
 // over the same offsets the one that a manifest names goes first, then the higher epoch; of two segments the higher
 // attempt. Nobody else may use the catalog meanwhile.
 func Rebuild(ctx context.Context, st blob.Store, c *catalog.Catalog) (*Rebuilt, error) {
@@ -77,6 +79,10 @@ func (r *rebuilding) definitions(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if id, ok := droppedID(o.Key); ok {
+			r.table(id).dropped = true
+			continue
+		}
 		def := new(cube.Table)
 		id, version, ok, err := r.definition(ctx, o.Key, def)
 		if err != nil {
@@ -86,11 +92,16 @@ func (r *rebuilding) definitions(ctx context.Context) error {
 			def.ID, def.Version = id, version
 			t := r.table(id)
 			t.versions = append(t.versions, def)
+			t.made = earlier(t.made, o)
 		}
 	}
 	for o, err := range r.st.List(ctx, "cubes/") {
 		if err != nil {
 			return err
+		}
+		if id, ok := droppedID(o.Key); ok {
+			r.cube(id).dropped = true
+			continue
 		}
 		def := new(cube.Cube)
 		id, version, ok, err := r.definition(ctx, o.Key, def)
@@ -99,13 +110,39 @@ func (r *rebuilding) definitions(ctx context.Context) error {
 		}
 		if ok {
 			def.ID, def.Version = id, version
-			r.cube(id).versions[version] = def
+			c := r.cube(id)
+			c.versions[version] = def
+			c.made = earlier(c.made, o)
 		}
 	}
 	for _, t := range r.tables {
 		slices.SortFunc(t.versions, func(a, b *cube.Table) int { return a.Version - b.Version })
 	}
 	return nil
+}
+
+// droppedID reads the key of the marker of a dropped table or cube.
+func droppedID(key string) (id string, ok bool) {
+	parts := strings.Split(key, "/")
+	if len(parts) != 3 || parts[2] != segmenter.DroppedName {
+		return "", false
+	}
+	return parts[1], true
+}
+
+// first puts what is dropped before what may have its name.
+func first(dropped bool) int {
+	if dropped {
+		return 1
+	}
+	return 0
+}
+
+func earlier(us int64, o blob.Object) int64 {
+	if at := o.ModTime.UnixMicro(); us == 0 || at < us {
+		return at
+	}
+	return us
 }
 
 func (r *rebuilding) definition(ctx context.Context, key string, def any) (id string, version int, ok bool, err error) {
@@ -178,16 +215,37 @@ func (r *rebuilding) table(id string) *tableFiles {
 
 func (r *rebuilding) cube(id string) *cubeFiles {
 	if r.cubes[id] == nil {
-		r.cubes[id] = &cubeFiles{id: id, versions: map[int]*cube.Cube{}}
+		r.cubes[id] = &cubeFiles{id: id, versions: map[int]*cube.Cube{}, markers: map[string]dropped{}}
 	}
 	return r.cubes[id]
 }
 
-// fill writes what was gathered.
+// fill writes what was gathered, the youngest first: it has the name that others had before, and whose drop no file tells.
 func (r *rebuilding) fill(i *catalog.Importer) error {
-	for _, t := range sortedByID(r.tables, func(t *tableFiles) string { return t.id }) {
+	names := map[string]string{} // ids, by what has the name
+	taken := func(id, what string) bool {
+		by, ok := names[what]
+		if ok {
+			r.ignore("%s: %s has its name, %s, and is younger: drop it in the catalog that has it, or use a backup", id, by, what)
+		} else {
+			names[what] = id
+		}
+		return ok
+	}
+	tables := sortedByID(r.tables, func(t *tableFiles) string { return t.id })
+	slices.SortStableFunc(tables, func(a, b *tableFiles) int {
+		return cmp.Or(first(b.dropped)-first(a.dropped), cmp.Compare(b.made, a.made))
+	})
+	for _, t := range tables {
 		if len(t.versions) == 0 {
 			r.ignore("files of table %s: it has no definition below tables/", t.id)
+			continue
+		}
+		last := t.versions[len(t.versions)-1]
+		if t.dropped {
+			r.ignore("tables/%s: table %s was dropped", t.id, last.Name)
+		} else if taken("tables/"+t.id, "table "+last.Project+"/"+last.Name) {
+			t.versions = nil
 			continue
 		}
 		if err := t.fill(i, r.res); err != nil {
@@ -200,7 +258,12 @@ func (r *rebuilding) fill(i *catalog.Importer) error {
 			r.res.Slices++
 		}
 	}
-	for _, c := range sortedByID(r.cubes, func(c *cubeFiles) string { return c.id }) {
+	cubes := sortedByID(r.cubes, func(c *cubeFiles) string { return c.id })
+	slices.SortStableFunc(cubes, func(a, b *cubeFiles) int { return cmp.Compare(b.made, a.made) })
+	for _, c := range cubes {
+		if last := c.last(); !c.dropped && last != nil && taken("cubes/"+c.id, "cube "+last.Project+"/"+last.Name) {
+			continue
+		}
 		if err := r.fillCube(i, c); err != nil {
 			return fmt.Errorf("cube %s: %w", c.id, err)
 		}

@@ -3,6 +3,7 @@ package builder
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -21,8 +22,13 @@ type cubeFiles struct {
 	versions map[int]*cube.Cube
 	found    []foundManifest
 	chosen   []foundManifest
-	attempt  int64 // highest in a name
-	number   int64 // highest in a manifest
+	attempt  int64              // highest in a name
+	number   int64              // highest in a manifest
+	made     int64              // us, when its first file was written
+	given    []foundManifest    // of segments that were given up, higher attempts first
+	markers  map[string]dropped // by folder of the segment
+	front    catalog.Front      // of the highest revision that a file names
+	dropped  bool
 }
 
 type foundManifest struct {
@@ -46,10 +52,15 @@ func (r *rebuilding) manifests(ctx context.Context) error {
 		}
 		c := r.cube(cubeID)
 		c.attempt = max(c.attempt, attempt)
+		folder := segmenter.SegmentFolder(cubeID, id, attempt)
+		if rest == segmenter.DroppedName {
+			if err := r.marker(ctx, c, folder, o.Key); err != nil {
+				return err
+			}
+		}
 		if rest != segmenter.ManifestName {
 			continue
 		}
-		folder := segmenter.SegmentFolder(cubeID, id, attempt)
 		m, err := b.readManifest(ctx, folder)
 		var final *FinalError
 		if errors.As(err, &final) {
@@ -60,15 +71,45 @@ func (r *rebuilding) manifests(ctx context.Context) error {
 			return err
 		}
 		c.number = max(c.number, m.Number)
+		c.frontOf(m.Notes[frontNote])
+		c.tableID = m.TableID
 		c.found = append(c.found, foundManifest{Manifest: m, folder: folder, size: o.Size, modTime: o.ModTime.UnixMicro()})
 	}
 	r.named = map[string]string{}
 	for _, c := range r.cubes {
+		if c.dropped {
+			continue
+		}
 		if err := r.choose(ctx, c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// marker reads what is said of a segment that was given up. That it is there is what counts, whatever is in it.
+func (r *rebuilding) marker(ctx context.Context, c *cubeFiles, folder, key string) error {
+	text, err := r.read(ctx, key, maxDefinitionBytes)
+	if err != nil {
+		return err
+	}
+	var d dropped
+	if err := json.Unmarshal(text, &d); err != nil {
+		r.ignore("%s: %v: its segment was dropped, but why is not known", key, err)
+	}
+	c.markers[folder] = d
+	if d.Front != nil && d.Front.Revision >= c.front.Revision {
+		c.front = *d.Front
+	}
+	return nil
+}
+
+// frontOf takes in what a manifest notes; one of an older program notes nothing.
+func (c *cubeFiles) frontOf(note json.RawMessage) {
+	var f catalog.Front
+	if json.Unmarshal(note, &f) == nil && f.Revision > c.front.Revision {
+		c.front = f
+	}
 }
 
 func (r *rebuilding) choose(ctx context.Context, c *cubeFiles) error {
@@ -77,6 +118,19 @@ func (r *rebuilding) choose(ctx context.Context, c *cubeFiles) error {
 	for _, m := range c.found {
 		if by, ok := replaced[m.SegmentID]; ok {
 			r.ignore("%s: %s has replaced it", m.folder, by)
+			continue
+		}
+		// Whatever is older than one that was given up had gone before it, even if that one's offsets were built anew in part.
+		if i := slices.IndexFunc(c.given, func(o foundManifest) bool { return o.Range.Overlaps(m.Range) }); i >= 0 {
+			r.ignore("%s: %s had its offsets and was dropped", m.folder, c.given[i].folder)
+			continue
+		}
+		if d, ok := c.markers[m.folder]; ok {
+			r.ignore("%s: %s", m.folder, cmp.Or(d.Reason, "it was dropped"))
+			c.given = append(c.given, m)
+			if err := r.takeIn(c, m); err != nil {
+				return err
+			}
 			continue
 		}
 		i := slices.IndexFunc(c.chosen, func(o foundManifest) bool { return o.Number == m.Number || o.Range.Overlaps(m.Range) })
@@ -93,22 +147,27 @@ func (r *rebuilding) choose(ctx context.Context, c *cubeFiles) error {
 			continue
 		}
 		c.chosen = append(c.chosen, m)
-		c.tableID = m.TableID
 		for _, x := range m.Replaces {
 			replaced[x.SegmentID] = m.folder
 		}
-		for _, in := range m.Inputs {
-			r.named[in.Key] = in.SHA256
-		}
-		if c.versions[m.DefinitionVersion] == nil {
-			def, err := cubeDefinition(m.Manifest)
-			if err != nil {
-				return err
-			}
-			c.versions[m.DefinitionVersion] = def
+		if err := r.takeIn(c, m); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// takeIn notes what a manifest that was in force says beside its segment.
+func (r *rebuilding) takeIn(c *cubeFiles, m foundManifest) error {
+	for _, in := range m.Inputs {
+		r.named[in.Key] = in.SHA256
+	}
+	if c.versions[m.DefinitionVersion] != nil {
+		return nil
+	}
+	def, err := cubeDefinition(m.Manifest)
+	c.versions[m.DefinitionVersion] = def
+	return err
 }
 
 // damaged says what of a segment's own files is not as its manifest says.
@@ -143,15 +202,20 @@ func (r *rebuilding) fillCube(i *catalog.Importer, c *cubeFiles) error {
 		in.TableID = r.tableOf(last)
 	}
 	t := r.tables[in.TableID]
-	if t == nil || len(t.versions) == 0 {
+	if t == nil || len(t.versions) == 0 || (t.dropped && !c.dropped) {
 		r.ignore("cube %s: its table %s was not found", last.Name, last.Table)
 		return nil
 	}
+	in.Start, in.Revision, in.Dropped = c.front.Ranges, c.front.Revision, c.dropped
 	for _, m := range c.chosen {
 		in.Start = segmenter.LowerFront(in.Start, m.Range, nil)
 	}
 	if err := i.Cube(in); err != nil {
 		return err
+	}
+	if c.dropped {
+		r.ignore("cubes/%s: cube %s was dropped", c.id, last.Name)
+		return nil
 	}
 	r.res.Cubes++
 	slices.SortFunc(c.chosen, func(a, b foundManifest) int { return cmp.Compare(a.Number, b.Number) })
@@ -175,10 +239,21 @@ func (r *rebuilding) fillCube(i *catalog.Importer, c *cubeFiles) error {
 	return nil
 }
 
+// last is the newest definition; nil: there is none.
+func (c *cubeFiles) last() *cube.Cube {
+	var last *cube.Cube
+	for v, def := range c.versions {
+		if last == nil || v > last.Version {
+			last = def
+		}
+	}
+	return last
+}
+
 // tableOf finds the table of a cube that has no segment.
 func (r *rebuilding) tableOf(def *cube.Cube) string {
 	for id, t := range r.tables {
-		if n := len(t.versions); n > 0 && t.versions[n-1].Name == def.Table && t.versions[n-1].Project == def.Project {
+		if n := len(t.versions); n > 0 && !t.dropped && t.versions[n-1].Name == def.Table && t.versions[n-1].Project == def.Project {
 			return id
 		}
 	}

@@ -18,6 +18,8 @@ import (
 type tableFiles struct {
 	id          string
 	versions    []*cube.Table
+	made        int64 // us, when its first file was written
+	dropped     bool
 	candidates  []rowFile
 	quarantine  map[string]blob.Object
 	extra       []rowFile // supplements
@@ -48,6 +50,9 @@ func (r *rebuilding) ledgers(ctx context.Context) error {
 		}
 	}
 	for _, t := range sortedByID(r.tables, func(t *tableFiles) string { return t.id }) {
+		if t.dropped {
+			continue
+		}
 		for _, f := range r.tiling(t) {
 			row, err := r.row(ctx, t, f)
 			var format *stage.FormatError
@@ -195,6 +200,9 @@ func (r *rebuilding) footer(ctx context.Context, f rowFile) (stage.Footer, error
 // supplements chooses those whose offsets are all still quarantined: named ones first, then the highest number.
 func (r *rebuilding) supplements(ctx context.Context) error {
 	for _, t := range r.tables {
+		if t.dropped {
+			continue
+		}
 		slices.SortFunc(t.extra, func(a, b rowFile) int {
 			_, first := r.named[a.Object.Key]
 			_, second := r.named[b.Object.Key]
@@ -285,6 +293,9 @@ func requeue(rows []catalog.LedgerEntry, left map[segmenter.PartitionRange]segme
 func (t *tableFiles) fill(i *catalog.Importer, res *Rebuilt) error {
 	if err := i.Table(t.versions, t.requeue+1); err != nil {
 		return err
+	}
+	if t.dropped {
+		return i.DropTable(t.id)
 	}
 	res.Tables++
 	for n, e := range t.rows {

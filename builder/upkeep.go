@@ -22,6 +22,7 @@ type maintainer struct {
 	due      *dueQueue             // the others, when recheck is over
 	gone     map[goneKey]goneSegment
 	stored   map[string]int // versions of definitions that are in the store
+	marked   int64          // revision of cubes up to which all tombstones are in the store
 }
 
 // keptCube is a cube as the pass knows it.
@@ -73,11 +74,17 @@ func newMaintainer() *maintainer {
 func (b *Builder) planMaintenance(ctx context.Context, _ scheduler.Task) ([]scheduler.Submission, error) {
 	m := b.upkeep
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := b.keptCubes(ctx, m); err != nil {
+	err := b.keptCubes(ctx, m)
+	spawn := maintainTasks(m, func(keptCube) bool { return true })
+	revision, marked := m.revision, m.marked
+	m.mu.Unlock()
+	if err != nil {
 		return nil, err
 	}
-	return maintainTasks(m, func(keptCube) bool { return true }), nil
+	if revision != marked {
+		b.markAll(ctx, revision)
+	}
+	return spawn, nil
 }
 
 // planRefresh asks for the maintenance of cubes whose tables have changed events: a requeue, or offsets read again.

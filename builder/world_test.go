@@ -266,8 +266,10 @@ func (w *world) segments() (list []string) {
 	for s, err := range w.cat.Segments(w.t.Context(), catalog.SegmentQuery{CubeID: w.cube.ID}) {
 		must(w.t, err)
 		line := fmt.Sprintf("%d %s %s %d events", s.Number, s.State, s.Range, s.Events)
-		if j := w.job(s.JobID); j.Problem != "" {
-			w.t.Logf("job %d of segment %d: %s", j.ID, s.Number, j.Problem)
+		if s.JobID != 0 { // of a rebuilt catalog: no job is known
+			if j := w.job(s.JobID); j.Problem != "" {
+				w.t.Logf("job %d of segment %d: %s", j.ID, s.Number, j.Problem)
+			}
 		}
 		list = append(list, line)
 	}

@@ -40,7 +40,10 @@ func (c *cubeRun) proveSegment(ctx context.Context, s *catalog.SegmentEntry, obj
 	if !c.sameAsRow(s, m, size) {
 		return nil
 	}
-	named := map[string]bool{folderOf(s) + "/" + segmenter.ManifestName: true}
+	named := map[string]bool{
+		folderOf(s) + "/" + segmenter.ManifestName: true,
+		folderOf(s) + "/" + segmenter.DroppedName:  true, // a catalog that was restored from before the drop
+	}
 	for _, f := range m.Files {
 		named[f.Key] = true
 		if err := c.segmentFile(ctx, s, f); err != nil {

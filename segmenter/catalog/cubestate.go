@@ -70,15 +70,15 @@ func (c *Catalog) PurgeCube(ctx context.Context, project, name, by string) error
 		if err != nil {
 			return err
 		}
-		if err := t.purge(r, "purged by "+by); err != nil {
+		if err := t.purge(r, retiring{"purged by " + by, true}); err != nil {
 			return err
 		}
 		return t.touch(r.id)
 	})
 }
 
-func (t *tx) purge(r *cubeRow, reason string) error {
-	if err := t.cancelJobs(r.id, reason); err != nil {
+func (t *tx) purge(r *cubeRow, why retiring) error {
+	if err := t.cancelJobs(r.id, why.reason); err != nil {
 		return err
 	}
 	for _, query := range []string{
@@ -89,8 +89,8 @@ func (t *tx) purge(r *cubeRow, reason string) error {
 			return err
 		}
 	}
-	_, err := t.exec(`UPDATE segments SET state = 'retired', retired_us = $2, retire_reason = $3
-		WHERE cube_id = $1 AND state = 'ready'`, r.id, now(), reason)
+	_, err := t.exec(`UPDATE segments SET state = 'retired', retired_us = $2, retire_reason = $3, given_up = $4
+		WHERE cube_id = $1 AND state = 'ready'`, r.id, now(), why.reason, flag(why.givenUp))
 	return err
 }
 
@@ -102,10 +102,14 @@ func (c *Catalog) DropCube(ctx context.Context, project, name, by string) error 
 		if err != nil {
 			return err
 		}
-		if err := t.purge(r, "the cube was dropped by "+by); err != nil {
+		if err := t.purge(r, retiring{reason: "the cube was dropped by " + by}); err != nil {
 			return err
 		}
 		if _, err := t.exec(`UPDATE cubes SET dropped_us = $2 WHERE id = $1`, r.id, now()); err != nil {
+			return err
+		}
+		// Its own tombstone says it for all.
+		if _, err := t.exec(`UPDATE segments SET given_up = 0 WHERE cube_id = $1 AND given_up = 1`, r.id); err != nil {
 			return err
 		}
 		return t.touch(r.id)

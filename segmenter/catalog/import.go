@@ -93,6 +93,12 @@ func (i *Importer) Table(versions []*cube.Table, nextRequeue int64) error {
 	return nil
 }
 
+// DropTable marks a table dropped that was stored before, so that clean-up knows its files.
+func (i *Importer) DropTable(id string) error {
+	_, err := i.t.exec(`UPDATE tables SET dropped_us = $2, marked = 1 WHERE id = $1`, id, now())
+	return err
+}
+
 // Line opens a generation of a partition at its first offset; the one before is closed where its rows end. Generations come in
 // order, from 0; epoch is the highest that was seen in a name of the partition.
 func (i *Importer) Line(tableID string, g GenerationInfo, epoch int64) error {
@@ -155,6 +161,8 @@ type CubeImport struct {
 	NextSegment int64            // above every number of a segment
 	NextEpoch   int64            // above every attempt in a name
 	Start       segmenter.Vector // its front; nil: none is known
+	Revision    int64            // no lower than any that a file names
+	Dropped     bool             // only so that clean-up knows its files; it has no segments
 }
 
 // Cube stores all versions of a cube.
@@ -170,9 +178,16 @@ func (i *Importer) Cube(m CubeImport) error {
 	if err != nil {
 		return err
 	}
-	if _, err := i.t.exec(`INSERT INTO cubes (id, project, name, table_id, version, revision, next_segment, next_epoch, checked_change, start_ranges, created_us)
-		VALUES ($1, $2, $3, $4, $5, 0, $6, $7, 0, $8, $9)`, last.ID, last.Project, last.Name, m.TableID, last.Version,
-		max(m.NextSegment, 1), max(m.NextEpoch, 1), string(front), now()); err != nil {
+	if _, err := i.t.exec(`UPDATE catalog SET cubes_revision = $1 WHERE cubes_revision < $1`, m.Revision); err != nil {
+		return err
+	}
+	dropped := int64(0)
+	if m.Dropped {
+		dropped = now()
+	}
+	if _, err := i.t.exec(`INSERT INTO cubes (id, project, name, table_id, version, revision, next_segment, next_epoch, checked_change, start_ranges, created_us, dropped_us, marked)
+		VALUES ($1, $2, $3, $4, $5, 0, $6, $7, 0, $8, $9, $10, $11)`, last.ID, last.Project, last.Name, m.TableID, last.Version,
+		max(m.NextSegment, 1), max(m.NextEpoch, 1), string(front), now(), dropped, flag(m.Dropped)); err != nil {
 		return fmt.Errorf("cube %s/%s: %w", last.Project, last.Name, err)
 	}
 	for _, v := range m.Versions {

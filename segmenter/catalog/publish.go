@@ -58,7 +58,7 @@ func (c *Catalog) Publish(ctx context.Context, p Publication) error {
 		if err := s.Validate(); err != nil {
 			return err
 		}
-		if err := t.retire(cube, s.Replaces, fmt.Sprintf("replaced by segment %d", s.Number)); err != nil {
+		if err := t.retire(cube, s.Replaces, retiring{reason: fmt.Sprintf("replaced by segment %d", s.Number)}); err != nil {
 			return err
 		}
 		if err := t.makeReady(cube, s, p); err != nil {
@@ -102,11 +102,17 @@ func (p *Publication) fill(s *segmenter.Segment) {
 	s.Events, s.MinTimeUs, s.MaxTimeUs = sum.Events, sum.MinTimeUs, sum.MaxTimeUs
 }
 
+// retiring says why segments are retired, and whether nothing takes their place.
+type retiring struct {
+	reason  string
+	givenUp bool
+}
+
 // retire takes ready segments of a locked cube out of force.
-func (t *tx) retire(cube *cubeRow, numbers []int64, reason string) error {
+func (t *tx) retire(cube *cubeRow, numbers []int64, r retiring) error {
 	for _, number := range numbers {
-		n, err := t.exec(`UPDATE segments SET state = 'retired', retired_us = $3, retire_reason = $4
-			WHERE cube_id = $1 AND number = $2 AND state = 'ready'`, cube.id, number, now(), reason)
+		n, err := t.exec(`UPDATE segments SET state = 'retired', retired_us = $3, retire_reason = $4, given_up = $5
+			WHERE cube_id = $1 AND number = $2 AND state = 'ready'`, cube.id, number, now(), r.reason, flag(r.givenUp))
 		if err != nil {
 			return err
 		}
@@ -203,7 +209,7 @@ func (t *tx) giveUp(cube *cubeRow, r Retirement) error {
 	if len(ready) == 0 {
 		return nil
 	}
-	if err := t.retire(cube, ready, r.Reason); err != nil {
+	if err := t.retire(cube, ready, retiring{r.Reason, true}); err != nil {
 		return err
 	}
 	if err := t.raiseFront(cube, held, r.Expired); err != nil {

@@ -260,6 +260,10 @@ func (c *Catalog) DropTable(ctx context.Context, project, name string) error {
 		if _, err := t.exec(`UPDATE tables SET dropped_us = $2 WHERE id = $1`, id, now()); err != nil {
 			return err
 		}
+		// Whoever writes tombstones looks at cubes_revision.
+		if _, err := t.exec(`UPDATE catalog SET cubes_revision = cubes_revision + 1 WHERE one = 1`); err != nil {
+			return err
+		}
 		return t.bump()
 	})
 }

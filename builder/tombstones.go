@@ -1,0 +1,107 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// droppedFormat is the version of a marker that this code writes. docs/format/dropped.md has the fields.
+const droppedFormat = 1
+
+// dropped is a marker: what lies in its folder was given up.
+type dropped struct {
+	FormatVersion int            `json:"format_version"`
+	Kind          string         `json:"kind"` // segment, cube, table
+	ID            string         `json:"id"`   // of the segment (its hash), the cube or the table
+	Number        int64          `json:"number,omitempty"`
+	Reason        string         `json:"reason,omitempty"`
+	RetiredUs     int64          `json:"retired_us,omitempty"`
+	Front         *catalog.Front `json:"front,omitempty"` // of the segment's cube, when this was written
+}
+
+// frontNote is the note of a manifest that says where its cube began when it was built.
+const frontNote = "front"
+
+func noteFront(m *segmenter.Manifest, f catalog.Front) error {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	if m.Notes == nil {
+		m.Notes = segmenter.Notes{}
+	}
+	m.Notes[frontNote] = text
+	return nil
+}
+
+// markBatch is how many markers of segments one pass writes before it notes them.
+const markBatch = 500
+
+// markAll writes the markers of all that was dropped up to a revision of cubes. What fails is tried by the next pass.
+func (b *Builder) markAll(ctx context.Context, revision int64) {
+	for {
+		more, err := b.markSome(ctx)
+		if err != nil {
+			b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "markers of what was dropped are not all written", slog.Any("err", err))
+			return
+		}
+		if !more {
+			break
+		}
+	}
+	b.upkeep.mu.Lock()
+	defer b.upkeep.mu.Unlock()
+	b.upkeep.marked = revision
+}
+
+// markSome writes a marker for each that lacks one. The catalog came first: a marker without a drop would lose a segment,
+// a drop without a marker brings one back at worst.
+func (b *Builder) markSome(ctx context.Context) (more bool, err error) {
+	u, err := b.o.Catalog.Unmarked(ctx, markBatch)
+	if err != nil || len(u.Tables)+len(u.Cubes)+len(u.Segments) == 0 {
+		return false, err
+	}
+	for _, id := range u.Tables {
+		if err := b.mark(ctx, "tables/"+id, dropped{Kind: "table", ID: id}); err != nil {
+			return false, err
+		}
+	}
+	for _, id := range u.Cubes {
+		if err := b.mark(ctx, "cubes/"+id, dropped{Kind: "cube", ID: id}); err != nil {
+			return false, err
+		}
+	}
+	for _, s := range u.Segments {
+		if s.RemovedUs != 0 {
+			continue // nothing is left that could come back
+		}
+		front := u.Fronts[s.CubeID]
+		d := dropped{Kind: "segment", ID: s.ID, Number: s.Number, Reason: s.RetireReason, RetiredUs: s.RetiredUs, Front: &front}
+		if err := b.mark(ctx, segmenter.SegmentFolder(s.CubeID, s.ID, s.Attempt), d); err != nil {
+			return false, err
+		}
+	}
+	return u.More, b.o.Catalog.Marked(ctx, u)
+}
+
+// mark writes a marker. One that is there is as good: that it is there is what counts, and its front is of an earlier moment.
+func (b *Builder) mark(ctx context.Context, folder string, d dropped) error {
+	d.FormatVersion = droppedFormat
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	key := folder + "/" + segmenter.DroppedName
+	if err := b.o.Store.Create(ctx, key, bytes.NewReader(append(text, '\n'))); err != nil && !errors.Is(err, blob.ErrExists) {
+		return fmt.Errorf("write marker %s: %w", key, err)
+	}
+	return nil
+}
