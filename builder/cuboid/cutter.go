@@ -15,6 +15,8 @@ type weigher interface {
 // Cutter cuts the rows of a cuboid into row groups: where one ends depends on the rows alone, not on the parts that they
 // come in (U2). The zero value is ready. One Cutter is for one cuboid.
 type Cutter struct {
+	Rows int // of a group; default and at most GroupRows
+
 	parts []cells.Part
 	rows  int
 	bytes int
@@ -23,19 +25,23 @@ type Cutter struct {
 // Add takes rows that follow those before and returns the groups that are complete now: the parts of each.
 func (c *Cutter) Add(p cells.Part) (groups [][]cells.Part) {
 	weights := weightsOf(p)
+	most := GroupRows
+	if c.Rows > 0 {
+		most = min(most, c.Rows)
+	}
 	from := p.From
 	for i := p.From; i < p.To; i++ {
 		c.rows++
 		if weights != nil {
 			c.bytes += weights[i-p.From]
 		}
-		if c.rows < GroupRows && c.bytes < GroupBytes {
+		if c.rows < most && c.bytes < GroupBytes {
 			continue
 		}
 		c.parts = append(c.parts, cells.Part{Cells: p.Cells, From: from, To: i + 1})
 		groups = append(groups, c.parts)
 		from = i + 1
-		*c = Cutter{}
+		*c = Cutter{Rows: c.Rows}
 	}
 	if from < p.To {
 		c.parts = append(c.parts, cells.Part{Cells: p.Cells, From: from, To: p.To})

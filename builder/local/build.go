@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/builder"
 	"github.com/tidemarkdb/tidemark/builder/cells"
+	"github.com/tidemarkdb/tidemark/builder/cuboid"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 )
 
@@ -63,7 +64,7 @@ func (b *build) fromEvents(ctx context.Context, o *output) error {
 		}
 	}}
 	l.make = func(ctx context.Context, n, parent *node) error {
-		err := b.compute(ctx, func() error { return b.child(ctx, o, n, parent) })
+		err := b.merging(ctx, min(len(parent.kept.runs[0].parts), b.e.size.fanIn)*b.e.size.frameRows, func() error { return b.child(ctx, o, n, parent) })
 		progress(made.Add(1), int64(len(b.nodes)-1))
 		return err
 	}
@@ -86,7 +87,18 @@ func (b *build) base(ctx context.Context, o *output) error {
 	}
 	b.in.Logf("%d blocks of events became %d cells; %d blocks were left by an earlier attempt", len(runs), rowsOf(runs), b.reused)
 	progress := b.in.Step("merge the base cuboid", "rows")
-	return b.compute(ctx, func() error { return b.mergeRuns(ctx, o, n, runs, progress) })
+	return b.merging(ctx, min(len(runs), b.e.size.fanIn)*b.e.size.frameRows, func() error { return b.mergeRuns(ctx, o, n, runs, progress) })
+}
+
+// merging runs f, which holds so many rows of its sources, when there is a thread and memory for it.
+func (b *build) merging(ctx context.Context, held int, f func() error) error {
+	held += 3*b.e.size.stepRows + 2*b.e.size.groupRows
+	need := int64(held * (cellBytes + len(b.layout.Measures)*eventStateSize))
+	if err := b.e.mem.work(ctx, need); err != nil {
+		return err
+	}
+	defer b.e.mem.worked(need)
+	return b.compute(ctx, f)
 }
 
 // again gives the output a cuboid that is kept already.
@@ -154,9 +166,10 @@ func (b *build) readEvents(ctx context.Context) ([]*store, error) {
 	return runs, nil
 }
 
-// Bytes that an event takes while its block is grouped, beside its columns.
+// About the bytes that an event takes while its block is grouped, beside its columns, and a cell while it is merged.
 const (
 	eventBytes     = 64 // keys, groups
+	cellBytes      = 32 // keys, codes
 	eventStateSize = 16 // a measure
 )
 
@@ -252,10 +265,10 @@ func (b *build) reduce(ctx context.Context, n *node, list []*store) ([]*store, e
 	}
 }
 
-// merged merges sources and gives the cells in frames of size rows.
+// merged merges sources and gives the cells in frames of at most size rows.
 func (b *build) merged(ctx context.Context, mask uint64, sources []source, size int, give func(*cells.Cells) error) error {
 	m := newMerger(b.layout, mask, sources, b.e.size)
-	f := &framer{layout: b.layout, size: size, give: give}
+	f := &framer{layout: b.layout, cut: cuboid.Cutter{Rows: size}, give: give}
 	for {
 		p, err := m.next(ctx)
 		if err != nil {

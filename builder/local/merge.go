@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
+	"github.com/tidemarkdb/tidemark/builder/cuboid"
 )
 
 // merger merges sources: cells of equal keys fold in the order of the sources, whatever the batches they come in (L1). It
@@ -133,44 +134,41 @@ func (l *lane) take(parts []cells.Part, bound *cells.Cells, at int) []cells.Part
 	return parts
 }
 
-// framer cuts cells that follow each other into frames of exactly size rows, but for the last. Their dictionaries hold only
-// what their rows have.
+// framer cuts cells that follow each other into frames: those of a cuboid are its row groups (L1). Their dictionaries hold
+// only what their rows have.
 type framer struct {
 	layout *cells.Layout
-	size   int
+	cut    cuboid.Cutter
 	give   func(*cells.Cells) error
-	held   []cells.Part
-	rows   int
 }
 
 func (f *framer) add(p cells.Part) error {
-	for p.From < p.To {
-		n := min(f.size-f.rows, p.To-p.From)
-		f.held, f.rows = append(f.held, cells.Part{Cells: p.Cells, From: p.From, To: p.From + n}), f.rows+n
-		p.From += n
-		if f.rows < f.size {
-			return nil
-		}
-		if err := f.flush(); err != nil {
+	for _, parts := range f.cut.Add(p) {
+		if err := f.frame(parts); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// flush gives what is held as a frame.
+// flush gives what is left as a frame.
 func (f *framer) flush() error {
-	if f.rows == 0 {
+	parts := f.cut.Rest()
+	f.cut = cuboid.Cutter{Rows: f.cut.Rows}
+	if len(parts) == 0 {
 		return nil
 	}
-	first := f.held[0]
-	c := first.Cells
-	if len(f.held) > 1 || first.To-first.From < c.Len() {
-		var err error
-		if c, err = f.layout.Combine(c.Mask, f.held...); err != nil {
-			return err
-		}
+	return f.frame(parts)
+}
+
+func (f *framer) frame(parts []cells.Part) error {
+	first := parts[0]
+	if len(parts) == 1 && first.To-first.From == first.Cells.Len() {
+		return f.give(first.Cells)
 	}
-	f.held, f.rows = nil, 0
+	c, err := f.layout.Combine(first.Cells.Mask, parts...)
+	if err != nil {
+		return err
+	}
 	return f.give(c)
 }

@@ -79,7 +79,7 @@ func (s *store) spill(c *cells.Cells) error {
 				return err
 			}
 		}
-		s.buf = appendCells(s.buf[:0], s.b.layout, piece)
+		s.buf = piece.Append(s.buf[:0])
 		if err := s.file.add(s.buf, piece.Len()); err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func (p *part) read(l *cells.Layout, i int) (*cells.Cells, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := decodeCells(data, l)
+	c, err := l.Decode(data)
 	if err != nil {
 		return nil, p.file.wrap(err)
 	}

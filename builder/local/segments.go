@@ -42,7 +42,7 @@ func (b *build) mergeSegments(ctx context.Context, o *output) error {
 		}
 		n.above = false // nothing is made of it
 		g.Go(func() error {
-			err := b.compute(merging, func() error { return b.mergeCuboid(merging, o, n, readers) })
+			err := b.merging(merging, b.heldOf(n), func() error { return b.mergeCuboid(merging, o, n, readers) })
 			progress(made.Add(1), int64(len(b.nodes)))
 			return err
 		})
@@ -54,6 +54,18 @@ func (b *build) mergeSegments(ctx context.Context, o *output) error {
 		return context.Cause(ctx)
 	}
 	return nil
+}
+
+// heldOf counts the rows that a merge holds of all segments: a row group of each.
+func (b *build) heldOf(n *node) (rows int) {
+	for _, m := range b.in.Merged {
+		for _, e := range m.Cuboids {
+			if uint64(e.Cuboid) == n.mask {
+				rows += int(min(e.Rows, int64(b.e.size.groupRows)))
+			}
+		}
+	}
+	return rows
 }
 
 // mergeCuboid merges one cuboid of all segments.

@@ -41,7 +41,7 @@ func (s *memSink) write(_ context.Context, mask uint64, g encoded) error {
 		return fmt.Errorf("cells of %b in cuboid %b", c.Mask, mask)
 	}
 	s.groups[mask] = append(s.groups[mask], c)
-	s.sum.Write(appendCells(nil, s.b.layout, c))
+	s.sum.Write(c.Append(nil))
 	return nil
 }
 
