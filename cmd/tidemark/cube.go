@@ -21,7 +21,7 @@ func (a *app) cubeCommand() *cobra.Command {
 	c.Example = `  tidemark cube apply -f clicks_cube.yaml      make it, or change it
   tidemark cube list                           all cubes with their segments summed up
   tidemark segment list clicks_cube            its segments`
-	c.AddCommand(a.cubeApply(), a.cubeList(), a.cubeShow(), a.cubeDrop(), a.cubeClone(), a.cubeEnable(), a.cubeDisable(),
+	c.AddCommand(a.cubeApply(), a.cubePlan(), a.cubeList(), a.cubeShow(), a.cubeDrop(), a.cubeClone(), a.cubeEnable(), a.cubeDisable(),
 		a.cubePurge(), a.cubeRollback(), a.cubeImport(), a.cubeExport())
 	return c
 }

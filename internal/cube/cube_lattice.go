@@ -19,6 +19,16 @@ func (c *Cube) Cuboids() ([]uint64, error) {
 	return c.lattice().masks(), nil
 }
 
+// GroupCuboids returns how many cuboids each of the cube's groups has by itself; one group of all
+// dimensions where none is written. Groups may share cuboids. The cube must be valid.
+func (c *Cube) GroupCuboids() []uint64 {
+	var out []uint64
+	for _, g := range c.lattice().groups {
+		out = append(out, g.count(g.limit))
+	}
+	return out
+}
+
 // lattice is the groups of a cube as bits.
 type lattice struct {
 	names  []string // of bits from the highest down: the row key

@@ -14,6 +14,10 @@ func (s *Server) cubeRoutes() []route {
 			query: []param{text("project", "only of this project")},
 		},
 		{method: "PUT", path: "/cubes", summary: "make or change a cube", body: cube.Cube{}, answer: AppliedCube{}, handle: s.applyCube, query: apply},
+		{
+			method: "POST", path: "/cubes/plan", summary: "what a build of a definition would make, by a sample of staged events", body: cube.Cube{},
+			answer: CubePlan{}, handle: s.cubePlan, query: inProject(number("events", "to estimate for; default: all that are staged")),
+		},
 		{method: "PUT", path: one, summary: "make or change a cube", body: cube.Cube{}, answer: AppliedCube{}, handle: s.applyCube, query: apply},
 		{
 			method: "GET", path: one, summary: "a cube with its definition", answer: Cube{}, handle: s.showCube,
