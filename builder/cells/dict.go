@@ -76,7 +76,7 @@ func mergeWords(ds []*Dict, codes [][]uint32) *Dict {
 	for _, d := range ds {
 		words = appendOrdered(words, &d.Values, 0, d.Values.Len())
 	}
-	groups, distinct := group64(words, 64)
+	groups, distinct := groupWords(words)
 	at := 0
 	for k, d := range ds {
 		codes[k] = make([]uint32, d.Len())

@@ -148,7 +148,7 @@ func sortCentroids(cs []centroid) {
 	for i, c := range cs {
 		words[i] = orderFloat(c.mean)
 	}
-	groups, distinct := group64(words, 64)
+	groups, distinct := groupWords(words)
 	at := make([]uint32, len(distinct)+1)
 	for _, g := range groups {
 		at[g+1]++

@@ -147,7 +147,7 @@ func (b *dimBuilder) word(w uint64) (code uint32) {
 func (b *dimBuilder) done() (*Dict, []uint32) {
 	d := &Dict{stage.Column{Kind: b.kind}}
 	if inWords(b.kind) {
-		ranks, sorted := group64(b.words, 64)
+		ranks, sorted := groupWords(b.words)
 		for _, w := range sorted {
 			appendWord(&d.Values, w)
 		}

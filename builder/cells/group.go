@@ -3,6 +3,7 @@ package cells
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // Group finds equal keys: distinct are the keys there are, ascending, and groups[i] is the place of key i among them.
@@ -67,15 +68,26 @@ func group64(keys []uint64, width int) (groups []uint32, distinct []uint64) {
 	if groups, distinct, ok := groupSorted(keys); ok {
 		return groups, distinct
 	}
-	switch {
-	case width <= bits.Len(uint(n))+directBits:
+	if width <= bits.Len(uint(n))+directBits {
 		return groupDirect(keys, width)
-	case n >= hashTrial:
-		if groups, distinct, ok := groupHash(keys, width); ok {
-			return groups, distinct
-		}
 	}
 	return groupRadix(keys, width)
+}
+
+// groupWords groups words of any size; it overwrites them. Those of one column often share their upper bits.
+func groupWords(words []uint64) (groups []uint32, distinct []uint64) {
+	if len(words) == 0 {
+		return nil, nil
+	}
+	low, high := slices.Min(words), slices.Max(words)
+	for i := range words {
+		words[i] -= low
+	}
+	groups, distinct = group64(words, bits.Len64(high-low))
+	for i := range distinct {
+		distinct[i] += low
+	}
+	return groups, distinct
 }
 
 // groupSorted groups keys that ascend; of others it says so as soon as it sees it.
@@ -100,7 +112,7 @@ func groupSorted(keys []uint64) (groups []uint32, distinct []uint64, ok bool) {
 }
 
 // directBits is how many times more possible keys than rows (as a power of two) a bit for each is still the fastest.
-const directBits = 4
+const directBits = 6
 
 // groupDirect has a bit for every possible key; a key's place is the number of bits set before its own.
 func groupDirect(keys []uint64, width int) (groups []uint32, distinct []uint64) {
@@ -130,33 +142,10 @@ func groupDirect(keys []uint64, width int) (groups []uint32, distinct []uint64) 
 	return groups, distinct
 }
 
-// hashTrial is from how many keys on hashing is tried: on the first of them, and only where they repeat it goes on.
-const hashTrial = 1 << 14
-
 // slot is a key of a hash table with its place in order of appearance, plus one; 0: empty.
 type slot struct {
 	key uint64
 	id  uint32
-}
-
-// groupHash groups with open addressing, which beats sorting where keys repeat; ok is false where they do not.
-func groupHash(keys []uint64, width int) (groups []uint32, distinct []uint64, ok bool) {
-	groups = make([]uint32, len(keys))
-	slots := make([]slot, hashTrial)
-	for i, k := range keys {
-		if 2*len(distinct) >= len(slots) {
-			slots = rehash(distinct, 4*len(slots))
-		}
-		if i&(hashTrial-1) == hashTrial-1 && len(distinct) > i/3 {
-			return nil, nil, false
-		}
-		groups[i], distinct = find(slots, distinct, k)
-	}
-	ranks, sorted := groupRadix(distinct, width)
-	for i, g := range groups {
-		groups[i] = ranks[g]
-	}
-	return groups, sorted, true
 }
 
 func hashWord(k uint64) uint64 {

@@ -235,7 +235,7 @@ func TestGroup(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		width := rapid.SampledFrom([]int{0, 1, 7, 12, 20, 33, 50, 64}).Draw(r, "width")
 		repeat := rapid.SampledFrom([]int{1, 2, 9}).Draw(r, "repeat")
-		n := rapid.SampledFrom([]int{0, 1, 2, 40, 5000, hashTrial + 100, 4 * hashTrial}).Draw(r, "n")
+		n := rapid.SampledFrom([]int{0, 1, 2, 40, 5000, 1 << 15}).Draw(r, "n")
 		seed := rapid.Uint64().Draw(r, "seed")
 		keys := make([]uint64, n)
 		for i := range keys {
@@ -247,6 +247,8 @@ func TestGroup(t *testing.T) {
 		ways := map[string]func() ([]uint32, []uint64){
 			"group64": func() ([]uint32, []uint64) { return group64(keys, width) },
 			"radix":   func() ([]uint32, []uint64) { return groupRadix(keys, width) },
+			"wide":    func() ([]uint32, []uint64) { return groupWide(keys, width) },
+			"words":   func() ([]uint32, []uint64) { return groupWords(slices.Clone(keys)) },
 			"sorted":  func() ([]uint32, []uint64) { return group64(want, width) },
 		}
 		if width <= 20 {

@@ -2,6 +2,7 @@ package cells
 
 import (
 	"bytes"
+	"math/bits"
 	"slices"
 
 	"github.com/tidemarkdb/tidemark/ingest/stage"
@@ -169,25 +170,26 @@ func (s *tops[W]) settle() {
 // gather adds up the entries of each state by value, floors not counted, and returns them with their states, ascending.
 func (s *tops[W]) gather() (all []entry[W], groups []uint32) {
 	n := len(s.of) + len(s.waitFor)
+	tupleBits := bits.Len(uint(s.tuples.len()))
 	keys := make([]uint64, 0, n)
 	flat := make([]entry[W], 0, n)
 	for g := range s.n {
 		for _, e := range s.get(g) {
 			flat = append(flat, entry[W]{e.tuple, e.sum.minus(s.floors[g]), e.err.minus(s.floors[g])})
-			keys = append(keys, uint64(g)<<32|uint64(e.tuple))
+			keys = append(keys, uint64(g)<<tupleBits|uint64(e.tuple))
 		}
 	}
 	for i, e := range s.waitFor {
 		flat = append(flat, e)
-		keys = append(keys, uint64(s.waitGroups[i])<<32|uint64(e.tuple))
+		keys = append(keys, uint64(s.waitGroups[i])<<tupleBits|uint64(e.tuple))
 	}
-	places, distinct := group64(keys, 64)
+	places, distinct := group64(keys, tupleBits+bits.Len(uint(s.n)))
 	all, groups = make([]entry[W], len(distinct)), make([]uint32, len(distinct))
 	for i, p := range places {
 		all[p].sum, all[p].err = all[p].sum.plus(flat[i].sum), all[p].err.plus(flat[i].err)
 	}
 	for i, key := range distinct {
-		all[i].tuple, groups[i] = uint32(key), uint32(key>>32)
+		all[i].tuple, groups[i] = uint32(key&(1<<tupleBits-1)), uint32(key>>tupleBits)
 	}
 	return all, groups
 }
