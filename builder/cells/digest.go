@@ -23,7 +23,7 @@ func (digestKind) columns(m *Measure) []ColumnSpec {
 }
 
 func (digestKind) make(m *Measure, n int) States {
-	return &digests{compression: m.Compression, n: n, ends: make([]uint32, n)}
+	return &digests{compression: m.Compression, lists: newLists[centroid](n)}
 }
 
 func (digestKind) lift(m *Measure) lifter {
@@ -49,31 +49,19 @@ type centroid struct {
 	weight uint64
 }
 
-// digests have centroids one state after the other, ascending by mean within each. Those of events are in single: one
-// value each, none where it is NaN.
+// digests are lists of centroids, ascending by mean. Those of events are in single: one value each, but where a bit of none
+// is set.
 type digests struct {
+	lists[centroid]
 	compression int
-	single      []float64
-	n           int
-	ends        []uint32
-	of          []centroid
-
-	waitGroups []uint32
-	waitFor    []centroid
+	single      []centroid
+	none        bitset
 }
 
 func (s *digests) Len() int { return max(len(s.single), s.n) }
 
 func (s *digests) MemBytes() int64 {
-	return int64(8*cap(s.single) + 4*(cap(s.ends)+cap(s.waitGroups)) + 16*(cap(s.of)+cap(s.waitFor)))
-}
-
-func (s *digests) get(i int) []centroid {
-	from := uint32(0)
-	if i > 0 {
-		from = s.ends[i-1]
-	}
-	return s.of[from:s.ends[i]]
+	return s.memBytes(16) + int64(16*cap(s.single)+8*cap(s.none))
 }
 
 func (s *digests) Fold(groups []uint32, src States, from int) error {
@@ -82,47 +70,23 @@ func (s *digests) Fold(groups []uint32, src States, from int) error {
 		panic(wrong(s, src))
 	}
 	in.settle()
-	for i, g := range groups {
-		if in.single == nil {
-			for _, c := range in.get(from + i) {
-				s.wait(g, c)
-			}
-		} else if v := in.single[from+i]; v == v {
-			s.wait(g, centroid{v, 1})
-		}
+	p := piece[centroid]{groups: groups, from: from, of: in.single, none: in.none}
+	if in.single == nil {
+		p = piece[centroid]{groups: groups, from: from, of: in.of, ends: in.ends}
 	}
-	if len(s.waitFor) > max(minWaiting, len(s.of)) {
+	s.wait(p)
+	if s.crowded() {
 		s.settle()
 	}
 	return nil
 }
 
-func (s *digests) wait(g uint32, c centroid) {
-	s.waitGroups = append(s.waitGroups, g)
-	s.waitFor = append(s.waitFor, c)
-}
-
 // settle brings what waits into the digests, in order of arrival where means are equal.
 func (s *digests) settle() {
-	if len(s.waitFor) == 0 {
+	if len(s.pieces) == 0 {
 		return
 	}
-	starts := make([]uint32, s.n+1)
-	for _, g := range s.waitGroups {
-		starts[g+1]++
-	}
-	for i := range s.n {
-		starts[i+1] += starts[i] + uint32(len(s.get(i)))
-	}
-	all := make([]centroid, starts[s.n])
-	at := slices.Clone(starts[:s.n])
-	for i := range s.n {
-		at[i] += uint32(copy(all[at[i]:], s.get(i)))
-	}
-	for k, g := range s.waitGroups {
-		all[at[g]] = s.waitFor[k]
-		at[g]++
-	}
+	all, starts := s.place()
 	kept := uint32(0)
 	for i := range s.n {
 		cs := all[starts[i]:starts[i+1]]
@@ -136,10 +100,19 @@ func (s *digests) settle() {
 		s.ends[i] = kept
 	}
 	s.of = all[:kept]
-	s.waitGroups, s.waitFor = nil, nil
 }
 
 func sortCentroids(cs []centroid) {
+	if len(cs) <= 24 {
+		for i := 1; i < len(cs); i++ {
+			c, at := cs[i], i
+			for ; at > 0 && cs[at-1].mean > c.mean; at-- {
+				cs[at] = cs[at-1]
+			}
+			cs[at] = c
+		}
+		return
+	}
 	if len(cs) < 1<<11 {
 		slices.SortStableFunc(cs, func(a, b centroid) int { return compareWords(orderFloat(a.mean), orderFloat(b.mean)) })
 		return
@@ -203,8 +176,9 @@ type digestLifter struct {
 func (l *digestLifter) add(e *events) error {
 	c := e.column(l.column)
 	for i := e.from; i < e.to; i++ {
-		v := math.NaN()
-		if c != nil && !c.IsNull(i) {
+		v := 0.0
+		null := c == nil || c.IsNull(i)
+		if !null {
 			switch c.Kind {
 			case stage.Float64:
 				v = min(max(c.Float(i), -math.MaxFloat64), math.MaxFloat64) // NaN stays
@@ -214,7 +188,11 @@ func (l *digestLifter) add(e *events) error {
 				v = float64(c.Int(i)) / l.scale
 			}
 		}
-		l.out.single = append(l.out.single, v)
+		if null || v != v {
+			l.out.none.set(len(l.out.single))
+			v = 0
+		}
+		l.out.single = append(l.out.single, centroid{v, 1})
 	}
 	return nil
 }
@@ -234,15 +212,13 @@ const (
 func (s *digests) Columns(from, to int) []stage.Column {
 	s.settle()
 	c := stage.Column{Kind: stage.Bytes, Ends: make([]uint32, 0, to-from)}
-	var one [1]centroid
 	for i := from; i < to; i++ {
 		var cs []centroid
 		switch {
 		case s.single == nil:
 			cs = s.get(i)
-		case s.single[i] == s.single[i]:
-			one[0] = centroid{s.single[i], 1}
-			cs = one[:]
+		case !s.none.has(i):
+			cs = s.single[i : i+1]
 		}
 		c.Data = s.appendDigest(c.Data, cs)
 		c.Ends = append(c.Ends, uint32(len(c.Data)))
@@ -278,7 +254,7 @@ func (s *digests) appendDigest(b []byte, cs []centroid) []byte {
 }
 
 func (digestKind) read(m *Measure, cols []stage.Column, n int) (States, error) {
-	s := &digests{compression: m.Compression, n: n, ends: make([]uint32, n)}
+	s := &digests{compression: m.Compression, lists: newLists[centroid](n)}
 	for i := range n {
 		if err := s.readDigest(cols[0].Bytes(i)); err != nil {
 			return nil, fmt.Errorf("row %d: %w", i, err)

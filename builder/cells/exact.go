@@ -62,15 +62,12 @@ func (s *idSets[T]) Fold(groups []uint32, src States, from int) error {
 		panic(wrong(s, src))
 	}
 	in.settle()
-	for i, g := range groups {
-		switch {
-		case in.single == nil:
-			s.sets.addAll(g, in.sets.get(from+i))
-		case !in.none.has(from + i):
-			s.sets.add(g, in.single[from+i])
-		}
+	p := piece[T]{groups: groups, from: from, of: in.single, none: in.none}
+	if in.single == nil {
+		p = piece[T]{groups: groups, from: from, of: in.sets.of, ends: in.sets.ends}
 	}
-	if s.sets.full() {
+	s.sets.wait(p)
+	if s.sets.crowded() {
 		s.settle()
 	}
 	return nil
@@ -99,7 +96,7 @@ func (s *idSets[T]) Columns(from, to int) []stage.Column {
 }
 
 func (s *idSets[T]) MemBytes() int64 {
-	return s.sets.memBytes() + int64(8*(cap(s.single)+cap(s.none)))
+	return s.sets.memBytes(8) + int64(8*(cap(s.single)+cap(s.none)))
 }
 
 // wordIDLifter takes whole numbers, dates, times and booleans as ids, in two's complement.

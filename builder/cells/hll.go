@@ -42,10 +42,12 @@ func (hllKind) lift(m *Measure) lifter {
 	return &hllLifter{column: m.Column, precision: m.Precision}
 }
 
-// sketches have coupons in sets, or registers. Sketches of events are in single: one coupon each, 0 where there is none.
+// sketches have coupons in sets, or registers. Sketches of events are in single: one coupon each, but where a bit of none
+// is set.
 type sketches struct {
 	precision int
 	single    []uint32
+	none      bitset
 	sets      sets[uint32]
 	settled   bool
 	dense     []uint32 // 1 + the place in registers of a state that has any, else 0; nil: none has
@@ -55,7 +57,7 @@ type sketches struct {
 func (s *sketches) Len() int { return max(len(s.single), s.sets.n) }
 
 func (s *sketches) MemBytes() int64 {
-	return s.sets.memBytes() + int64(4*(cap(s.single)+cap(s.dense))+cap(s.registers))
+	return s.sets.memBytes(4) + int64(4*(cap(s.single)+cap(s.dense))+8*cap(s.none)+cap(s.registers))
 }
 
 func (s *sketches) isDense(i int) bool { return s.dense != nil && s.dense[i] != 0 }
@@ -67,17 +69,20 @@ func (s *sketches) registersOf(i int) []byte {
 }
 
 // densify gives state i registers, with no coupon in them.
-func (s *sketches) densify(i int) {
+func (s *sketches) densify(i int) []byte {
 	if s.dense == nil {
 		s.dense = make([]uint32, s.sets.n)
 	}
 	s.registers = append(s.registers, make([]byte, 1<<s.precision)...)
 	s.dense[i] = uint32(len(s.registers) >> s.precision)
+	return s.registersOf(i)
 }
 
-func raise(registers []byte, coupon uint32) {
-	r := &registers[coupon&uint32(len(registers)-1)]
-	*r = max(*r, byte(coupon>>couponBits))
+func raise(registers []byte, coupons []uint32) {
+	for _, c := range coupons {
+		r := &registers[c&uint32(len(registers)-1)]
+		*r = max(*r, byte(c>>couponBits))
+	}
 }
 
 func (s *sketches) Fold(groups []uint32, src States, from int) error {
@@ -86,45 +91,23 @@ func (s *sketches) Fold(groups []uint32, src States, from int) error {
 		panic(wrong(s, src))
 	}
 	s.settled = false
-	switch {
-	case in.single != nil && s.dense == nil:
-		for i, c := range in.single[from : from+len(groups)] {
-			if c != 0 {
-				s.sets.add(groups[i], c)
-			}
-		}
-	case in.single != nil:
-		for i, c := range in.single[from : from+len(groups)] {
-			if c != 0 {
-				s.take(groups[i], in.single[from+i:from+i+1])
-			}
-		}
-	default:
-		in.settle()
+	in.settle()
+	p := piece[uint32]{groups: groups, from: from, of: in.single, none: in.none}
+	if in.single == nil {
+		p = piece[uint32]{groups: groups, from: from, of: in.sets.of, ends: in.sets.ends}
+	}
+	s.sets.wait(p)
+	if in.dense != nil {
 		for i, g := range groups {
 			if in.isDense(from + i) {
 				s.takeRegisters(int(g), in.registersOf(from+i))
-			} else {
-				s.take(g, in.sets.get(from+i))
 			}
 		}
 	}
-	if s.sets.full() {
+	if s.sets.crowded() {
 		s.settle()
 	}
 	return nil
-}
-
-// take has state g take in coupons.
-func (s *sketches) take(g uint32, coupons []uint32) {
-	if !s.isDense(int(g)) {
-		s.sets.addAll(g, coupons)
-		return
-	}
-	registers := s.registersOf(int(g))
-	for _, c := range coupons {
-		raise(registers, c)
-	}
 }
 
 func (s *sketches) takeRegisters(g int, in []byte) {
@@ -137,48 +120,61 @@ func (s *sketches) takeRegisters(g int, in []byte) {
 	}
 }
 
-// settle brings what waits into the sets, and gives registers to those that have grown too large.
+// settle brings what waits into the sets, and into registers where these grow too large or are there already.
 func (s *sketches) settle() {
 	if s.settled {
 		return
 	}
 	s.settled = true
-	s.sets.settle()
+	all, starts := s.sets.place()
 	most := maxCoupons(s.precision)
-	move := false
+	kept := uint32(0)
 	for i := range s.sets.n {
-		if n := len(s.sets.get(i)); n > most || n > 0 && s.isDense(i) {
-			move = true
-			break
+		set := all[starts[i]:starts[i+1]]
+		switch {
+		case len(set) > 0 && s.isDense(i):
+			raise(s.registersOf(i), set)
+			set = nil
+		case len(set) > most:
+			set = s.crowd(i, set, most)
+		case len(set) > 1:
+			set = sortSet(set)
 		}
-	}
-	if !move {
-		return
-	}
-	kept, from := uint32(0), uint32(0)
-	for i := range s.sets.n {
-		set := s.sets.of[from:s.sets.ends[i]]
-		from = s.sets.ends[i]
-		if len(set) > most && !s.isDense(i) {
-			s.densify(i)
-		}
-		if s.isDense(i) {
-			registers := s.registersOf(i)
-			for _, c := range set {
-				raise(registers, c)
-			}
-		} else {
-			kept += uint32(copy(s.sets.of[kept:], set))
-		}
+		kept += uint32(copy(all[kept:], set))
 		s.sets.ends[i] = kept
 	}
-	s.sets.of = s.sets.of[:kept]
+	s.sets.of = all[:kept]
+}
+
+// crowd settles coupons of which most may stay if they repeat enough; of more it makes registers and returns none.
+func (s *sketches) crowd(i int, set []uint32, most int) []uint32 {
+	seen := make([]uint32, 4<<bits.Len(uint(most)))
+	distinct := 0
+	for at, c := range set {
+		slot := c * 0x9E3779B1 >> 7 & uint32(len(seen)-1)
+		for seen[slot] != 0 && seen[slot] != c {
+			slot = (slot + 1) & uint32(len(seen)-1)
+		}
+		if seen[slot] == c {
+			continue
+		}
+		if distinct == most {
+			registers := s.densify(i)
+			raise(registers, set[:distinct])
+			raise(registers, set[at:])
+			return nil
+		}
+		seen[slot], set[distinct] = c, c
+		distinct++
+	}
+	return sortSet(set[:distinct])
 }
 
 type hllLifter struct {
 	column    string
 	precision int
 	single    []uint32
+	none      bitset
 
 	dict   *stage.Column // the last chunk's, and the coupons of its values, 0 where none was asked for yet
 	hashed []uint32
@@ -187,6 +183,7 @@ type hllLifter struct {
 func (l *hllLifter) add(e *events) error {
 	c := e.column(l.column)
 	if c == nil {
+		l.none.appendNulls(len(l.single), nil, e.from, e.to)
 		l.single = append(l.single, make([]uint32, e.to-e.from)...)
 		return nil
 	}
@@ -206,16 +203,19 @@ func (l *hllLifter) add(e *events) error {
 		default:
 			coupon = couponAt(c, i)
 		}
+		if coupon == 0 {
+			l.none.set(len(l.single))
+		}
 		l.single = append(l.single, coupon)
 	}
 	return nil
 }
 
 func (l *hllLifter) states(IDs) (States, error) {
-	return &sketches{precision: l.precision, single: l.single, settled: true}, nil
+	return &sketches{precision: l.precision, single: l.single, none: l.none, settled: true}, nil
 }
 
-func (l *hllLifter) memBytes() int64 { return int64(4 * (cap(l.single) + cap(l.hashed))) }
+func (l *hllLifter) memBytes() int64 { return int64(4*(cap(l.single)+cap(l.hashed)) + 8*cap(l.none)) }
 
 // couponAt returns the coupon of a value that is not null. Strings and wide decimals are hashed as their bytes, all others
 // as words; the empty string has none, as in DataSketches and Spark.

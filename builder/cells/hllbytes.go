@@ -35,7 +35,7 @@ func (s *sketches) Columns(from, to int) []stage.Column {
 	c := stage.Column{Kind: stage.Bytes, Ends: make([]uint32, 0, to-from)}
 	for i := from; i < to; i++ {
 		switch {
-		case s.single != nil && s.single[i] == 0:
+		case s.single != nil && s.none.has(i):
 			c.Data = s.appendCoupons(c.Data, nil)
 		case s.single != nil:
 			c.Data = s.appendCoupons(c.Data, s.single[i:i+1])

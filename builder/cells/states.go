@@ -13,8 +13,8 @@ type States interface {
 	// Len returns the number of states.
 	Len() int
 
-	// Fold has state groups[i] take in state from+i of src, in the order of i. The receiver was made by Measure.New; src
-	// stays as it is. The error is an *OverflowError, after which the receiver is of no use.
+	// Fold has state groups[i] take in state from+i of src, in the order of i. The receiver was made by Measure.New. src and
+	// groups must not change until the receiver is read: some states put the work off. The error is an *OverflowError, after which the receiver is of no use.
 	Fold(groups []uint32, src States, from int) error
 
 	// Columns returns states [from, to) as they are stored, one column for each of Measure.Columns. The caller must not

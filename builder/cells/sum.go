@@ -25,29 +25,29 @@ func (wideSumKind) columns(m *Measure) []ColumnSpec {
 }
 
 func (wideSumKind) make(m *Measure, n int) States {
-	return &wideSums{measure: m.Name, wide: make([]int128, n), nulls: full(n)}
+	return &wideSums{measure: m.Name, narrow: make([]int64, n), nulls: full(n)}
 }
 
 func (wideSumKind) lift(m *Measure) lifter {
-	return &wideSumLifter{column: m.Column, wide: m.of.kind == stage.Decimal128, out: wideSums{measure: m.Name}}
+	return &wideSumLifter{column: m.Column, out: wideSums{measure: m.Name}}
 }
 
 func (wideSumKind) read(m *Measure, cols []stage.Column, n int) (States, error) {
-	s := &wideSums{measure: m.Name, wide: make([]int128, n), nulls: bitset(cols[0].Nulls)}
-	for i := range s.wide {
-		v := int128Of(cols[0].Data[16*i:])
-		if s.nulls.has(i) {
-			continue
+	s := &wideSums{measure: m.Name, narrow: make([]int64, 0, n), nulls: bitset(cols[0].Nulls)}
+	for i := range n {
+		v := int128{}
+		if !s.nulls.has(i) {
+			v = int128Of(cols[0].Data[16*i:])
 		}
 		if !v.fits38() {
 			return nil, &OverflowError{m.Name}
 		}
-		s.wide[i] = v
+		s.append(v)
 	}
 	return s, nil
 }
 
-// wideSums are in narrow, or else in wide. A null is 0 there.
+// wideSums are in narrow while every one of them fits there, else in wide. A null is 0.
 type wideSums struct {
 	measure string
 	narrow  []int64
@@ -57,25 +57,51 @@ type wideSums struct {
 
 func (s *wideSums) Len() int { return max(len(s.narrow), len(s.wide)) }
 
+func (s *wideSums) append(v int128) {
+	if s.wide == nil && v == wide(int64(v.lo)) {
+		s.narrow = append(s.narrow, int64(v.lo))
+		return
+	}
+	s.widen()
+	s.wide = append(s.wide, v)
+}
+
+func (s *wideSums) widen() {
+	if s.wide != nil {
+		return
+	}
+	s.wide = make([]int128, len(s.narrow))
+	for i, v := range s.narrow {
+		s.wide[i] = wide(v)
+	}
+	s.narrow = nil
+}
+
 func (s *wideSums) Fold(groups []uint32, src States, from int) error {
 	in, ok := src.(*wideSums)
 	if !ok {
 		panic(wrong(s, src))
 	}
 	s.nulls.fold(groups, in.nulls, from)
+	done := 0
+	if in.wide == nil && s.wide == nil {
+		done = s.foldNarrow(groups, in.narrow[from:from+len(groups)])
+	}
+	if done == len(groups) {
+		return nil
+	}
+	s.widen()
 	fits := true
-	if in.narrow != nil {
-		for i, v := range in.narrow[from : from+len(groups)] {
-			to := &s.wide[groups[i]]
-			*to, ok = add38(*to, wide(v))
-			fits = fits && ok
+	for i := done; i < len(groups); i++ {
+		var v int128
+		if in.wide != nil {
+			v = in.wide[from+i]
+		} else {
+			v = wide(in.narrow[from+i])
 		}
-	} else {
-		for i := range groups {
-			to := &s.wide[groups[i]]
-			*to, ok = add38(*to, in.wide[from+i])
-			fits = fits && ok
-		}
+		to := &s.wide[groups[i]]
+		*to, ok = add38(*to, v)
+		fits = fits && ok
 	}
 	if !fits {
 		return &OverflowError{s.measure}
@@ -83,11 +109,25 @@ func (s *wideSums) Fold(groups []uint32, src States, from int) error {
 	return nil
 }
 
+// foldNarrow adds until a sum leaves 64 bits, and returns how many it has added.
+func (s *wideSums) foldNarrow(groups []uint32, vs []int64) int {
+	vs = vs[:len(groups)]
+	for i, g := range groups {
+		old := s.narrow[g]
+		sum := old + vs[i]
+		if (old^sum)&(vs[i]^sum) < 0 {
+			return i
+		}
+		s.narrow[g] = sum
+	}
+	return len(groups)
+}
+
 func (s *wideSums) Columns(from, to int) []stage.Column {
 	c := stage.Column{Kind: stage.Decimal128, Data: make([]byte, 0, 16*(to-from)), Nulls: s.nulls.slice(from, to)}
 	for i := from; i < to; i++ {
 		var v int128
-		if s.narrow != nil {
+		if s.wide == nil {
 			v = wide(s.narrow[i])
 		} else {
 			v = s.wide[i]
@@ -104,25 +144,24 @@ func (s *wideSums) MemBytes() int64 {
 
 type wideSumLifter struct {
 	column string
-	wide   bool
 	out    wideSums
 }
 
 func (l *wideSumLifter) add(e *events) error {
-	c, n := e.column(l.column), e.to-e.from
+	c := e.column(l.column)
 	l.out.nulls.appendNulls(l.out.Len(), c, e.from, e.to)
 	switch {
-	case c == nil && l.wide:
-		l.out.wide = append(l.out.wide, make([]int128, n)...)
 	case c == nil:
-		l.out.narrow = append(l.out.narrow, make([]int64, n)...)
-	case l.wide:
+		for range e.to - e.from {
+			l.out.append(int128{})
+		}
+	case c.Kind == stage.Decimal128:
 		for i := e.from; i < e.to; i++ {
 			v := int128Of(c.Bytes(i))
 			if !v.fits38() {
 				return &OverflowError{l.out.measure}
 			}
-			l.out.wide = append(l.out.wide, v)
+			l.out.append(v)
 		}
 	case c.Dict == nil:
 		l.out.narrow = append(l.out.narrow, c.Ints[e.from:e.to]...)
