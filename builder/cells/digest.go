@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 
@@ -93,9 +94,7 @@ func (s *digests) settle() {
 		if len(cs) > 1 {
 			sortCentroids(cs)
 		}
-		if len(cs) > maxCentroids(s.compression) {
-			cs = compress(cs, s.compression)
-		}
+		cs = compress(cs, s.compression)
 		kept += uint32(copy(all[kept:], cs))
 		s.ends[i] = kept
 	}
@@ -137,26 +136,44 @@ func sortCentroids(cs []centroid) {
 	copy(cs, sorted)
 }
 
-// compress merges neighbours, in their place, as far as Dunning's scale function k2 lets them grow: the nearer to an end,
-// the less. The first and the last are never merged, so they are the least and the greatest value.
+// compress merges neighbours, in their place, until there are at most maxCentroids: as far as Dunning's scale function k1
+// lets them grow, which is the less the nearer to an end. The first and the last are never merged, so they are the least
+// and the greatest value. The total decides which end is begun with, so that no end is favoured.
 func compress(cs []centroid, compression int) []centroid {
-	total := 0.0
-	for _, c := range cs {
-		total += float64(c.weight)
+	if len(cs) <= maxCentroids(compression) {
+		return cs
 	}
-	double := 2 * float64(compression)
-	normalizer := double / (float64(4*math.Log(total/double)) + 24)
+	total := uint64(0)
+	for _, c := range cs {
+		total += c.weight
+	}
+	back := bits.OnesCount64(total)%2 == 1
+	if back {
+		slices.Reverse(cs)
+	}
+	for span := math.Pi / 2 / float64(compression); len(cs) > maxCentroids(compression); span *= 2 {
+		cs = compressTo(cs, float64(total), span)
+	}
+	if back {
+		slices.Reverse(cs)
+	}
+	return cs
+}
+
+// compressTo merges up to a share of span times sqrt(q(1-q)) of the total into one.
+func compressTo(cs []centroid, total, span float64) []centroid {
 	out, before := cs[:1], 0.0
 	for i := 1; i < len(cs); i++ {
 		c, last := cs[i], &out[len(out)-1]
 		proposed := float64(last.weight) + float64(c.weight)
 		if i > 1 && i < len(cs)-1 {
 			low, high := before/total, (before+proposed)/total
-			if proposed <= total*min(low*(1-low), high*(1-high))/normalizer {
+			if proposed <= total*span*math.Sqrt(min(low*(1-low), high*(1-high))) {
 				weight := last.weight + c.weight
 				share := float64(c.weight) / float64(weight)
+				mean := float64(last.mean*(1-share)) + float64(c.mean*share)
 				// Clamped, so that rounding keeps the order of means.
-				last.mean = min(max(float64(last.mean*(1-share))+float64(c.mean*share), last.mean), c.mean)
+				last.mean = min(max(mean, min(last.mean, c.mean)), max(last.mean, c.mean))
 				last.weight = weight
 				continue
 			}
