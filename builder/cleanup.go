@@ -47,6 +47,9 @@ func (b *Builder) Cleanup(ctx context.Context, dryRun bool) (*Cleaned, error) {
 	if err := c.dictionaries(ctx); err != nil {
 		return nil, err
 	}
+	if err := c.lookups(ctx); err != nil {
+		return nil, err
+	}
 	if err := c.segments(ctx); err != nil {
 		return nil, err
 	}

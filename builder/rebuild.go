@@ -28,6 +28,7 @@ type Rebuilt struct {
 	Cubes       int      `json:"cubes"`
 	Segments    int      `json:"segments"`
 	Slices      int      `json:"slices"`  // of dictionaries
+	Lookups     int      `json:"lookups"` // versions of lookup tables
 	Ignored     []string `json:"ignored"` // files that were not taken, and why
 }
 
@@ -37,7 +38,7 @@ type Rebuilt struct {
 // attempt. Nobody else may use the catalog meanwhile.
 func Rebuild(ctx context.Context, st blob.Store, c *catalog.Catalog) (*Rebuilt, error) {
 	r := &rebuilding{st: st, res: &Rebuilt{Ignored: []string{}}, cubes: map[string]*cubeFiles{}, tables: map[string]*tableFiles{}}
-	for _, step := range []func(context.Context) error{r.definitions, r.manifests, r.dictionaries, r.ledgers, r.supplements} {
+	for _, step := range []func(context.Context) error{r.definitions, r.manifests, r.dictionaries, r.readLookups, r.ledgers, r.supplements} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("rebuild the catalog: %w", err)
 		}
@@ -59,11 +60,12 @@ func Rebuild(ctx context.Context, st blob.Store, c *catalog.Catalog) (*Rebuilt, 
 
 // rebuilding gathers what the files say.
 type rebuilding struct {
-	st     blob.Store
-	res    *Rebuilt
-	tables map[string]*tableFiles
-	cubes  map[string]*cubeFiles
-	named  map[string]string // sha256 of the files that manifests name, by key
+	st      blob.Store
+	res     *Rebuilt
+	tables  map[string]*tableFiles
+	cubes   map[string]*cubeFiles
+	lookups []catalog.LookupVersion // by table, in order
+	named   map[string]string       // sha256 of the files that manifests name, by key
 }
 
 func (r *rebuilding) ignore(format string, args ...any) {
@@ -257,6 +259,12 @@ func (r *rebuilding) fill(i *catalog.Importer) error {
 			}
 			r.res.Slices++
 		}
+	}
+	for _, v := range r.lookups {
+		if err := i.Lookup(v); err != nil {
+			return fmt.Errorf("lookup %s: %w", v.Lookup.ID, err)
+		}
+		r.res.Lookups++
 	}
 	cubes := sortedByID(r.cubes, func(c *cubeFiles) string { return c.id })
 	slices.SortStableFunc(cubes, func(a, b *cubeFiles) int { return cmp.Compare(b.made, a.made) })

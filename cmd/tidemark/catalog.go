@@ -125,8 +125,8 @@ func (a *app) catalogRebuild() *cobra.Command {
 				for _, x := range out.Ignored {
 					fmt.Fprintf(w, "not taken: %s\n", oneLine(x))
 				}
-				_, err := fmt.Fprintf(w, "rebuilt %d tables with %d ledger rows and %d supplements, %d cubes with %d segments, %d dictionary slices; %d files were not taken\n",
-					out.Tables, out.Rows, out.Supplements, out.Cubes, out.Segments, out.Slices, len(out.Ignored))
+				_, err := fmt.Fprintf(w, "rebuilt %d tables with %d ledger rows and %d supplements, %d cubes with %d segments, %d dictionary slices, %d lookup versions; %d files were not taken\n",
+					out.Tables, out.Rows, out.Supplements, out.Cubes, out.Segments, out.Slices, out.Lookups, len(out.Ignored))
 				return err
 			})
 		})

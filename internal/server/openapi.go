@@ -35,6 +35,8 @@ func document(routes []route, version string) ([]byte, error) {
 		switch r.body.(type) {
 		case cube.Table, cube.Cube:
 			op.BodyMedia = []string{"application/yaml", "application/json"}
+		case json.RawMessage: // a file
+			op.BodyMedia = []string{"text/csv", "application/vnd.apache.parquet"}
 		}
 		ops = append(ops, op)
 	}

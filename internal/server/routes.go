@@ -18,7 +18,8 @@ type route struct {
 	body         any // a value of the body's type; nil: none
 	answer       any // a value of the answer's type
 	creates      bool
-	slow         bool // bounded by WorkTimeout
+	slow         bool  // bounded by WorkTimeout
+	large        int64 // bytes of the body, where it may be over MaxBody
 	handle       handler
 	stream       http.Handler // instead of handle: lines of answer
 }
@@ -44,7 +45,7 @@ func paged(more ...param) []param {
 // routes is the whole of /api/v1.
 func (s *Server) routes() []route {
 	var all []route
-	for _, part := range [][]route{s.ownRoutes(), s.tableRoutes(), s.cubeRoutes(), s.segmentRoutes(), s.jobRoutes(), s.taskRoutes()} {
+	for _, part := range [][]route{s.ownRoutes(), s.tableRoutes(), s.lookupRoutes(), s.cubeRoutes(), s.segmentRoutes(), s.jobRoutes(), s.taskRoutes()} {
 		all = append(all, part...)
 	}
 	return all
@@ -141,12 +142,12 @@ func (s *Server) mount() (err error) {
 		switch {
 		case h != nil:
 		case r.slow:
-			h = s.answer(s.opts.WorkTimeout, r.handle)
+			h = s.answer(s.opts.WorkTimeout, max(r.large, s.opts.MaxBody), r.handle)
 		default:
-			h = s.answer(s.opts.CallTimeout, r.handle)
+			h = s.answer(s.opts.CallTimeout, s.opts.MaxBody, r.handle)
 		}
 		s.mux.Handle(r.method+" /api/v1"+r.path, h)
 	}
-	s.mux.Handle("/api/v1/", s.answer(s.opts.CallTimeout, s.unknown))
+	s.mux.Handle("/api/v1/", s.answer(s.opts.CallTimeout, s.opts.MaxBody, s.unknown))
 	return nil
 }

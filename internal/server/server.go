@@ -111,13 +111,13 @@ func (s *Server) Run(ctx context.Context, ln net.Listener, limit time.Duration) 
 type handler func(r *http.Request) (any, error)
 
 // answer bounds the time and the body of a request and writes what h returns.
-func (s *Server) answer(limit time.Duration, h handler) http.Handler {
+func (s *Server) answer(limit time.Duration, body int64, h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
 		r = r.WithContext(ctx)
 		bound(w, time.Now().Add(limit))
-		r.Body = http.MaxBytesReader(w, r.Body, s.opts.MaxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, body)
 		v, err := h(r)
 		if err != nil {
 			s.fail(w, r, err)

@@ -23,18 +23,20 @@ type state struct {
 	Rereads    []Reread
 	Revision   int64
 	Slices     []DictionarySlice
+	Lookups    []LookupVersion
 }
 
 func stateOf(t *testing.T, c *Catalog, table string) (s state) {
 	t.Helper()
 	ctx := context.Background()
-	var errs [7]error
+	var errs [8]error
 	s.Entries = entries(t, c, LedgerQuery{TableID: table, Partition: -1})
 	s.Partitions, errs[0] = c.Partitions(ctx, table)
 	s.Stats, errs[1] = c.Stats(ctx, table)
 	s.Rolls, errs[2] = c.RollRequests(ctx)
 	s.Rereads, errs[3] = c.Rereads(ctx)
 	s.Revision, errs[4] = c.Revision(ctx)
+	s.Lookups, errs[7] = c.LookupVersions(ctx, "l1")
 	s.Slices, errs[6] = c.TableDictionaries(ctx, table)
 	versions, err := c.TableVersions(ctx, table)
 	s.Versions, errs[5] = len(versions), err
@@ -105,6 +107,9 @@ func changes() []change {
 		}},
 		{"dictionary", func(ctx context.Context, c *Catalog, table string, _ int64) error {
 			return c.AppendDictionary(ctx, slice(table, "x", 1, 0, 3))
+		}},
+		{"lookup", func(ctx context.Context, c *Catalog, _ string, _ int64) error {
+			return c.AppendLookup(ctx, lookupVersion("l1", 1))
 		}},
 		{"re-read", func(ctx context.Context, c *Catalog, table string, _ int64) error {
 			_, err := c.RequestReread(ctx, Reread{TableID: table, Range: rng(0, 10, 20)})

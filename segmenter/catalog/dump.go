@@ -48,6 +48,8 @@ func dumped() [][2]string {
 		{"reread_requests", "id"},
 		{"dictionaries", "table_id, column_name"},
 		{"dictionary_slices", "table_id, column_name, slice"},
+		{"lookups", "id"},
+		{"lookup_versions", "lookup_id, version"},
 		{"cubes", "id"},
 		{"cube_versions", "cube_id, version"},
 		{"segments", "cube_id, number"},

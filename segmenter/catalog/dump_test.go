@@ -40,6 +40,7 @@ func used(t *testing.T, c *Catalog) {
 		c.ApplyProject(ctx, Project{Name: "sales", Owner: "ann"}),
 		c.MarkGarbage(ctx, []Garbage{{Key: "x/"}}),
 		c.AppendDictionary(ctx, slice(table, "x", 1, 0, 3)),
+		c.AppendLookup(ctx, lookupVersion("l1", 1)),
 		func() error {
 			_, err := c.SubmitTasks(ctx, []TaskSubmission{{Kind: "backup", Spec: []byte("{}"), MaxAttempts: 1}})
 			return err

@@ -1,0 +1,201 @@
+package lookup
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// Prefix is where all snapshots lie in a store.
+const Prefix = "lookups/"
+
+// metaKey is the footer's entry with the definition: names, types and their order.
+const metaKey = "tidemark.lookup"
+
+// Key returns lookups/<id>/<version>.<sha256>.parquet.
+func Key(id string, version int64, sum string) string {
+	return fmt.Sprintf("%s%s/%010d.%s.parquet", Prefix, id, version, sum)
+}
+
+// ParseKey takes a key apart. A key that Key would not make is an error.
+func ParseKey(key string) (id string, version int64, sum string, err error) {
+	parts := strings.Split(key, "/")
+	if len(parts) == 3 {
+		number, rest, _ := strings.Cut(parts[2], ".")
+		sum = strings.TrimSuffix(rest, ".parquet")
+		version, err = strconv.ParseInt(number, 10, 64)
+		if id = parts[1]; err == nil && version > 0 && id != "" && len(sum) == 64 && Key(id, version, sum) == key {
+			return id, version, sum, nil
+		}
+	}
+	return "", 0, "", fmt.Errorf("key %s: want %sID/VERSION.SHA256.parquet", key, Prefix)
+}
+
+// Snapshot is a lookup table as it is stored.
+type Snapshot struct {
+	Lookup *cube.Lookup // without id and version
+	Rows   int64
+	Bytes  []byte
+	SHA256 string
+}
+
+// Read makes a snapshot of a file. What is wrong with the file is a *FileError, what is wrong with names and types a
+// *cube.DefinitionError.
+func Read(s Source, text []byte) (*Snapshot, error) {
+	if len(text) > MaxBytes {
+		return nil, wrong(0, 0, "the file has %d bytes: a lookup table is made of at most %d", len(text), MaxBytes)
+	}
+	var t *table
+	var err error
+	switch s.Format {
+	case "csv":
+		t, err = readCSV(s, text)
+	case "parquet":
+		t, err = readParquet(s, text)
+	default:
+		return nil, wrong(0, 0, "format %q: want csv or parquet", s.Format)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := t.sort(); err != nil {
+		return nil, &FileError{Err: err}
+	}
+	return t.encode()
+}
+
+func (t *table) encode() (*Snapshot, error) {
+	meta, err := json.Marshal(t.def)
+	if err != nil {
+		return nil, err
+	}
+	group := parquet.Group{}
+	for i, c := range t.def.Columns {
+		n := parquet.Compressed(node(t.kind[i]), &zstd.Codec{})
+		if c.Name != t.def.Key {
+			n = parquet.Optional(n)
+		}
+		group[c.Name] = n
+	}
+	schema := parquet.NewSchema("lookup", group)
+	at := make([]int, len(t.def.Columns)) // place in the file of each column: a group sorts its fields
+	for i, c := range t.def.Columns {
+		leaf, _ := schema.Lookup(c.Name)
+		at[i] = leaf.ColumnIndex
+	}
+	var b bytes.Buffer
+	w := parquet.NewWriter(&b, schema, parquet.CreatedBy("tidemark", "1", "lookup"), parquet.KeyValueMetadata(metaKey, string(meta)))
+	out := make(parquet.Row, len(at))
+	for _, r := range t.rows {
+		for i, v := range r.values {
+			level := 0
+			if t.def.Columns[i].Name != t.def.Key && !v.IsNull() {
+				level = 1
+			}
+			out[at[i]] = v.Level(0, level, at[i])
+		}
+		if _, err := w.WriteRows([]parquet.Row{out}); err != nil {
+			return nil, fmt.Errorf("write snapshot: %w", err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("write snapshot: %w", err)
+	}
+	sum := sha256.Sum256(b.Bytes())
+	return &Snapshot{Lookup: t.def, Rows: int64(len(t.rows)), Bytes: b.Bytes(), SHA256: hex.EncodeToString(sum[:])}, nil
+}
+
+func node(t cube.Type) parquet.Node {
+	switch t.Kind {
+	case cube.Bool:
+		return parquet.Leaf(parquet.BooleanType)
+	case cube.Int64:
+		return parquet.Leaf(parquet.Int64Type)
+	case cube.Float64:
+		return parquet.Leaf(parquet.DoubleType)
+	case cube.Date:
+		return parquet.Date()
+	case cube.Timestamp:
+		return parquet.Timestamp(parquet.Microsecond)
+	case cube.Decimal:
+		if t.Precision > 18 {
+			return parquet.Decimal(t.Scale, t.Precision, parquet.FixedLenByteArrayType(16))
+		}
+		return parquet.Decimal(t.Scale, t.Precision, parquet.Int64Type)
+	}
+	return parquet.String()
+}
+
+// Apply stores a snapshot and makes it the newest version (K3). Changed is false where the newest version is the same.
+func Apply(ctx context.Context, st blob.Store, c *catalog.Catalog, s *Snapshot) (v catalog.LookupVersion, changed bool, err error) {
+	id, version, err := c.NextLookup(ctx, s.Lookup.Project, s.Lookup.Name)
+	if err != nil {
+		return v, false, err
+	}
+	if version > 1 {
+		if v, err = c.Lookup(ctx, s.Lookup.Project, s.Lookup.Name); err != nil || v.SHA256 == s.SHA256 {
+			return v, false, err
+		}
+	}
+	def := *s.Lookup
+	def.ID, def.Version = id, version
+	v = catalog.LookupVersion{Lookup: &def, Key: Key(id, version, s.SHA256), Size: int64(len(s.Bytes)), SHA256: s.SHA256, Rows: s.Rows}
+	if err := blob.CreateSame(ctx, st, v.Key, bytes.NewReader(s.Bytes)); err != nil {
+		return v, false, fmt.Errorf("store snapshot of lookup %s/%s: %w", def.Project, def.Name, err)
+	}
+	return v, true, c.AppendLookup(ctx, v)
+}
+
+// DamagedError reports an object that is no snapshot, or not as it was written.
+type DamagedError struct {
+	Key string
+	Err error
+}
+
+func (e *DamagedError) Error() string { return e.Key + ": " + e.Err.Error() }
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// Describe reads a stored snapshot whole and returns what it says of itself. What is wrong with it is a *DamagedError.
+func Describe(ctx context.Context, st blob.Store, key string) (v catalog.LookupVersion, err error) {
+	id, version, want, err := ParseKey(key)
+	if err != nil {
+		return v, &DamagedError{key, err}
+	}
+	body, err := st.Open(ctx, key, 0, -1)
+	if err != nil {
+		return v, fmt.Errorf("read %s: %w", key, err)
+	}
+	defer body.Close()
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return v, fmt.Errorf("read %s: %w", key, err)
+	}
+	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != want {
+		return v, &DamagedError{key, errors.New("it has not the SHA-256 that its name says")}
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		return v, &DamagedError{key, err}
+	}
+	meta, _ := f.Lookup(metaKey)
+	def := new(cube.Lookup)
+	if err := json.Unmarshal([]byte(meta), def); err != nil {
+		return v, &DamagedError{key, fmt.Errorf("its definition: %w", err)}
+	}
+	def.ID, def.Version = id, version
+	return catalog.LookupVersion{Lookup: def, Key: key, Size: int64(len(text)), SHA256: want, Rows: f.NumRows()}, nil
+}

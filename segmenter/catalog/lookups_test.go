@@ -1,0 +1,91 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/tidemarkdb/tidemark/internal/cube"
+)
+
+func lookupVersion(id string, version int64) LookupVersion {
+	return LookupVersion{
+		Lookup: &cube.Lookup{Project: "default", Name: "shops", ID: id, Version: version, Key: "id", Columns: []cube.LookupColumn{{Name: "id", Type: "int64"}}},
+		Key:    fmt.Sprintf("lookups/%s/%d", id, version), Size: 3, SHA256: "ab", Rows: version,
+	}
+}
+
+// C3: versions follow each other; the same again is a success; what comes second is a conflict.
+func TestLookupVersions(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		ctx, c := context.Background(), openAt(t, dsn)
+		for _, v := range []LookupVersion{lookupVersion("a", 1), lookupVersion("a", 1), lookupVersion("a", 2), lookupVersion("a", 1)} {
+			if err := c.AppendLookup(ctx, v); err != nil {
+				t.Fatalf("version %d: %v", v.Lookup.Version, err)
+			}
+		}
+		rival := lookupVersion("a", 2)
+		rival.Key += "x"
+		for name, v := range map[string]LookupVersion{"rival": rival, "hole": lookupVersion("a", 4), "another table of that name": lookupVersion("b", 1), "and its second": lookupVersion("b", 2)} {
+			var conflict *ConflictError
+			if err := c.AppendLookup(ctx, v); !errors.As(err, &conflict) {
+				t.Errorf("%s: got %v, want ConflictError", name, err)
+			}
+		}
+		id, next, err := c.NextLookup(ctx, "default", "shops")
+		if err != nil || id != "a" || next != 3 {
+			t.Errorf("next: got %s, %d, %v, want a, 3", id, next, err)
+		}
+		if v, err := c.Lookup(ctx, "default", "shops"); err != nil || v.Lookup.Version != 2 || v.Rows != 2 || v.Lookup.Key != "id" {
+			t.Errorf("newest: got %+v, %v", v, err)
+		}
+		if _, _, err := c.NextLookup(ctx, "none", "shops"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("no such project: got %v, want ErrNotFound", err)
+		}
+		if err := c.DropLookup(ctx, "default", "shops"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.DropLookup(ctx, "default", "shops"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("dropped twice: got %v, want ErrNotFound", err)
+		}
+		if list, err := c.Lookups(ctx, ""); err != nil || len(list) != 0 {
+			t.Errorf("after the drop: %v, %v", list, err)
+		}
+		if id, next, err := c.NextLookup(ctx, "default", "shops"); err != nil || id == "a" || next != 1 {
+			t.Errorf("after the drop: next %s, %d, %v, want another table", id, next, err)
+		}
+		if err := c.AppendLookup(ctx, lookupVersion("b", 1)); err != nil {
+			t.Errorf("the name is free: %v", err)
+		}
+	})
+}
+
+// Of those that apply at once one gets each version.
+func TestLookupsRace(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		var wg sync.WaitGroup
+		won := make([]bool, 4)
+		for w := range won {
+			c := openAt(t, dsn)
+			wg.Go(func() {
+				err := c.AppendLookup(context.Background(), lookupVersion(fmt.Sprint("w", w), 1))
+				var conflict *ConflictError
+				if won[w] = err == nil; err != nil && !errors.As(err, &conflict) {
+					t.Errorf("worker %d: %v", w, err)
+				}
+			})
+		}
+		wg.Wait()
+		n := 0
+		for _, ok := range won {
+			if ok {
+				n++
+			}
+		}
+		if list, err := openAt(t, dsn).Lookups(context.Background(), "default"); err != nil || n != 1 || len(list) != 1 {
+			t.Errorf("%d won, %d tables, %v, want 1", n, len(list), err)
+		}
+	})
+}
