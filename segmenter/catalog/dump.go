@@ -264,7 +264,10 @@ func (t *tx) restore(r io.Reader) error {
 			return err
 		}
 		if d.End {
-			return s.end(d)
+			if err := s.end(d); err != nil {
+				return err
+			}
+			return t.updateTo(h.Schema, schema)
 		}
 		if err := s.begin(d); err != nil {
 			return err

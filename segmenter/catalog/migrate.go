@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -68,4 +69,48 @@ func (c *Catalog) migrateOnce(ctx context.Context, p *goose.Provider) error {
 	}
 	_, err = p.Up(ctx)
 	return err
+}
+
+// updateTo does to rows of an older schema, which a restore has put into this one, what the migrations between do to those that
+// they meet: it runs their UPDATE statements.
+func (t *tx) updateTo(from, to int64) error {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	for _, name := range names { // in the order of their numbers
+		version, err := goose.NumericComponent(name)
+		if err != nil {
+			return err
+		}
+		if version <= from || version > to {
+			continue
+		}
+		text, err := migrations.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		for _, query := range updatesIn(string(text)) {
+			if _, err := t.exec(query); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// updatesIn returns the UPDATE statements by which a migration goes up. None of them holds "--" or ";" but as SQL.
+func updatesIn(migration string) (list []string) {
+	up, _, _ := strings.Cut(migration, "-- +goose Down")
+	var text strings.Builder
+	for line := range strings.Lines(up) {
+		line, _, _ = strings.Cut(line, "--")
+		text.WriteString(line + "\n")
+	}
+	for query := range strings.SplitSeq(text.String(), ";") {
+		if query = strings.TrimSpace(query); strings.HasPrefix(query, "UPDATE ") {
+			list = append(list, query)
+		}
+	}
+	return list
 }
