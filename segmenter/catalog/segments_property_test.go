@@ -235,7 +235,8 @@ func (m *cubeModel) end(t *rapid.T) {
 	case 1:
 		to, err = JobWaiting, m.c.WaitJob(ctx, p)
 	case 2:
-		want = want || (s.jobState == JobWaiting && s.epoch == p.Epoch)
+		held := s.state == segmenter.SegmentNew && s.jobState == JobFailed
+		want = want || ((held || s.jobState == JobWaiting) && s.epoch == p.Epoch)
 		to, gone, err = JobFailed, true, m.c.FailJob(ctx, p)
 	case 3:
 		want = want || (s.jobState == JobWaiting && s.epoch == p.Epoch)
