@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -273,4 +274,49 @@ type rival struct {
 func (r rival) AppendDictionary(ctx context.Context, s catalog.DictionarySlice) error {
 	r.first()
 	return r.Catalog.AppendDictionary(ctx, s)
+}
+
+// Blocks may be added, and their ids read, by several goroutines at once; ids do not depend on the order.
+func TestBlocksAtOnce(t *testing.T) {
+	st, c := new(blob.Mem), new(memCatalog)
+	d := open(t, dictionary.Options{Store: st, Catalog: c})
+	dictionary.SetMemory(d, 2000)
+	g := d.Gather("t1", "name")
+	defer g.Close()
+	const blocks, each = 20, 50
+	numbers := make([]int, blocks)
+	var wg sync.WaitGroup
+	value := func(i int) string { return fmt.Sprintf("%05d", i) }
+	for b := range blocks {
+		wg.Go(func() {
+			var values []string
+			for i := range each {
+				values = append(values, value(b*each/2+i)) // half of each block is in the next one
+			}
+			var err error
+			if numbers[b], err = g.Add(t.Context(), col(values...)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	ids, err := g.Resolve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for b := range blocks {
+		wg.Go(func() {
+			got, err := ids.Of(t.Context(), numbers[b])
+			if err != nil || len(got) != each {
+				t.Errorf("block %d: %d ids, %v", b, len(got), err)
+				return
+			}
+			for i, id := range got {
+				if want := uint32(b*each/2 + i); id != want {
+					t.Errorf("block %d: value %s has id %d, want %d", b, value(b*each/2+i), id, want)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
