@@ -33,7 +33,7 @@ func (a *app) root() *cobra.Command {
 	root.Long = rootHelp
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.ingestCommand(),
-		a.tableCommand(), a.lookupCommand(), a.cubeCommand(), a.segmentCommand(), a.jobCommand(), a.taskCommand(), a.quarantineCommand(), a.sourcesCommand(), a.verifyCommand(), a.gcCommand(),
+		a.tableCommand(), a.lookupCommand(), a.cubeCommand(), a.segmentCommand(), a.jobCommand(), a.taskCommand(), a.quarantineCommand(), a.sourcesCommand(), a.verifyCommand(), a.inspectCommand(), a.gcCommand(),
 		a.catalogCommand(), a.doctorCommand(), a.checkCommand(), a.versionCommand(), settingsTopic(),
 	)
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "text or json")

@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,9 @@ func TestScripts(t *testing.T) {
 					e.Setenv(name, "")
 				}
 			}
-			return nil
+			root, err := filepath.Abs("../..")
+			e.Setenv("REPO", root) // golden files of formats
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"taken":   takenPort,

@@ -13,7 +13,7 @@ func importMap() []row {
 	below := []string{
 		"segmenter", "ingest/align", "builder/scheduler", "internal/cube", "internal/cube/kylin", "internal/pageviews",
 		"internal/blob", "segmenter/catalog", "internal/pages", "ingest/stage", "ingest/decode", "builder/cells", "builder/cuboid", "ingest", "builder",
-		"builder/dictionary", "builder/lookup", "query/duck", "query", "internal/verify", "internal/config", "internal/auth", "internal/doctor",
+		"builder/dictionary", "builder/lookup", "query/duck", "query", "internal/verify", "internal/inspect", "internal/config", "internal/auth", "internal/doctor",
 	}
 	verify := []string{"ingest/decode", "ingest/stage", "builder/cuboid", "builder/dictionary", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}
 	return []row{
@@ -49,6 +49,7 @@ func importMap() []row {
 			"internal/blob",
 		}},
 		{dir: "internal/verify", may: verify},
+		{dir: "internal/inspect", may: []string{"builder/cuboid", "ingest/stage", "internal/cube", "internal/blob", "internal/pages"}},
 		{dir: "internal/config"},
 		{dir: "internal/auth", may: []string{"segmenter/catalog"}},
 		{dir: "internal/doctor", may: append([]string{"builder/scheduler"}, verify...)},

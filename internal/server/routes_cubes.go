@@ -57,6 +57,10 @@ func (s *Server) segmentRoutes() []route {
 			method: "GET", path: one + "/{segment}", summary: "one segment, by its number, or its id or the first 8 digits of it", answer: Segment{},
 			handle: s.showSegment, query: inProject(),
 		},
+		{
+			method: "GET", path: one + "/{segment}/cuboids", summary: "the files and cuboids of a segment, by its manifest", answer: SegmentCuboids{},
+			handle: s.segmentCuboids, query: inProject(),
+		},
 		{method: "GET", path: "/cubes/{cube}/holes", summary: "list offsets between segments that nothing covers", answer: Holes{}, handle: s.holes, query: inProject()},
 		{
 			method: "GET", path: "/cubes/{cube}/plan", summary: "what the planners would do at this moment, what they leave, and why", answer: Plan{},

@@ -1,0 +1,150 @@
+package inspect
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/tidemarkdb/tidemark/builder/cuboid"
+	"github.com/tidemarkdb/tidemark/ingest/stage"
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/pages"
+)
+
+// Report is what a file says of itself.
+type Report struct {
+	File      string         `json:"file"`
+	Kind      string         `json:"kind"` // staged, supplement or cuboids
+	Bytes     int64          `json:"bytes"`
+	Columns   []Column       `json:"columns"`
+	Footer    *stage.Footer  `json:"footer,omitempty"` // staged and supplement files
+	Header    *cuboid.Header `json:"header,omitempty"` // cuboid files
+	RowGroups []RowGroup     `json:"row_groups"`
+	Cuboids   []Cuboid       `json:"cuboids,omitempty"`
+	Rows      []Row          `json:"rows"` // the first ones; of cuboid files of each cuboid
+}
+
+// Column is a column of a file.
+type Column struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// RowGroup is a row group of a file. A staged one has offsets and times, one of cuboids its cuboid.
+type RowGroup struct {
+	Rows        int64  `json:"rows"`
+	Bytes       int64  `json:"bytes,omitempty"`
+	FirstOffset *int64 `json:"first_offset,omitempty"`
+	LastOffset  *int64 `json:"last_offset,omitempty"`
+	MinTime     string `json:"min_time,omitempty"`
+	MaxTime     string `json:"max_time,omitempty"`
+	Cuboid      *int64 `json:"cuboid,omitempty"`
+}
+
+// Cuboid is a cuboid as far as it is in the file.
+type Cuboid struct {
+	Cuboid     int64    `json:"cuboid"`
+	Dimensions []string `json:"dimensions"`
+	RowGroups  int      `json:"row_groups"`
+	Rows       int64    `json:"rows"`
+	Bytes      int64    `json:"bytes"`
+}
+
+// Row is a row: the text of each value, nil where it is null.
+type Row struct {
+	Cuboid *int64    `json:"cuboid,omitempty"`
+	Values []*string `json:"values"` // of Columns
+}
+
+// File reads the staged, supplement or cuboid file of size bytes at key of st and reports it with at most rows of its first
+// rows. Errors are *stage.FormatError and those of the store.
+func File(ctx context.Context, st blob.Store, key string, size int64, rows int) (*Report, error) {
+	name := key[strings.LastIndexByte(key, '/')+1:]
+	r := &Report{File: name, Kind: "staged", Bytes: size, Rows: []Row{}, RowGroups: []RowGroup{}}
+	if strings.HasPrefix(name, "cuboids-") {
+		r.Kind = "cuboids"
+		return r, r.cuboids(ctx, st, key, rows)
+	}
+	if strings.HasPrefix(name, "supplement-") {
+		r.Kind = "supplement"
+	}
+	return r, r.staged(ctx, st, key, rows)
+}
+
+// staged fills in a staged or supplement file.
+func (r *Report) staged(ctx context.Context, st blob.Store, key string, rows int) error {
+	f, err := stage.Open(ctx, st, key, r.Bytes)
+	if err != nil {
+		return err
+	}
+	foot, s := f.Footer(), f.Schema()
+	r.Footer = &foot
+	r.Columns = []Column{{stage.OffsetColumn, "int64"}, {stage.TimestampColumn, "timestamp(ms)"}}
+	for _, field := range s.Fields {
+		r.Columns = append(r.Columns, Column{field.Name, typeText(&field)})
+	}
+	for g, x := range f.Groups() {
+		r.RowGroups = append(r.RowGroups, RowGroup{
+			Rows: int64(x.Rows), FirstOffset: &x.FirstOffset, LastOffset: &x.LastOffset, MinTime: timeText(x.MinTimeUs), MaxTime: timeText(x.MaxTimeUs),
+		})
+		if len(r.Rows) >= rows {
+			continue
+		}
+		c, err := f.Read(ctx, g, nil)
+		if err != nil {
+			return err
+		}
+		for i := 0; i < c.Rows() && len(r.Rows) < rows; i++ {
+			offset, at := fmt.Sprint(c.Offsets[i]), timeText(c.Timestamps[i]*1000)
+			row := Row{Values: []*string{&offset, &at}}
+			for k := range s.Fields {
+				row.Values = append(row.Values, valueText(&s.Fields[k], &c.Columns[k], i))
+			}
+			r.Rows = append(r.Rows, row)
+		}
+	}
+	return f.Close()
+}
+
+// cuboids fills in a cuboid file: rows of each cuboid, so that all are seen.
+func (r *Report) cuboids(ctx context.Context, st blob.Store, key string, rows int) error {
+	f, err := cuboid.OpenFile(ctx, st, key, r.Bytes)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r.Header = f.Header
+	fields := f.Fields()
+	for _, field := range fields {
+		r.Columns = append(r.Columns, Column{field.Name, typeText(&field)})
+	}
+	for g, x := range f.Groups {
+		mask := int64(x.Cuboid)
+		r.RowGroups = append(r.RowGroups, RowGroup{Rows: x.Rows, Bytes: x.Bytes, Cuboid: &mask})
+		if n := len(r.Cuboids); n > 0 && r.Cuboids[n-1].Cuboid == mask {
+			c := &r.Cuboids[n-1]
+			c.RowGroups, c.Rows, c.Bytes = c.RowGroups+1, c.Rows+x.Rows, c.Bytes+x.Bytes
+			continue
+		}
+		r.Cuboids = append(r.Cuboids, Cuboid{Cuboid: mask, Dimensions: f.Header.Names(x.Cuboid), RowGroups: 1, Rows: x.Rows, Bytes: x.Bytes})
+		if rows == 0 {
+			continue
+		}
+		cols, err := f.Read(ctx, g)
+		if err != nil {
+			return err
+		}
+		r.firstRows(fields, cols, mask, min(rows, int(x.Rows)))
+	}
+	return nil
+}
+
+func (r *Report) firstRows(fields []pages.Field, cols []pages.Column, mask int64, n int) {
+	for i := range n {
+		row := Row{Cuboid: &mask}
+		for k := range fields {
+			row.Values = append(row.Values, valueText(&fields[k], &cols[k], i))
+		}
+		r.Rows = append(r.Rows, row)
+	}
+}

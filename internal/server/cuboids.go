@@ -1,0 +1,86 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/inspect"
+	"github.com/tidemarkdb/tidemark/segmenter"
+)
+
+// SegmentCuboids is what a segment's manifest says of its files.
+type SegmentCuboids struct {
+	Project string                  `json:"project"`
+	Cube    string                  `json:"cube"`
+	Segment int64                   `json:"segment"`
+	Path    string                  `json:"path"` // of its folder in the store
+	Writer  string                  `json:"writer"`
+	Version int                     `json:"version"` // of the definition
+	Events  int64                   `json:"events"`
+	Inputs  int                     `json:"inputs"` // files it was built from
+	Files   []segmenter.SegmentFile `json:"files"`
+	Cuboids []inspect.Cuboid        `json:"cuboids"`
+}
+
+// maxManifestBytes is the most that is read of a manifest.
+const maxManifestBytes = 256 << 20
+
+func (s *Server) segmentCuboids(r *http.Request) (_ any, err error) {
+	i, err := s.namedCube(r)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.showSegment(r)
+	if err != nil {
+		return nil, err
+	}
+	seg, ok := found.(Segment)
+	if !ok {
+		return nil, fmt.Errorf("segment %s: a %T", r.PathValue("segment"), found)
+	}
+	if seg.Path == "" {
+		return nil, badRequest("segment %d of cube %s is %s and has no files yet", seg.Number, seg.Cube, seg.State)
+	}
+	body, err := s.opts.Store.Open(r.Context(), seg.Path+"/"+segmenter.ManifestName, 0, maxManifestBytes)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest of segment %d: %w", seg.Number, err)
+	}
+	m, err := segmenter.DecodeManifest(text)
+	if err != nil {
+		return nil, err
+	}
+	def, err := s.opts.Catalog.CubeByID(r.Context(), i.Cube.ID, m.DefinitionVersion)
+	if err != nil {
+		return nil, err
+	}
+	out := &SegmentCuboids{
+		Project: i.Cube.Project, Cube: i.Cube.Name, Segment: m.Number, Path: seg.Path, Writer: m.Writer, Version: m.DefinitionVersion,
+		Events: m.Measure.Events, Inputs: len(m.Inputs), Files: m.Files, Cuboids: []inspect.Cuboid{},
+	}
+	for _, e := range m.Cuboids {
+		c := inspect.Cuboid{Cuboid: e.Cuboid, Dimensions: dimensionsOf(def, e.Cuboid), Rows: e.Rows, Bytes: e.Bytes}
+		for _, p := range e.Pieces {
+			c.RowGroups += p.Count
+		}
+		out.Cuboids = append(out.Cuboids, c)
+	}
+	return out, nil
+}
+
+// dimensionsOf returns the dimensions of a cuboid, in row-key order.
+func dimensionsOf(c *cube.Cube, mask int64) []string {
+	names, key := []string{}, c.WithDefaults().RowKey
+	for i, name := range key {
+		if mask>>(len(key)-1-i)&1 == 1 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
