@@ -13,7 +13,8 @@ const (
 	roaringRuns    = 12347
 	roaringOffsets = 4 // from so many containers on, or without runs, their places are written
 	bitmapBytes    = 8192
-	maxArray       = 4096 // values of a container in the form of an array
+	maxIDs         = 1 << 28 // that are read from one column: a few bytes of runs may stand for very many
+	maxArray       = 4096    // values of a container in the form of an array
 )
 
 // appendRoaring32 writes ascending ids.
@@ -195,6 +196,10 @@ func (r *roaringReader) ids32(ids []uint32) []uint32 {
 			r.fail("container %d begins at byte %d, not where it says", key, r.at)
 		}
 		last = key
+		if len(ids) > maxIDs {
+			r.fail("more than %d ids in one column", maxIDs)
+			return ids
+		}
 		before := len(ids)
 		ids = r.container(ids, uint32(key)<<16, count, runs != nil && runs[i/8]>>(i%8)&1 == 1)
 		if r.err == nil && len(ids)-before != count {
@@ -210,6 +215,7 @@ func (r *roaringReader) ids32(ids []uint32) []uint32 {
 }
 
 func (r *roaringReader) container(ids []uint32, high uint32, count int, runs bool) []uint32 {
+	before := len(ids)
 	switch {
 	case runs:
 		for n := r.u16(); n > 0 && r.err == nil; n-- {
@@ -221,8 +227,8 @@ func (r *roaringReader) container(ids []uint32, high uint32, count int, runs boo
 			for v := from; v <= from+more; v++ {
 				ids = append(ids, high|uint32(v))
 			}
-			if len(ids) > 1<<31 {
-				r.fail("too many values")
+			if len(ids)-before > count {
+				r.fail("runs of more than %d values", count)
 			}
 		}
 	case count > maxArray:
@@ -252,6 +258,10 @@ func (r *roaringReader) ids64(ids []uint64) []uint64 {
 			r.fail("bitmap %d after %d", high, last)
 		}
 		last = high
+		if len(ids) > maxIDs {
+			r.fail("more than %d ids in one column", maxIDs)
+			return ids
+		}
 		low = r.ids32(low[:0])
 		for _, v := range low {
 			ids = append(ids, uint64(high)<<32|uint64(v))
