@@ -56,12 +56,20 @@ func (c *Catalog) RequestRoll(ctx context.Context, r RollRequest) (id int64, err
 
 // RequestJobRolls asks for what a job waits for: that each line of missing is committed up to its end. It takes the place of
 // what the job asked for before, ends with the job, and leaves out lines beyond the job's share of what may be pending, a
-// tenth of Options.MaxRequests. It returns how many lines were asked for.
+// tenth of Options.MaxRequests. It returns how many lines were asked for. A job without a reservation waits for nothing any
+// more: a *StaleJobError.
 func (c *Catalog) RequestJobRolls(ctx context.Context, job int64, tableID string, missing segmenter.Vector) (asked int, err error) {
 	err = c.write(ctx, fmt.Sprintf("request rolls for job %d", job), func(t *tx) error {
 		asked = 0
 		if err := t.wantLive(tableID); err != nil {
 			return err
+		}
+		j, err := t.lockJob(job)
+		if err != nil {
+			return err
+		}
+		if !j.Reserved {
+			return &StaleJobError{JobID: job, Epoch: j.Epoch, Current: j.Epoch, State: j.State, Problem: j.Problem}
 		}
 		if err := t.withdrawRolls(job); err != nil {
 			return err

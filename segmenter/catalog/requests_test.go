@@ -64,6 +64,11 @@ func TestJobRolls(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantDiff(t, "when both have", []RollRequest(nil), list())
+		var stale *StaleJobError // it was cancelled while it was about to ask
+		if n, err := c.RequestJobRolls(ctx, b.ID, table, many); !errors.As(err, &stale) || n != 0 {
+			t.Errorf("a cancelled job asked for %d, %v, want %T", n, err, stale)
+		}
+		wantDiff(t, "of a cancelled job", []RollRequest(nil), list())
 	})
 }
 
