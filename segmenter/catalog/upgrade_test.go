@@ -14,10 +14,8 @@ import (
 const schemaBefore = 3
 
 // olderDump makes of a dump one of schemaBefore: without the tables, the columns and the contents that came later.
-func olderDump(t *testing.T, text string) string {
+func olderDump(t *testing.T, text string, columns map[string][]string) string {
 	t.Helper()
-	tables := []string{"dictionaries", "dictionary_slices"}
-	columns := map[string][]string{"roll_requests": {"generation", "job_id"}, "jobs": {"unstaged"}, "segments": {"bare"}}
 	var out []string
 	var of dumpTable
 	rows := int64(0)
@@ -28,53 +26,53 @@ func olderDump(t *testing.T, text string) string {
 		}
 		out = append(out, string(s))
 	}
-	for _, l := range strings.Split(strings.TrimSpace(text), "\n") {
-		switch {
-		case len(out) == 0:
-			var h dumpHeader
-			if err := json.Unmarshal([]byte(l), &h); err != nil {
-				t.Fatal(err)
-			}
-			h.Schema = schemaBefore
-			line(h)
-			continue
-		case l[0] == '{':
-			of = dumpTable{}
-			if err := json.Unmarshal([]byte(l), &of); err != nil {
-				t.Fatal(err)
-			}
-			d := of
-			d.Rows = rows
-			d.Columns = slices.DeleteFunc(slices.Clone(of.Columns), func(c string) bool { return slices.Contains(columns[of.Table], c) })
-			if !slices.Contains(tables, of.Table) {
-				line(d)
-			}
-			continue
-		case slices.Contains(tables, of.Table):
-			continue
-		}
-		var row, kept []any
+	read := func(l string, to any) {
 		dec := json.NewDecoder(strings.NewReader(l))
 		dec.UseNumber()
-		if err := dec.Decode(&row); err != nil {
+		if err := dec.Decode(to); err != nil {
 			t.Fatal(err)
 		}
-		for i, c := range of.Columns {
-			switch {
-			case c == "start_ranges":
-				kept = append(kept, "[]")
-			case !slices.Contains(columns[of.Table], c):
-				kept = append(kept, row[i])
+	}
+	for i, l := range strings.Split(strings.TrimSpace(text), "\n") {
+		var row, kept []any
+		switch known := columns[of.Table]; {
+		case i == 0:
+			var h dumpHeader
+			read(l, &h)
+			h.Schema = schemaBefore
+			line(h)
+		case l[0] == '{':
+			of = dumpTable{}
+			read(l, &of)
+			known = columns[of.Table]
+			d := dumpTable{Table: of.Table, End: of.End, Rows: rows}
+			for _, c := range of.Columns {
+				if slices.Contains(known, c) {
+					d.Columns = append(d.Columns, c)
+				}
 			}
+			if of.End || len(known) > 0 {
+				line(d)
+			}
+		case len(known) > 0:
+			read(l, &row)
+			for i, c := range of.Columns {
+				if c == "start_ranges" {
+					row[i] = "[]"
+				}
+				if slices.Contains(known, c) {
+					kept = append(kept, row[i])
+				}
+			}
+			rows++
+			line(kept)
 		}
-		rows++
-		line(kept)
 	}
 	return strings.Join(out, "\n") + "\n"
 }
 
-// openBefore makes a catalog of schemaBefore that holds a dump.
-func openBefore(t *testing.T, dsn, dump string) {
+// openBefore makes a catalog of schemaBefore, and fills it with a dump of a later one. It returns the dump as that schema's.
+func openBefore(t *testing.T, dsn, dump string) string {
 	t.Helper()
 	open := openSQLite
 	if isPostgres(dsn) {
@@ -93,9 +91,21 @@ func openBefore(t *testing.T, dsn, dump string) {
 	if _, err := p.UpTo(ctx, schemaBefore); err != nil {
 		t.Fatalf("migrate to %d: %v", schemaBefore, err)
 	}
-	if err := c.run(ctx, c.w, nil, func(t *tx) error { return t.restore(strings.NewReader(dump)) }); err != nil {
+	columns := map[string][]string{}
+	for _, table := range dumped() {
+		rows, err := c.w.Query(`SELECT * FROM ` + table[0])
+		if err != nil {
+			continue // it came later
+		}
+		if columns[table[0]], err = rows.Columns(); err != nil || rows.Close() != nil {
+			t.Fatal(err)
+		}
+	}
+	old := olderDump(t, dump, columns)
+	if err := c.run(ctx, c.w, nil, func(t *tx) error { return t.restore(strings.NewReader(old)) }); err != nil {
 		t.Fatalf("fill a catalog of schema %d: %v", schemaBefore, err)
 	}
+	return old
 }
 
 // A catalog of an older schema is the same whether it is opened by this program, or restored by it from its backup.
@@ -106,11 +116,13 @@ func TestOlderSchema(t *testing.T) {
 		id, _, _ := cubed(t, first)
 		published(t, first, id, rng(0, 7, 20))
 		published(t, first, id, rng(0, 20, 30))
+		if err := first.Retire(context.Background(), id, []int64{2}, "dropped by ann"); err != nil {
+			t.Fatal(err)
+		}
 		reserve(t, first, reservation(id, rng(0, 30, 40)))
 		text, _ := dumpLines(t, first)
-		old := olderDump(t, text)
 
-		openBefore(t, dsn, old)
+		old := openBefore(t, dsn, text)
 		upgraded := openAt(t, dsn)
 		wantFront(t, upgraded, id, rng(0, 7, 7))
 		for _, s := range liveOf(t, upgraded, id) {
