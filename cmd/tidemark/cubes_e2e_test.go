@@ -56,7 +56,12 @@ func (c *cubed) applyCube(rules string) {
 	c.t.Helper()
 	def := filepath.Join(c.t.TempDir(), "cube.yaml")
 	text, _, _ := strings.Cut(pageviews.CubeYAML(cubeName, "pageviews"), "cut:")
-	if err := os.WriteFile(def, []byte(text+rules), 0o600); err != nil {
+	// All of its 255 cuboids of each small segment would be most of the work, and of a small disk.
+	small := strings.Replace(text, "groups:\n  - ", "groups:\n  - dim_cap: 2\n    ", 1)
+	if small == text {
+		c.t.Fatalf("the definition has no groups to be capped:\n%s", text)
+	}
+	if err := os.WriteFile(def, []byte(small+rules), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
 	c.run("cube", "apply", "-f", def)
