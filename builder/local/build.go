@@ -29,7 +29,8 @@ func (b *build) run(ctx context.Context) (out builder.EngineOutput, err error) {
 	if err == nil {
 		out, err = o.finish(ctx)
 	}
-	return out, b.final(err)
+	out.Inputs = b.ids.inputs()
+	return out, b.final(errors.Join(err, b.ids.close()))
 }
 
 // final says of which errors trying again cannot help.
@@ -139,6 +140,9 @@ func (b *build) readEvents(ctx context.Context) ([]*store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.ids, err = b.gatherIDs(ctx, in, blocks); err != nil {
+		return nil, err
+	}
 	progress := b.in.Step("group events", "events")
 	var read atomic.Int64
 	runs := make([]*store, len(blocks))
@@ -149,7 +153,7 @@ func (b *build) readEvents(ctx context.Context) ([]*store, error) {
 			break
 		}
 		g.Go(func() (err error) {
-			runs[i], err = b.group(reading, in, fmt.Sprintf("run-%06d", i), blk)
+			runs[i], err = b.group(reading, in, i, blk)
 			progress(read.Add(int64(blk.rows())), b.in.Events)
 			return err
 		})
@@ -174,8 +178,8 @@ const (
 )
 
 // group makes a run of a block.
-func (b *build) group(ctx context.Context, in *inputs, name string, blk block) (*store, error) {
-	s := b.store(name)
+func (b *build) group(ctx context.Context, in *inputs, i int, blk block) (*store, error) {
+	s := b.store(fmt.Sprintf("run-%06d", i))
 	if ok, err := s.resume(); ok || err != nil {
 		return s, err
 	}
@@ -189,6 +193,7 @@ func (b *build) group(ctx context.Context, in *inputs, name string, blk block) (
 	defer b.e.mem.worked(need)
 	err := b.compute(ctx, func() error {
 		events := b.layout.NewBlock(b.layout.Base())
+		events.IDs = b.ids.of(ctx, i)
 		err := in.each(ctx, blk, func(schema *stage.Schema, c *stage.Chunk, p piece) error {
 			for _, r := range p.spans {
 				if err := events.Add(schema, c, r.from, r.to, p.partition); err != nil {

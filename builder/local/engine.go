@@ -73,6 +73,7 @@ type build struct {
 	layout *cells.Layout
 	nodes  []*node // in the order of the output
 	tmp    folder
+	ids    *idSets       // nil: no exact distinct counts of strings
 	cpu    chan struct{} // holds one for each thread that computes
 
 	mu     sync.Mutex

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 )
 
@@ -19,6 +20,8 @@ type Options struct {
 	Memory  int64      // bytes of events and cells in memory, of all builds together; default 512 MiB, at least 16 MiB
 	Disk    int64      // bytes of temporary files, of all builds together; default 64 GiB
 	Threads int        // of one build; default: as many as may run at once
+
+	Dictionaries *dictionary.Dictionaries // nil: exact distinct counts of strings are refused
 
 	// Keep is how long the temporary files of a build that was killed, or that failed and may be tried again, wait for another
 	// attempt; default 24h.

@@ -196,8 +196,12 @@ func slim(l *cells.Layout, p cells.Part) (cells.Part, error) {
 	return p, nil
 }
 
-// resume takes over the one run of a file that an earlier attempt has finished.
+// resume takes over the one run of a file that an earlier attempt has finished. Where ids of strings are in the cells it does
+// not: the slice that they are of must be found again, for the manifest.
 func (s *store) resume() (bool, error) {
+	if len(s.b.layout.StringSets()) > 0 {
+		return false, nil
+	}
 	f, ok, err := s.b.tmp.open(s.name)
 	if !ok || err != nil {
 		return false, err

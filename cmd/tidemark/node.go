@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tidemarkdb/tidemark/builder"
+	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/builder/local"
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -108,8 +109,12 @@ func (n *node) build(address string, metrics *prometheus.Registry) (err error) {
 	if err != nil {
 		return err
 	}
+	ids, err := dictionary.New(dictionary.Options{Catalog: n.catalog, Store: n.store, Dir: n.cfg.BuildDir(), Disk: n.cfg.Build.Disk, Registry: metrics})
+	if err != nil {
+		return err
+	}
 	engine, err := local.New(local.Options{
-		Store: n.store, Dir: n.cfg.BuildDir(), Memory: n.cfg.Build.Memory, Disk: n.cfg.Build.Disk, Logger: n.log, Registry: metrics,
+		Store: n.store, Dir: n.cfg.BuildDir(), Memory: n.cfg.Build.Memory, Disk: n.cfg.Build.Disk, Dictionaries: ids, Logger: n.log, Registry: metrics,
 	})
 	if err != nil {
 		return err

@@ -40,8 +40,8 @@ func importMap() []row {
 			"internal/cube", "internal/blob",
 		}},
 		{dir: "builder/local", may: []string{
-			"builder", "builder/cells", "builder/cuboid", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
-			"internal/blob",
+			"builder", "builder/cells", "builder/cuboid", "builder/dictionary", "ingest/stage", "segmenter", "segmenter/catalog",
+			"internal/cube", "internal/blob",
 		}},
 		{dir: "query/duck"},
 		{dir: "query", may: []string{
