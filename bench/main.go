@@ -23,6 +23,7 @@ func commands() []command {
 		{"consume", "read a topic to its present end and discard it", runConsume},
 		{"file", "write the same page views as NDJSON", runFile},
 		{"ingest", "measure tidemark ingest beside its peers", runIngest},
+		{"cube", "measure builds and merges of cubes beside DuckDB", runCube},
 		{"table", "print the table definition of a topic of page views", runTable},
 	}
 }
