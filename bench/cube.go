@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -187,12 +188,16 @@ func (f *cubeFlags) duckdbCube(ctx context.Context, data, threads, measures, set
 // served runs steps against a server of its own, whose CPU and memory it returns.
 func (f *cubeFlags) served(ctx context.Context, data string, steps func(ctx context.Context, ask func(v any, args ...string) error) error) (processUsage, error) {
 	ask := func(v any, args ...string) error {
-		c := child{path: f.tidemark, args: append(args, "--data", data, "-o", "json"), stderr: f.log}
-		line, _, err := c.run(ctx)
-		if err != nil || v == nil {
-			return err
+		cmd := exec.CommandContext(ctx, f.tidemark, append(args, "--data", data, "-o", "json")...)
+		cmd.Stderr = f.log
+		text, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("tidemark %s: %w", strings.Join(args, " "), err)
 		}
-		return json.Unmarshal(line, v)
+		if v == nil {
+			return nil
+		}
+		return json.Unmarshal(text, v)
 	}
 	args := append([]string{
 		"serve", "--data", data, "--http", "127.0.0.1:0", "--brokers", f.brokers, "--build-memory", f.memory, "--log-level", "warn",
