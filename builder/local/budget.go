@@ -10,7 +10,7 @@ import (
 // its owner then spills it. Nobody holds some and waits for more.
 type budget struct {
 	limit int64
-	most  int64 // of what is kept: half of the limit is left to work
+	most  int64 // of what is kept; the rest is for work
 
 	mu      sync.Mutex
 	working int64 // of tasks under way
@@ -23,12 +23,12 @@ func newBudget(limit int64) *budget {
 	return &budget{limit: limit, most: limit / 2, wait: make(chan struct{})}
 }
 
-// work takes n bytes for a task, when there is room beside what works and is kept. A task that is larger than the whole limit
-// runs when no other does.
+// work takes n bytes for a task, when there is room beside other tasks in what is not for things that stay. A task that is
+// larger than all of that runs when no other does.
 func (b *budget) work(ctx context.Context, n int64) error {
 	for {
 		b.mu.Lock()
-		if b.working == 0 || b.working+b.kept+n <= b.limit {
+		if b.working == 0 || b.working+n <= b.limit-b.most {
 			b.working += n
 			b.peak = max(b.peak, b.working+b.kept)
 			b.mu.Unlock()

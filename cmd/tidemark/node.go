@@ -180,7 +180,11 @@ func (n *node) read(o ingest.Options) error {
 		// Others may work on a catalog that is a server: Kafka shares the partitions out, else each takes them all.
 		o.Group = "tidemark-" + n.catalog.ID()
 	}
-	limitMemory(c.Memory)
+	builds := int64(0)
+	if n.builds {
+		builds = n.cfg.Build.Memory
+	}
+	limitMemory(c.Memory, builds)
 	ing, err := ingest.New(o)
 	if err != nil {
 		return err
@@ -188,11 +192,12 @@ func (n *node) read(o ingest.Options) error {
 	return n.serve(ing)
 }
 
-// limitMemory has the collector work harder before the process grows far over the budget for events: beside them stand
-// fetched batches, encoders and the program itself. GOMEMLIMIT, where it is set, goes first.
-func limitMemory(budget int64) {
+// limitMemory has the collector work harder before the process grows far over the budgets for events and for builds, which may
+// be 0: beside events stand fetched batches, encoders and the program itself, beside builds files that are being written.
+// GOMEMLIMIT, where it is set, goes first.
+func limitMemory(events, builds int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(budget + budget/2 + 32<<20)
+		debug.SetMemoryLimit(events + events/2 + 32<<20 + builds + builds/8)
 	}
 }
 
