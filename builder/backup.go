@@ -113,7 +113,7 @@ func (b *Builder) backup(ctx context.Context, _ scheduler.Task) ([]scheduler.Sub
 const restoreRaise = 1 << 20
 
 // Restore fills an empty catalog from a backup; an empty key means the newest one. A catalog that holds anything is
-// refused. Nobody else may use the catalog meanwhile.
+// refused. Markers in the store of what the backup has, and was dropped since, are removed. Nobody else may use the catalog meanwhile.
 func Restore(ctx context.Context, st blob.Store, c *catalog.Catalog, key string) (string, error) {
 	if key == "" {
 		list, err := backups(ctx, st)
@@ -151,6 +151,9 @@ func Restore(ctx context.Context, st blob.Store, c *catalog.Catalog, key string)
 	}
 	if err := c.Restore(ctx, in, restoreRaise); err != nil {
 		return "", fmt.Errorf("restore %s: %w", key, err)
+	}
+	if err := unmark(ctx, st, c); err != nil {
+		return "", fmt.Errorf("restore %s: %w: what says of the store that it was dropped is still there: restore it again, into another empty catalog", key, err)
 	}
 	return key, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -102,6 +103,47 @@ func (b *Builder) mark(ctx context.Context, folder string, d dropped) error {
 	key := folder + "/" + segmenter.DroppedName
 	if err := b.o.Store.Create(ctx, key, bytes.NewReader(append(text, '\n'))); err != nil && !errors.Is(err, blob.ErrExists) {
 		return fmt.Errorf("write marker %s: %w", key, err)
+	}
+	return nil
+}
+
+// unmark removes the markers of what a restored catalog has: it was dropped after the backup was made. A rebuild would take the
+// marker at its word, and clean-up would then remove the files of tables that are in force.
+func unmark(ctx context.Context, st blob.Store, c *catalog.Catalog) error {
+	live := map[string]bool{} // folders
+	tables, err := c.Tables(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, t := range tables {
+		live["tables/"+t.ID] = true
+	}
+	cubes, err := c.Cubes(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, info := range cubes {
+		live["cubes/"+info.Cube.ID] = true
+		q := catalog.SegmentQuery{CubeID: info.Cube.ID, States: []segmenter.SegmentState{segmenter.SegmentReady}}
+		for s, err := range c.Segments(ctx, q) {
+			if err != nil {
+				return err
+			}
+			live[segmenter.SegmentFolder(s.CubeID, s.ID, s.Attempt)] = true
+		}
+	}
+	for _, prefix := range []string{"tables/", "cubes/", "segments/"} {
+		for o, err := range st.List(ctx, prefix) {
+			if err != nil {
+				return fmt.Errorf("list %s: %w", prefix, err)
+			}
+			if path.Base(o.Key) != segmenter.DroppedName || !live[path.Dir(o.Key)] {
+				continue
+			}
+			if err := st.Delete(ctx, o.Key); err != nil {
+				return fmt.Errorf("remove marker %s: %w", o.Key, err)
+			}
+		}
 	}
 	return nil
 }

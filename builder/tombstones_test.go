@@ -170,3 +170,46 @@ func TestMarkedAndReady(t *testing.T) {
 		t.Errorf("clean-up: got %+v, %v, want nothing unneeded", res, err)
 	}
 }
+
+// A backup of before the drops brings all of it back, and so it stays: a later rebuild, and clean-up after it, must not take
+// markers at their word that the restored catalog contradicts.
+func TestRestoreTakesBackDrops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, byHand)
+		w.storeTable()
+		b := w.builder(nil)
+		must(t, b.StoreDefinition(t.Context(), w.cube))
+		w.pieces(b, 3)
+		must(t, w.cat.Retire(t.Context(), w.cube.ID, []int64{1}, "dropped by ann"))
+		w.mark(b)
+		_, err := b.Backup(t.Context())
+		must(t, err)
+		want := w.segments()
+		must(t, w.cat.Retire(t.Context(), w.cube.ID, []int64{3}, "dropped by ann"))
+		w.mark(b)
+		must(t, w.cat.DropCube(t.Context(), "default", "views", "ann"))
+		must(t, w.cat.DropTable(t.Context(), "default", "events"))
+		w.mark(b)
+		staged := w.keys("staged/")
+
+		restored, err := catalog.Open(t.Context(), newDSN(t), catalog.Options{})
+		must(t, err)
+		t.Cleanup(func() { must(t, restored.Close()) })
+		_, err = Restore(t.Context(), w.store, restored, "")
+		must(t, err)
+		(&world{t: t, cat: restored, cube: w.cube}).wantSegments(want...)
+		c, res := w.rebuilt()
+		again := &world{t: t, cat: c, cube: w.cube, store: w.store}
+		again.wantSegments(want...)
+		wantIgnored(t, res, "dropped by ann")
+		clean := again.builder(nil)
+		for range 3 {
+			time.Sleep(2 * time.Hour)
+			_, err := clean.Cleanup(t.Context(), false)
+			must(t, err)
+		}
+		if left := w.keys("staged/"); !slices.Equal(left, staged) {
+			t.Errorf("staged files after clean-up: got %q, want %q", left, staged)
+		}
+	})
+}
