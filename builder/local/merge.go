@@ -34,37 +34,35 @@ func newMerger(l *cells.Layout, mask uint64, list []source, s sizes) *merger {
 
 // next returns the next merged cells; they have no cells at the end.
 func (m *merger) next(ctx context.Context) (cells.Part, error) {
-	for {
-		if ctx.Err() != nil {
-			return cells.Part{}, context.Cause(ctx)
-		}
-		rows := 0
-		for _, l := range m.lanes {
-			if err := l.fill(ctx, m.window); err != nil {
-				return cells.Part{}, err
-			}
-			rows += l.rows
-		}
-		if rows == 0 {
-			return cells.Part{}, nil
-		}
-		bound, at := m.bound()
-		var parts []cells.Part
-		for _, l := range m.lanes {
-			parts = l.take(parts, bound, at)
-		}
-		switch len(parts) {
-		case 0:
-			panic("L1: a merge took nothing")
-		case 1:
-			return parts[0], nil
-		}
-		c, err := m.layout.Combine(m.mask, parts...)
-		if err != nil {
+	if ctx.Err() != nil {
+		return cells.Part{}, context.Cause(ctx)
+	}
+	rows := 0
+	for _, l := range m.lanes {
+		if err := l.fill(ctx, m.window); err != nil {
 			return cells.Part{}, err
 		}
-		return cells.Part{Cells: c, To: c.Len()}, nil
+		rows += l.rows
 	}
+	if rows == 0 {
+		return cells.Part{}, nil
+	}
+	bound, at := m.bound()
+	var parts []cells.Part
+	for _, l := range m.lanes {
+		parts = l.take(parts, bound, at)
+	}
+	switch len(parts) {
+	case 0:
+		panic("L1: a merge took nothing")
+	case 1:
+		return parts[0], nil
+	}
+	c, err := m.layout.Combine(m.mask, parts...)
+	if err != nil {
+		return cells.Part{}, err
+	}
+	return cells.Part{Cells: c, To: c.Len()}, nil
 }
 
 // bound is the least key up to which every source is in hand; nil: all that is left is.
