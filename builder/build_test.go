@@ -75,7 +75,7 @@ func TestBuildRefused(t *testing.T) {
 	w := newWorld(t, 2, "")
 	w.stage(0, 0, 20)
 	w.stage(1, 0, 20)
-	w.log.ends = map[int32]int64{0: 25, 1: 20}
+	w.log.setEnds(map[int32]int64{0: 25, 1: 20})
 	b := w.builder(nil)
 	for _, tt := range []struct{ start, end, want string }{
 		{"0:10", "0:5", "before the start"},
@@ -167,7 +167,7 @@ func TestBuildIdempotent(t *testing.T) {
 func TestBuildWaitsForStaging(t *testing.T) {
 	w := newWorld(t, 2, "")
 	w.stage(0, 0, 10)
-	w.log.ends = map[int32]int64{0: 15, 1: 5}
+	w.log.setEnds(map[int32]int64{0: 15, 1: 5})
 	b := w.builder(nil)
 	got, err := b.Build(t.Context(), BuildRequest{Request: w.request()})
 	must(t, err)
@@ -198,7 +198,7 @@ func TestBuildAsksForTheEndAnew(t *testing.T) {
 	w.stage(0, 0, 10)
 	b := w.builder(nil)
 	for _, end := range []int64{10, 15, 16} {
-		w.log.ends = map[int32]int64{0: end}
+		w.log.setEnds(map[int32]int64{0: end})
 		_, err := b.Build(t.Context(), BuildRequest{Request: w.request()})
 		must(t, err)
 	}

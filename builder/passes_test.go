@@ -105,7 +105,7 @@ func TestPassesMissNothing(t *testing.T) {
 func missNothing(t *testing.T, r *rand.Rand, wait func(d time.Duration)) {
 	w := newWorld(t, 2, "cut: {age: 40s}\nmerge: {manual: true}\n")
 	x := &passWorld{world: w, r: r, random: newRandomWorld(w, nil, r)}
-	w.log.ends = map[int32]int64{}
+	w.log.setEnds(map[int32]int64{})
 	fast, slow := w.builder(nil), w.builder(nil)
 	asked := 0
 	for step := range 120 {
@@ -201,7 +201,7 @@ func (x *passWorld) happens(b *Builder) string {
 		x.random.requeue(p)
 		return "requeued"
 	case 5:
-		x.log.ends = map[int32]int64{p: x.random.ends[p] + x.r.Int64N(40)}
+		x.log.setEnds(map[int32]int64{p: x.random.ends[p] + x.r.Int64N(40)})
 		return "records in the log"
 	case 6:
 		x.begin(p) // taken over

@@ -52,7 +52,8 @@ func TestOnPostgres(t *testing.T) {
 	}
 }
 
-// newDSN makes an empty database: a SQLite file, or below TestOnPostgres a schema that the end of the test drops.
+// newDSN makes an empty database: a SQLite file, or below TestOnPostgres one of the server, which the end of the test drops.
+// A schema would not do: migrations wait for a lock of the whole database, in virtual time for no time at all.
 func newDSN(t testing.TB) string {
 	t.Helper()
 	if !strings.HasPrefix(t.Name(), onPostgres+"/") {
@@ -61,20 +62,18 @@ func newDSN(t testing.TB) string {
 	base := os.Getenv(postgresEnv)
 	db, err := sql.Open("pgx", base)
 	must(t, err)
-	schema := "test_" + strings.ToLower(rand.Text())
-	if _, err := db.Exec("CREATE SCHEMA " + schema); err != nil {
-		t.Fatalf("make schema on %s: %v", postgresEnv, err)
+	name := "test_" + strings.ToLower(rand.Text())
+	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
+		t.Fatalf("make database on %s: %v", postgresEnv, err)
 	}
 	t.Cleanup(func() {
-		if _, err := db.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
-			t.Errorf("drop schema: %v", err)
+		if _, err := db.Exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+			t.Errorf("drop database: %v", err)
 		}
 		must(t, db.Close())
 	})
 	u, err := url.Parse(base)
 	must(t, err)
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
+	u.Path = "/" + name
 	return u.String()
 }

@@ -121,7 +121,7 @@ func TestRunTakesOver(t *testing.T) {
 func TestRunStagingTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, "cut: {manual: true}\n")
-		w.log.ends = map[int32]int64{0: 10}
+		w.log.setEnds(map[int32]int64{0: 10})
 		b := w.builder(func(o *Options) { o.StagingWait, o.FailedHold = time.Minute, 10*time.Minute })
 		stop := running(t, b)
 		got, err := b.Build(t.Context(), BuildRequest{Request: w.request()})

@@ -18,13 +18,13 @@ func TestIngestAwayForLong(t *testing.T) {
 		w := newWorld(t, 1, "cut: {age: 10s}\nmerge: {manual: true}\n")
 		w.stage(0, 0, 10)
 		end := int64(10)
-		w.log.ends = map[int32]int64{0: end}
+		w.log.setEnds(map[int32]int64{0: end})
 		b := w.builder(func(o *Options) { o.StagingWait = time.Minute })
 		defer running(t, b)()
 		for range 18 {
 			time.Sleep(10 * time.Second)
 			end += 10
-			w.log.ends = map[int32]int64{0: end}
+			w.log.setEnds(map[int32]int64{0: end})
 		}
 		w.wantSegments("1 new p0 [0,20) 0 events")
 		if j := w.job(w.jobOf(1)); j.State != catalog.JobFailed || !j.Unstaged || !strings.Contains(j.Problem, "is table events read by an ingest process?") {
@@ -49,16 +49,16 @@ func TestCutBehindWaiting(t *testing.T) {
 		w := newWorld(t, 2, "cut: {age: 10s}\nmerge: {manual: true}\n")
 		w.stage(0, 0, 10)
 		w.stage(1, 0, 10)
-		w.log.ends = map[int32]int64{0: 15, 1: 10}
+		w.log.setEnds(map[int32]int64{0: 15, 1: 10})
 		b := w.builder(nil)
 		defer running(t, b)()
 		time.Sleep(15 * time.Second)
 		w.wantSegments("1 new p0 [0,15) p1 [0,10) 0 events")
-		w.log.ends = map[int32]int64{0: 30}
+		w.log.setEnds(map[int32]int64{0: 30})
 		w.stage(1, 10, 20)
 		time.Sleep(15 * time.Second)
 		w.wantSegments("1 new p0 [0,15) p1 [0,10) 0 events", "2 ready p0 [15,15) p1 [10,20) 10 events")
-		w.log.ends = nil // not known any more
+		w.log.setEnds(nil) // not known any more
 		w.stage(1, 20, 25)
 		time.Sleep(15 * time.Second)
 		w.wantSegments("1 new p0 [0,15) p1 [0,10) 0 events", "2 ready p0 [15,15) p1 [10,20) 10 events", "3 ready p0 [15,15) p1 [20,25) 5 events")
@@ -71,7 +71,7 @@ func TestGenerationEndsUnderWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, "cut: {age: 10s}\nmerge: {manual: true}\n")
 		w.stage(0, 0, 10)
-		w.log.ends = map[int32]int64{0: 15}
+		w.log.setEnds(map[int32]int64{0: 15})
 		b := w.builder(nil)
 		defer running(t, b)()
 		time.Sleep(20 * time.Second)
@@ -80,7 +80,7 @@ func TestGenerationEndsUnderWaiting(t *testing.T) {
 		g, err := w.cat.NewGeneration(t.Context(), catalog.NewGeneration{TableID: w.table.ID, Partition: 0, Epoch: w.epoch[0], Reason: "topic made again"})
 		must(t, err)
 		w.gen[0] = g
-		w.log.ends = nil
+		w.log.setEnds(nil)
 		w.stage(0, 0, 7)
 		time.Sleep(20 * time.Second)
 		w.wantSegments("2 ready p0 [0,10) p0.g1 [0,7) 17 events")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -294,12 +295,24 @@ func (w *world) request() Request { return Request{Project: "default", Cube: "vi
 
 // fakeLog is a Log with fixed answers.
 type fakeLog struct {
+	mu   sync.Mutex // guards ends: a test sets them while builders run
 	ends map[int32]int64
 	at   map[int32]int64
 	err  error
 }
 
-func (l *fakeLog) Ends(context.Context, string) (map[int32]int64, error) { return l.ends, l.err }
+func (l *fakeLog) setEnds(ends map[int32]int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ends = ends
+}
+
+func (l *fakeLog) Ends(context.Context, string) (map[int32]int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ends, l.err
+}
+
 func (l *fakeLog) Starts(context.Context, string) (map[int32]int64, error) {
 	return map[int32]int64{}, l.err
 }
