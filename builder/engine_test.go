@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,7 +115,11 @@ func TestMergeWithoutCuboids(t *testing.T) {
 	_, err := b.Refresh(t.Context(), RefreshRequest{Request: w.request(), Choice: Choice{Segments: []int64{3}}})
 	must(t, err)
 	w.run(b)
-	if j := merge(5, 6); j.State != catalog.JobFailed || !strings.Contains(j.Problem, "segment 5 has no cuboids and cannot be merged with segments that have: refresh it first") {
-		t.Errorf("merge of one with and one without: %+v", j)
+	before := w.segments()
+	_, err = b.Merge(t.Context(), MergeRequest{Request: w.request(), Choice: Choice{Segments: []int64{5, 6}}})
+	var request *RequestError
+	if want := "segments [5] have no cuboids and cannot be merged with segments that have: refresh them first"; !errors.As(err, &request) || !strings.Contains(err.Error(), want) {
+		t.Errorf("merge of one with and one without: got %v, want a RequestError %q", err, want)
 	}
+	w.wantSegments(before...) // nothing was reserved
 }

@@ -132,8 +132,19 @@ type MergeRequest struct {
 	Choice
 }
 
-// Merge reserves one segment over several neighbours. Segments that are not neighbours, or of several definition versions,
-// are refused with what is between them.
+// mixesPlain says which segments are to get cuboids before they can be merged with those that have them.
+func (s *state) mixesPlain(list []segmenter.Segment) error {
+	var plain []int64
+	for _, x := range list {
+		if s.plain[x.Number] {
+			plain = append(plain, x.Number)
+		}
+	}
+	return wrong("segments %v have no cuboids and cannot be merged with segments that have: refresh them first", plain)
+}
+
+// Merge reserves one segment over several neighbours. Segments that are not neighbours, of several definition versions, or
+// with and without cuboids, are refused with what is between them.
 func (b *Builder) Merge(ctx context.Context, req MergeRequest) (Submitted, error) {
 	return b.submit(ctx, req.Request, KindMerge, req.Choice, func(ctx context.Context) (Plan, error) {
 		s, err := b.snapshot(ctx, req.Project, req.Cube)
@@ -152,6 +163,9 @@ func (b *Builder) Merge(ctx context.Context, req MergeRequest) (Submitted, error
 			before := list[i]
 			if x.Version != before.Version {
 				return Plan{}, wrong("segments %d and %d are of definition versions %d and %d: refresh the older one first", before.Number, x.Number, before.Version, x.Version)
+			}
+			if s.plain[x.Number] != s.plain[before.Number] {
+				return Plan{}, s.mixesPlain(list)
 			}
 			if err := a.Range.Adjacent(x.Range, s.g); err != nil {
 				return Plan{}, wrong("segments %d and %d are not neighbours: %w", before.Number, x.Number, err)

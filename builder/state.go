@@ -21,7 +21,8 @@ type state struct {
 	ends  segmenter.Vector      // where live segments end, by line
 	live  []segmenter.Segment   // new and ready, by number; nil where only ends were read
 	stale map[int64]bool        // of live
-	bare  map[int64]bool        // ready ones for which an engine has yet to make cuboids
+	bare  map[int64]bool        // ready ones for which the engine has yet to make cuboids; none without an engine
+	plain map[int64]bool        // ready ones without cuboids, whether there is an engine or not
 	news  int                   // how many are new
 	tops  segmenter.Vector      // where the last new ones end, by line: empty ranges
 	look  bool                  // only a plan is wanted: nothing is fixed, and nobody is told
@@ -48,12 +49,15 @@ func (b *Builder) snapshotOf(ctx context.Context, cubeID string) (*state, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &state{CubeInfo: snap.CubeInfo, g: generations(snap.Partitions), stale: map[int64]bool{}, bare: map[int64]bool{}}
+	s := &state{CubeInfo: snap.CubeInfo, g: generations(snap.Partitions), stale: map[int64]bool{}, bare: map[int64]bool{}, plain: map[int64]bool{}}
 	for _, e := range snap.Segments {
 		s.live = append(s.live, e.Segment)
 		s.stale[e.Number] = e.Stale
-		if e.Bare && e.State == segmenter.SegmentReady && b.o.Engine != nil {
-			s.bare[e.Number] = true
+		if e.Bare && e.State == segmenter.SegmentReady {
+			s.plain[e.Number] = true
+			if b.o.Engine != nil {
+				s.bare[e.Number] = true
+			}
 		}
 		if e.State == segmenter.SegmentNew {
 			s.addNew(e.Range)
