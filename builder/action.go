@@ -105,7 +105,7 @@ type Request struct {
 	Hash    string `json:"-"`  // of the plan that was shown; empty: whichever it is now
 }
 
-// maxReplan bounds how often a request is planned again because the cube has changed meanwhile (B1).
+// maxReplan bounds how often a request, or a task of a timer, is planned because the cube has changed meanwhile (B1).
 const maxReplan = 5
 
 // submit plans, and applies the plan unless it is a dry run.
@@ -221,14 +221,30 @@ func bodyTasks(jobs []catalog.Job, maxJobs int) (list []scheduler.Submission) {
 	return list
 }
 
-// applyTask applies a plan as a task: what was reserved is spawned by its end.
-func (b *Builder) applyTask(ctx context.Context, p Plan) ([]scheduler.Submission, error) {
-	done, err := b.apply(ctx, p, catalog.Idempotency{}, "timer")
-	var conflict *catalog.ConflictError
-	var overlap *catalog.OverlapError
-	if errors.As(err, &conflict) || errors.As(err, &overlap) || errors.Is(err, catalog.ErrNotFound) { // not found: the cube was dropped
-		b.o.Logger.LogAttrs(ctx, slog.LevelDebug, "cube changed while it was planned", slog.String("cube", p.Cube), slog.Any("err", err))
-		return nil, nil // planned again at the next round
+// applyTask plans and applies as a task: what was reserved is spawned by its end. A plan whose cube has changed meanwhile is
+// made again at once, since a busy cube has changed at the next round too; decide returns none where there is nothing to do.
+// After maxReplan of them the next round goes on.
+func (b *Builder) applyTask(ctx context.Context, decide func(context.Context) (*Plan, error)) ([]scheduler.Submission, error) {
+	for range maxReplan {
+		p, err := decide(ctx)
+		if err != nil || p == nil {
+			return nil, ignoreGone(err)
+		}
+		done, err := b.apply(ctx, *p, catalog.Idempotency{}, "timer")
+		var conflict *catalog.ConflictError
+		var overlap *catalog.OverlapError
+		switch {
+		case errors.Is(err, catalog.ErrNotFound): // the cube was dropped
+			return nil, nil
+		case errors.As(err, &conflict) || errors.As(err, &overlap):
+			b.m.planned(p, b.m.plansDiscarded)
+			b.o.Logger.LogAttrs(ctx, slog.LevelDebug, "cube changed while it was planned", slog.String("cube", p.Cube), slog.Any("err", err))
+			continue
+		case err != nil:
+			return nil, err
+		}
+		b.m.planned(p, b.m.plansApplied)
+		return bodyTasks(done.Jobs, p.maxJobs), nil
 	}
-	return bodyTasks(done.Jobs, p.maxJobs), err
+	return nil, nil
 }

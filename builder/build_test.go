@@ -248,7 +248,7 @@ func TestTaskOfADroppedCube(t *testing.T) {
 	p, err := b.planBuild(t.Context(), BuildRequest{Request: w.request()})
 	must(t, err)
 	must(t, w.cat.DropCube(t.Context(), "default", "views", "ann"))
-	if spawn, err := b.applyTask(t.Context(), p); err != nil || len(spawn) != 0 {
+	if spawn, err := b.applyTask(t.Context(), func(context.Context) (*Plan, error) { return &p, nil }); err != nil || len(spawn) != 0 {
 		t.Errorf("apply: got %d tasks, %v, want none", len(spawn), err)
 	}
 	for name, run := range map[string]func(context.Context, string) ([]scheduler.Submission, error){"cut": b.cut, "maintain": b.maintain} {

@@ -142,27 +142,26 @@ func (b *Builder) cutNow(ctx context.Context, s *state) (plan.CutPlan, error) {
 
 // cut reserves the segments of one cube that are due.
 func (b *Builder) cut(ctx context.Context, cubeID string) ([]scheduler.Submission, error) {
-	s, err := b.endsOf(ctx, cubeID)
-	if errors.Is(err, catalog.ErrNotFound) {
-		return nil, nil
+	var tried *state
+	spawn, err := b.applyTask(ctx, func(ctx context.Context) (*Plan, error) {
+		s, err := b.endsOf(ctx, cubeID)
+		if err != nil || !s.Enabled {
+			return nil, err
+		}
+		if tried != nil && !slices.Equal(tried.ends, s.ends) {
+			b.cuts.fresh(cubeID) // another has cut what was waited for
+		}
+		tried = s
+		cuts, err := b.cutNow(ctx, s)
+		if err != nil || len(cuts.Cuts) == 0 {
+			return nil, err
+		}
+		p := s.plan()
+		p.addCuts(KindBuild, cuts, s.Cube.Version)
+		return &p, nil
+	})
+	if len(spawn) > 0 {
+		b.cuts.fresh(cubeID)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if !s.Enabled {
-		return nil, nil
-	}
-	cuts, err := b.cutNow(ctx, s)
-	if errors.Is(err, catalog.ErrNotFound) || (err == nil && len(cuts.Cuts) == 0) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	b.cuts.mu.Lock()
-	delete(b.cuts.since, cubeID)
-	b.cuts.mu.Unlock()
-	p := s.plan()
-	p.addCuts(KindBuild, cuts, s.Cube.Version)
-	return b.applyTask(ctx, p)
+	return spawn, err
 }

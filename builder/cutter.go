@@ -64,6 +64,13 @@ func (c *cutter) put(s *state) {
 	t.cubes[id], c.again[id] = true, true
 }
 
+// fresh forgets how long what a cube does not hold has waited: it was cut.
+func (c *cutter) fresh(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.since, id)
+}
+
 // drop forgets a cube.
 func (c *cutter) drop(id string) {
 	c.leave(id)

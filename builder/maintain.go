@@ -17,34 +17,30 @@ import (
 
 // maintain plans one cube: what expires, what is missing, what has changed, what is old, what is too small.
 func (b *Builder) maintain(ctx context.Context, cubeID string) ([]scheduler.Submission, error) {
-	info, err := b.o.Catalog.CubeInfo(ctx, cubeID)
-	if err != nil {
-		return nil, ignoreGone(err)
-	}
-	// Before stale segments are looked for: a change that comes after it is for the next time.
-	change, err := b.o.Catalog.TableChange(ctx, info.TableID)
-	if err != nil {
-		return nil, ignoreGone(err)
-	}
-	if _, err := b.o.Catalog.StaleSegments(ctx, cubeID); err != nil {
-		return nil, ignoreGone(err)
-	}
-	s, err := b.snapshotOf(ctx, cubeID)
-	if err != nil {
-		return nil, ignoreGone(err)
-	}
-	if err := b.storeDefinitions(ctx, cubeID, s.Cube.Version); err != nil {
-		return nil, err
-	}
-	if !s.Enabled {
-		return nil, nil
-	}
-	p := s.plan()
-	if err := b.maintenance(ctx, s, &p, time.Now()); err != nil {
-		return nil, err
-	}
-	spawn, err := b.applyTask(ctx, p)
-	if err == nil {
+	var s *state
+	var change int64
+	spawn, err := b.applyTask(ctx, func(ctx context.Context) (*Plan, error) {
+		info, err := b.o.Catalog.CubeInfo(ctx, cubeID)
+		if err != nil {
+			return nil, err
+		}
+		// Before stale segments are looked for: a change that comes after it is for the next time.
+		if change, err = b.o.Catalog.TableChange(ctx, info.TableID); err != nil {
+			return nil, err
+		}
+		if _, err := b.o.Catalog.StaleSegments(ctx, cubeID); err != nil {
+			return nil, err
+		}
+		if s, err = b.snapshotOf(ctx, cubeID); err != nil {
+			return nil, err
+		}
+		if err := b.storeDefinitions(ctx, cubeID, s.Cube.Version); err != nil || !s.Enabled {
+			return nil, err
+		}
+		p := s.plan()
+		return &p, b.maintenance(ctx, s, &p, time.Now())
+	})
+	if err == nil && s != nil && s.Enabled {
 		b.upkeep.mu.Lock()
 		for k := range b.upkeep.gone {
 			if _, live := s.stale[k.number]; k.cubeID == cubeID && !live {

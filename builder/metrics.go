@@ -17,6 +17,8 @@ type metrics struct {
 	jobsOpen       *prometheus.GaugeVec
 	jobOldest      prometheus.Gauge
 	jobFailures    *prometheus.GaugeVec
+	plansApplied   *prometheus.CounterVec
+	plansDiscarded *prometheus.CounterVec
 	segments       *prometheus.GaugeVec
 	holes          *prometheus.GaugeVec
 	mergeBacklog   *prometheus.GaugeVec
@@ -42,17 +44,19 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		jobSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: prefix + "job_duration_seconds", Help: "Time of one attempt at a job, by the state that it left the job in.", Buckets: []float64{.01, .1, 1, 10, 60, 300, 1800, 7200},
 		}, []string{"kind", "state"}),
-		jobsOpen:     gauge("jobs", "Jobs that hold a reservation.", "kind", "state"),
-		jobOldest:    one("job_oldest_seconds", "Age of the oldest job that holds a reservation."),
-		jobFailures:  gauge("job_failures_in_row", "Attempts at jobs of this process that failed since one succeeded.", "kind"),
-		segments:     gauge("segments", "Ready segments.", "cube"),
-		holes:        gauge("hole_offsets", "Offsets between the first and the last segment that nothing covers.", "cube"),
-		mergeBacklog: gauge("merge_backlog_segments", "Ready segments that the merge rules want replaced.", "cube"),
-		stale:        gauge("stale_segments", "Ready segments whose inputs have changed.", "cube"),
-		garbage:      gauge("garbage_objects", "Objects and folders that nothing names.", "state"),
-		removed:      prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "removed_objects_total", Help: "Objects that clean-up has removed."}),
-		lastCleanup:  one("last_cleanup_timestamp_seconds", "When clean-up last came to its end in this process."),
-		lastBackup:   one("last_backup_timestamp_seconds", "When a backup was last written by this process."),
+		plansApplied:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "plans_applied_total", Help: "Plans of timers that were done, by each kind of their actions."}, []string{"kind"}),
+		plansDiscarded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "plans_discarded_total", Help: "Plans of timers whose cube had changed meanwhile, by each kind of their actions."}, []string{"kind"}),
+		jobsOpen:       gauge("jobs", "Jobs that hold a reservation.", "kind", "state"),
+		jobOldest:      one("job_oldest_seconds", "Age of the oldest job that holds a reservation."),
+		jobFailures:    gauge("job_failures_in_row", "Attempts at jobs of this process that failed since one succeeded.", "kind"),
+		segments:       gauge("segments", "Ready segments.", "cube"),
+		holes:          gauge("hole_offsets", "Offsets between the first and the last segment that nothing covers.", "cube"),
+		mergeBacklog:   gauge("merge_backlog_segments", "Ready segments that the merge rules want replaced.", "cube"),
+		stale:          gauge("stale_segments", "Ready segments whose inputs have changed.", "cube"),
+		garbage:        gauge("garbage_objects", "Objects and folders that nothing names.", "state"),
+		removed:        prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "removed_objects_total", Help: "Objects that clean-up has removed."}),
+		lastCleanup:    one("last_cleanup_timestamp_seconds", "When clean-up last came to its end in this process."),
+		lastBackup:     one("last_backup_timestamp_seconds", "When a backup was last written by this process."),
 		catalogSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: prefix + "catalog_duration_seconds", Help: "Time of transactions with the catalog.", Buckets: []float64{.001, .005, .025, .1, .5, 1, 5, 15},
 		}, []string{"kind"}),
@@ -61,10 +65,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.jobSeconds, m.jobsOpen, m.jobOldest, m.jobFailures, m.segments, m.holes, m.mergeBacklog, m.stale, m.garbage, m.removed,
+		m.jobSeconds, m.jobsOpen, m.jobOldest, m.jobFailures, m.plansApplied, m.plansDiscarded, m.segments, m.holes, m.mergeBacklog, m.stale, m.garbage, m.removed,
 		m.lastCleanup, m.lastBackup, m.catalogSeconds, m.notices, m.logFailures,
 	} {
 		errs = append(errs, reg.Register(c))
+	}
+	for _, kind := range []string{KindBuild, KindFill, KindRefresh, KindMerge, KindRetire} { // a rise from nothing is a rise
+		m.plansApplied.WithLabelValues(kind).Add(0)
+		m.plansDiscarded.WithLabelValues(kind).Add(0)
 	}
 	return m, errors.Join(errs...)
 }
@@ -77,6 +85,17 @@ func (m *metrics) jobEnded(kind string, state catalog.JobState, took time.Durati
 		m.jobFailures.WithLabelValues(kind).Set(0)
 	case catalog.JobFailed, catalog.JobPending:
 		m.jobFailures.WithLabelValues(kind).Inc()
+	}
+}
+
+// planned counts a plan of a timer, once for each kind of its actions.
+func (m *metrics) planned(p *Plan, c *prometheus.CounterVec) {
+	seen := map[string]bool{}
+	for _, a := range p.Actions {
+		if !seen[a.Kind] {
+			c.WithLabelValues(a.Kind).Inc()
+		}
+		seen[a.Kind] = true
 	}
 }
 
