@@ -63,7 +63,7 @@ func (r *jobRun) manifest() (*segmenter.Manifest, error) {
 		TableID: r.info.TableID, DefinitionVersion: r.seg.Version, Number: r.seg.Number, Attempt: r.job.Epoch,
 		Reason: r.seg.Reason, CreatedUs: r.seg.CreatedUs, Range: r.seg.Range,
 	}
-	return m, noteFront(m, catalog.Front{Revision: r.info.Revision, Ranges: r.info.Start})
+	return m, noteFront(m, catalog.Front{Revision: r.info.Revision, Ranges: r.info.Settled})
 }
 
 // build fills the manifest from staged files.

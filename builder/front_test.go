@@ -110,6 +110,41 @@ func TestDropMovesTheFront(t *testing.T) {
 	w.wantHoles(b)
 }
 
+// S17: a backfill that a person cancels leaves the cube where it began: nothing is planned of what is before it, and a catalog
+// that is made again from files agrees, those that were written while the backfill was under way notwithstanding.
+func TestCancelledBackfillIsUndone(t *testing.T) {
+	w := newWorld(t, 1, byHand)
+	w.storeTable()
+	b := w.builder(nil)
+	w.stage(0, 0, 60)
+	at := func(offset int64) Position {
+		return Position{At: atOffsets, Offsets: []PartitionPlace{{Generation: -1, Offset: offset}}}
+	}
+	build := func(start, end int64) int64 {
+		t.Helper()
+		got, err := b.Build(t.Context(), BuildRequest{Request: w.request(), Start: at(start), End: at(end)})
+		must(t, err)
+		return got.Jobs[0].ID
+	}
+	build(50, 60)
+	w.run(b)
+	job := build(0, 10)
+	must(t, w.cat.PauseJob(t.Context(), job, "ann"))
+	w.stage(0, 60, 70)
+	build(60, 70)
+	w.run(b)
+	w.wantHoles(b, "hole p0 [10,50) between segments 2 and 1: staged")
+	must(t, w.cat.CancelJob(t.Context(), job, "ann"))
+	other, _ := w.again(b)
+	for name, x := range map[string]*world{"as it was": w, "made again": other} {
+		of := x.builder(nil)
+		x.wantHoles(of)
+		if p, err := of.Plan(t.Context(), "default", "views"); err != nil || len(p.Actions) != 0 {
+			t.Errorf("%s: plan %v, %v, want nothing", name, p.Actions, err)
+		}
+	}
+}
+
 // S17: retention passes over a hole before what expires, and does not build it again.
 func TestRetentionPassesTheFront(t *testing.T) {
 	w := newWorld(t, 1, byHand+"retention: 1d\n")

@@ -34,6 +34,7 @@ func TestOnPostgres(t *testing.T) {
 		{"drop replaced", TestDropReplaced},
 		{"drop of its revision", TestDropIsOfItsRevision},
 		{"drop moves the front", TestDropMovesTheFront},
+		{"cancelled backfill", TestCancelledBackfillIsUndone},
 		{"plan as a whole", TestPlanIsDoneAsAWhole},
 		{"rebuild", TestRebuildEqual},
 		{"rebuild of dropped segments", TestRebuildDroppedSegments},

@@ -18,5 +18,6 @@
 //   - S10: a segment's id is the hash of what it was built from, and its manifest says all that the catalog knows of it
 //     but when it was published.
 //   - S17: a cube's front says where each of its partitions begins. The first reservation makes it, one before it moves it back;
-//     only what was given up (dropped, expired) moves it on, never a job that failed. (S11 to S16 are those of plan.)
+//     only what a person or age gave up moves it on: what is dropped or expires, and a reservation cancelled by hand, which
+//     takes back what it alone has moved. A job that failed never does. (S11 to S16 are those of plan.)
 package segmenter

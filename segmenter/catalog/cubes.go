@@ -21,6 +21,7 @@ type CubeInfo struct {
 	Enabled bool
 	Reason  string           // why it is disabled
 	Start   segmenter.Vector // its front (S17): empty ranges, where it begins, once that is fixed; nil: as the definition says
+	Settled segmenter.Vector // the front without what only open reservations have moved; nil: one has made it, or nothing has
 	// Revision changes with every change of the cube, its segments and its jobs' reservations. Revisions of all cubes ascend
 	// in the order of commits.
 	Revision  int64
@@ -42,6 +43,8 @@ type cubeRow struct {
 	nextSegment, nextEpoch     int64
 	checkedChange              int64
 	front                      segmenter.Vector // nil: not fixed yet
+	settled                    segmenter.Vector // nil: the one reservation that there is has made the front
+	dropped                    bool
 
 	parts []PartitionInfo // of its table, once they were read
 }
@@ -51,33 +54,35 @@ func (r *cubeRow) String() string { return "cube " + r.project + "/" + r.name }
 // lockCube reads a live cube and keeps others from changing it, its segments and reservations until the transaction ends
 // (C9). Whoever locks more than one row locks the cube first.
 func (t *tx) lockCube(id string) (*cubeRow, error) {
+	r, err := t.lockAnyCube(id)
+	if err == nil && r.dropped {
+		return nil, fmt.Errorf("cube with id %s was dropped: %w", id, ErrNotFound)
+	}
+	return r, err
+}
+
+// lockAnyCube is lockCube that takes a dropped one too.
+func (t *tx) lockAnyCube(id string) (*cubeRow, error) {
 	r := cubeRow{id: id}
 	var dropped int64
-	var start string
-	err := t.row(`SELECT p.project, p.name, p.table_id, p.version, p.revision, p.next_segment, p.next_epoch, p.checked_change, p.start_ranges, p.dropped_us
-		FROM cubes p WHERE p.id = $1`+t.c.forUpdate, id).Scan(&r.project, &r.name, &r.tableID, &r.version, &r.revision,
-		&r.nextSegment, &r.nextEpoch, &r.checkedChange, &start, &dropped)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	var start, settled string
+	err := t.row(`SELECT p.project, p.name, p.table_id, p.version, p.revision, p.next_segment, p.next_epoch, p.checked_change, p.start_ranges,
+		p.settled_ranges, p.dropped_us FROM cubes p WHERE p.id = $1`+t.c.forUpdate, id).Scan(&r.project, &r.name, &r.tableID, &r.version,
+		&r.revision, &r.nextSegment, &r.nextEpoch, &r.checkedChange, &start, &settled, &dropped)
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("cube with id %s: %w", id, ErrNotFound)
-	case err == nil && dropped != 0:
-		return nil, fmt.Errorf("cube with id %s was dropped: %w", id, ErrNotFound)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, err
 	}
+	r.dropped = dropped != 0
 	if r.front, err = decodeVector(start); err != nil {
 		return nil, fmt.Errorf("start of %s: %w", &r, err)
 	}
-	return &r, nil
-}
-
-// holdCube locks a cube, a dropped one too, and reads nothing.
-func (t *tx) holdCube(id string) error {
-	if t.c.forUpdate == "" {
-		return nil
+	if r.settled, err = decodeVector(settled); err != nil {
+		return nil, fmt.Errorf("settled start of %s: %w", &r, err)
 	}
-	_, err := t.exec(`SELECT p.id FROM cubes p WHERE p.id = $1`+t.c.forUpdate, id)
-	return err
+	return &r, nil
 }
 
 // lockCubeByName is lockCube by the name of a live cube.
@@ -233,19 +238,22 @@ func decodeCube(id string, version int, text string) (*cube.Cube, error) {
 	return def, nil
 }
 
-const selectCube = `SELECT p.id, p.version, v.definition, p.table_id, p.disabled, p.reason, p.start_ranges, p.revision, p.created_us
+const selectCube = `SELECT p.id, p.version, v.definition, p.table_id, p.disabled, p.reason, p.start_ranges, p.settled_ranges, p.revision, p.created_us
 	FROM cubes p JOIN cube_versions v ON v.cube_id = p.id AND v.version = p.version WHERE `
 
 func scanCubeInfo(scan func(...any) error) (i CubeInfo, err error) {
-	var id, text, start string
+	var id, text, start, settled string
 	var version int
 	var disabled bool
-	if err := scan(&id, &version, &text, &i.TableID, &disabled, &i.Reason, &start, &i.Revision, &i.CreatedUs); err != nil {
+	if err := scan(&id, &version, &text, &i.TableID, &disabled, &i.Reason, &start, &settled, &i.Revision, &i.CreatedUs); err != nil {
 		return i, err
 	}
 	i.Enabled = !disabled
 	if i.Start, err = decodeVector(start); err != nil {
 		return i, fmt.Errorf("start of cube %s: %w", id, err)
+	}
+	if i.Settled, err = decodeVector(settled); err != nil {
+		return i, fmt.Errorf("settled start of cube %s: %w", id, err)
 	}
 	i.Cube, err = decodeCube(id, version, text)
 	return i, err

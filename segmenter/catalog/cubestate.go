@@ -55,7 +55,7 @@ func (c *Catalog) SetCubeStart(ctx context.Context, id string, start segmenter.V
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(`UPDATE cubes SET start_ranges = $2 WHERE id = $1`, id, string(text)); err != nil {
+		if _, err := t.exec(`UPDATE cubes SET start_ranges = $2, settled_ranges = $2 WHERE id = $1`, id, string(text)); err != nil {
 			return err
 		}
 		return t.touch(id)
@@ -83,7 +83,7 @@ func (t *tx) purge(r *cubeRow, why retiring) error {
 	}
 	for _, query := range []string{
 		`DELETE FROM segment_ranges WHERE cube_id = $1`,
-		`UPDATE cubes SET start_ranges = '[]' WHERE id = $1`,
+		`UPDATE cubes SET start_ranges = '[]', settled_ranges = '[]' WHERE id = $1`,
 	} {
 		if _, err := t.exec(query, r.id); err != nil {
 			return err

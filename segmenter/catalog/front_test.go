@@ -61,6 +61,71 @@ func TestFrontOfCube(t *testing.T) {
 	})
 }
 
+// S17: what only an open reservation has moved of the front is taken back when a person cancels it, in whatever order. What was
+// published, or has failed, stays.
+func TestCancelTakesTheFrontBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		c := openAt(t, dsn)
+		ctx := context.Background()
+		fresh := func() string {
+			id, _, _ := cubed(t, c)
+			published(t, c, id, rng(0, 50, 60))
+			return id
+		}
+		open := func(id string, start, end int64) Job {
+			_, j := reserve(t, c, reservation(id, rng(0, start, end)))
+			return j
+		}
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		id := fresh()
+		a, b := open(id, 20, 30), open(id, 0, 10)
+		must(c.CancelJob(ctx, a.ID, "ann")) // it does not begin at the front
+		wantFront(t, c, id, rng(0, 0, 0))
+		must(c.CancelJob(ctx, b.ID, "ann"))
+		wantFront(t, c, id, rng(0, 50, 50))
+
+		id = fresh()
+		a, b = open(id, 20, 30), open(id, 0, 10)
+		must(c.DropJob(ctx, b.ID, "ann"))
+		wantFront(t, c, id, rng(0, 20, 20)) // the first live place
+		must(c.Publish(ctx, publication(claim1(t, c, a.ID), rng(0, 20, 30))))
+		b = open(id, 5, 10)
+		must(c.CancelJob(ctx, b.ID, "ann"))
+		wantFront(t, c, id, rng(0, 20, 20))
+
+		id = fresh()
+		a = claim1(t, c, open(id, 0, 10).ID)
+		must(c.FailJob(ctx, JobPause{ID: a.ID, Epoch: a.Epoch, Problem: "test"})) // nobody said that it is not wanted
+		wantFront(t, c, id, rng(0, 0, 0))
+		must(c.CancelJob(ctx, open(id, 0, 10).ID, "ann")) // it fills a hole
+		wantFront(t, c, id, rng(0, 0, 0))
+
+		id = fresh()
+		a = claim1(t, c, open(id, 0, 10).ID)
+		must(c.FailJob(ctx, JobPause{ID: a.ID, Epoch: a.Epoch, Problem: "test", Until: clock(1 << 20)})) // it may go on
+		must(c.CancelJob(ctx, a.ID, "ann"))
+		wantFront(t, c, id, rng(0, 50, 50))
+
+		id = fresh()
+		published(t, c, id, rng(0, 60, 70))
+		a = open(id, 0, 10)
+		_, err := c.Apply(ctx, Changes{CubeID: id, Steps: []Step{{Retire: &Retirement{Numbers: []int64{1}, Expired: true}}}})
+		must(err)
+		wantFront(t, c, id, rng(0, 0, 0))
+		must(c.CancelJob(ctx, a.ID, "ann"))
+		wantFront(t, c, id, rng(0, 60, 60)) // as if it had never been: what expired meanwhile does not come back
+
+		id, _, _ = cubed(t, c)
+		must(c.CancelJob(ctx, open(id, 5, 10).ID, "ann"))
+		wantFront(t, c, id) // it had made the front
+	})
+}
+
 // upOf is the part of a migration that goes up.
 func upOf(text string) string {
 	_, text, _ = strings.Cut(text, "-- +goose Up")

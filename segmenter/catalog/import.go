@@ -160,7 +160,7 @@ type CubeImport struct {
 	Versions    []*cube.Cube     // oldest first, with their ids and numbers
 	NextSegment int64            // above every number of a segment
 	NextEpoch   int64            // above every attempt in a name
-	Start       segmenter.Vector // its front; nil: none is known
+	Start       segmenter.Vector // its front, which is settled; nil: none is known
 	Revision    int64            // no lower than any that a file names
 	Dropped     bool             // only so that clean-up knows its files; it has no segments
 }
@@ -185,8 +185,8 @@ func (i *Importer) Cube(m CubeImport) error {
 	if m.Dropped {
 		dropped = now()
 	}
-	if _, err := i.t.exec(`INSERT INTO cubes (id, project, name, table_id, version, revision, next_segment, next_epoch, checked_change, start_ranges, created_us, dropped_us, marked)
-		VALUES ($1, $2, $3, $4, $5, 0, $6, $7, 0, $8, $9, $10, $11)`, last.ID, last.Project, last.Name, m.TableID, last.Version,
+	if _, err := i.t.exec(`INSERT INTO cubes (id, project, name, table_id, version, revision, next_segment, next_epoch, checked_change, start_ranges,
+		settled_ranges, created_us, dropped_us, marked) VALUES ($1, $2, $3, $4, $5, 0, $6, $7, 0, $8, $8, $9, $10, $11)`, last.ID, last.Project, last.Name, m.TableID, last.Version,
 		max(m.NextSegment, 1), max(m.NextEpoch, 1), string(front), now(), dropped, flag(m.Dropped)); err != nil {
 		return fmt.Errorf("cube %s/%s: %w", last.Project, last.Name, err)
 	}

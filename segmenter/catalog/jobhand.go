@@ -66,7 +66,7 @@ func (c *Catalog) byHand(ctx context.Context, id int64, h hand) error {
 }
 
 // CancelJob ends a job and withdraws its segment in one transaction. A running one is taken from its owner. One that was
-// cancelled before stays so.
+// cancelled before stays so. What the reservation had moved of the cube's front is taken back (S17).
 func (c *Catalog) CancelJob(ctx context.Context, id int64, by string) error {
 	return c.endWithout(ctx, fmt.Sprintf("cancel job %d", id), id, func(j *Job) (JobState, string, error) {
 		switch {
@@ -79,7 +79,7 @@ func (c *Catalog) CancelJob(ctx context.Context, id int64, by string) error {
 	})
 }
 
-// DropJob cancels a job, if it has not ended, and forgets it with its log.
+// DropJob cancels a job as CancelJob does, if it has not ended, and forgets it with its log.
 func (c *Catalog) DropJob(ctx context.Context, id int64, by string) error {
 	return c.write(ctx, fmt.Sprintf("drop job %d", id), func(t *tx) error {
 		if _, err := t.endWithout(id, func(j *Job) (JobState, string, error) {
@@ -129,10 +129,11 @@ func (c *Catalog) WithdrawAbandoned(ctx context.Context) (n int, err error) {
 	}
 	for _, s := range orphans {
 		if err := c.write(ctx, fmt.Sprintf("withdraw segment %d of cube %s", s.Number, s.CubeID), func(t *tx) error {
-			if err := t.holdCube(s.CubeID); err != nil {
+			cube, err := t.lockAnyCube(s.CubeID)
+			if err != nil {
 				return err
 			}
-			if err := t.withdraw(s.CubeID, s.Number); err != nil {
+			if err := t.free(cube, s.Number, false); err != nil {
 				return err
 			}
 			return t.touch(s.CubeID)

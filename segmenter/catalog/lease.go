@@ -227,7 +227,8 @@ func (t *tx) endWithout(id int64, decide func(j *Job) (JobState, string, error))
 	if err != nil {
 		return j, err
 	}
-	if err := t.holdCube(j.CubeID); err != nil {
+	cube, err := t.lockAnyCube(j.CubeID)
+	if err != nil {
 		return j, err
 	}
 	if j, err = t.lockJob(id); err != nil {
@@ -237,7 +238,7 @@ func (t *tx) endWithout(id int64, decide func(j *Job) (JobState, string, error))
 	if err != nil || state == "" {
 		return j, err
 	}
-	if err := t.withdraw(j.CubeID, j.Segment); err != nil {
+	if err := t.free(cube, j.Segment, state == JobCancelled); err != nil {
 		return j, err
 	}
 	if err := t.endJob(id, state, validText(problem)); err != nil {

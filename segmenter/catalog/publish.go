@@ -64,6 +64,9 @@ func (c *Catalog) Publish(ctx context.Context, p Publication) error {
 		if err := t.makeReady(cube, s, p); err != nil {
 			return err
 		}
+		if err := t.settle(cube, s.Range); err != nil {
+			return err
+		}
 		if err := t.endJob(j.ID, JobFinished, ""); err != nil {
 			return err
 		}
@@ -226,4 +229,22 @@ func (t *tx) withdraw(cubeID string, number int64) error {
 	}
 	_, err := t.exec(`DELETE FROM segments WHERE cube_id = $1 AND number = $2 AND state = 'new'`, cubeID, number)
 	return err
+}
+
+// free withdraws the new segment of a job that ends without it, and does to the front what follows from it (S17).
+func (t *tx) free(cube *cubeRow, number int64, byHand bool) error {
+	s, err := t.segment(cube.id, number)
+	if errors.Is(err, ErrNotFound) || (err == nil && s.State != segmenter.SegmentNew) {
+		return nil // of a damaged catalog
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.withdraw(cube.id, number); err != nil {
+		return err
+	}
+	if byHand {
+		return t.takeBack(cube)
+	}
+	return t.settle(cube, s.Range)
 }

@@ -143,6 +143,9 @@ func (t *tx) mayReserve(cube *cubeRow, r *Reservation) error {
 			}
 		}
 	}
+	if len(cube.settled) == 0 {
+		cube.settled = cube.front // of two reservations neither can take back that the cube has begun
+	}
 	cube.front = segmenter.LowerFront(cube.front, r.Range, generationsOf(parts))
 	return nil
 }
@@ -240,12 +243,12 @@ func (t *tx) reserve(cube *cubeRow, r Reservation) (reserved, error) {
 		ID: j.ID, CubeID: cube.id, Segment: s.Number, Kind: r.JobKind, State: JobPending, Reserved: true,
 		Priority: r.Priority, Spec: r.Spec, SubmittedBy: r.SubmittedBy, CreatedUs: at,
 	}
-	front, err := json.Marshal(cube.front)
+	front, settled, err := cube.fronts()
 	if err != nil {
 		return done, err
 	}
-	if _, err := t.exec(`UPDATE cubes SET next_segment = next_segment + 1, revision = $2, start_ranges = $3 WHERE id = $1`,
-		cube.id, rev, string(front)); err != nil {
+	if _, err := t.exec(`UPDATE cubes SET next_segment = next_segment + 1, revision = $2, start_ranges = $3, settled_ranges = $4 WHERE id = $1`,
+		cube.id, rev, front, settled); err != nil {
 		return done, err
 	}
 	cube.nextSegment++

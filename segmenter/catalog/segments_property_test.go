@@ -58,6 +58,7 @@ type cubeModel struct {
 	epoch    int64 // the last that was given
 	clock    int64
 	front    []int64 // S17, by partition; none before the first reservation
+	settled  []int64 // the front without what only open reservations have moved; none while one alone has made it
 }
 
 type modelSegment struct {
@@ -130,6 +131,9 @@ func (m *cubeModel) try(t *rapid.T, v segmenter.Vector, replaces []int64) {
 	}
 	if err != nil {
 		return
+	}
+	if m.settled == nil {
+		m.settled = slices.Clone(m.front)
 	}
 	if m.front == nil {
 		m.front = []int64{v[0].Start, v[1].Start}
@@ -219,6 +223,32 @@ func (m *cubeModel) publish(t *rapid.T) {
 		m.line(n).state = segmenter.SegmentRetired
 	}
 	s.state, s.jobState = segmenter.SegmentReady, JobFinished
+	m.settle(s)
+}
+
+// settle makes what a segment has moved of the front stay.
+func (m *cubeModel) settle(s *modelSegment) {
+	if m.settled == nil {
+		m.settled = slices.Clone(m.front)
+	}
+	for p := range m.settled {
+		m.settled[p] = min(m.settled[p], max(s.v[p].Start, m.front[p]))
+	}
+}
+
+// takeBack undoes what a segment that was cancelled by hand has moved of the front.
+func (m *cubeModel) takeBack() {
+	if m.settled == nil {
+		m.front = nil
+		return
+	}
+	for p := range m.front {
+		to := m.settled[p]
+		for _, s := range m.live(segmenter.SegmentNew) {
+			to = min(to, s.v[p].Start)
+		}
+		m.front[p] = max(m.front[p], to)
+	}
 }
 
 // end gives a job back or ends it, under its epoch or another.
@@ -252,6 +282,7 @@ func (m *cubeModel) end(t *rapid.T) {
 		s.jobState = to
 		if gone {
 			s.state = ""
+			m.settle(s)
 		}
 	}
 }
@@ -281,8 +312,9 @@ func (m *cubeModel) byHand(t *rapid.T) {
 	}
 	if err == nil {
 		s.jobState = to
-		if gone {
+		if gone && isOpen {
 			s.state = ""
+			m.takeBack()
 		}
 	}
 }
@@ -299,8 +331,10 @@ func (m *cubeModel) retire(t *rapid.T) {
 	}
 	if err == nil && s.state == segmenter.SegmentReady {
 		for p, r := range s.v {
-			if r.Start == m.front[p] {
-				m.front[p] = r.End
+			for _, front := range [][]int64{m.front, m.settled} {
+				if r.Start == front[p] {
+					front[p] = r.End
+				}
 			}
 		}
 	}
@@ -325,12 +359,14 @@ func (m *cubeModel) check(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var front []int64
-	for _, r := range info.Start {
-		front = append(front, r.Start)
+	starts := func(v segmenter.Vector) (list []int64) {
+		for _, r := range v {
+			list = append(list, r.Start)
+		}
+		return list
 	}
-	if !slices.Equal(front, m.front) {
-		t.Fatalf("S17: front %v, want %v", front, m.front)
+	if front, settled := starts(info.Start), starts(info.Settled); !slices.Equal(front, m.front) || !slices.Equal(settled, m.settled) {
+		t.Fatalf("S17: front %v, settled %v, want %v and %v", front, settled, m.front, m.settled)
 	}
 	for _, s := range m.segments {
 		j := job(m.t, m.c, s.job)

@@ -15,10 +15,10 @@ type Tombstones struct {
 	More     bool             // there are more segments
 }
 
-// Front is where a cube begins (S17), as of a revision of it.
+// Front is where a cube begins (S17), as of a revision of it: the settled front, since files know nothing of open reservations.
 type Front struct {
 	Revision int64            `json:"revision"`
-	Ranges   segmenter.Vector `json:"ranges"` // nil: not fixed
+	Ranges   segmenter.Vector `json:"ranges"` // nil: not fixed, or not settled
 }
 
 // Unmarked lists what is to be noted in the store, up to limit segments. It costs what it lists (C7).
@@ -56,7 +56,7 @@ func (c *Catalog) Unmarked(ctx context.Context, limit int) (u Tombstones, err er
 			if err != nil {
 				return err
 			}
-			u.Fronts[s.CubeID] = Front{Revision: info.Revision, Ranges: info.Start}
+			u.Fronts[s.CubeID] = Front{Revision: info.Revision, Ranges: info.Settled}
 		}
 		return nil
 	})
