@@ -126,6 +126,40 @@ func TestCancelTakesTheFrontBack(t *testing.T) {
 	})
 }
 
+// S17: what was given up while a reservation began there that holds nothing of it stays so, whatever becomes of that one.
+func TestGivenUpBesideAReservation(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		c := openAt(t, dsn)
+		ctx := context.Background()
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		two := func(start, end int64) segmenter.PartitionRange {
+			return segmenter.PartitionRange{Partition: 1, Start: start, End: end}
+		}
+		for _, published := range []bool{true, false} {
+			id, table, _ := cubed(t, c)
+			second, err := c.Assign(ctx, Claim{TableID: table, Partition: 1})
+			must(err)
+			must(c.Begin(ctx, Begin{TableID: table, Partition: 1, Epoch: second.Epoch}))
+			_, first := reserve(t, c, reservation(id, rng(0, 10, 20), two(3, 6)))
+			must(c.Publish(ctx, publication(claim1(t, c, first.ID), rng(0, 10, 20), two(3, 6))))
+			_, beside := reserve(t, c, reservation(id, rng(0, 20, 30), two(3, 3)))
+			_, before := reserve(t, c, reservation(id, rng(0, 0, 5), two(3, 3)))
+			must(c.Retire(ctx, id, []int64{1}, "ann"))
+			wantFront(t, c, id, rng(0, 0, 0), two(6, 6))
+			if published {
+				must(c.Publish(ctx, publication(claim1(t, c, beside.ID), rng(0, 20, 30), two(3, 3))))
+			}
+			must(c.CancelJob(ctx, before.ID, "ann"))
+			wantFront(t, c, id, rng(0, 20, 20), two(6, 6))
+		}
+	})
+}
+
 // upOf is the part of a migration that goes up.
 func upOf(text string) string {
 	_, text, _ = strings.Cut(text, "-- +goose Up")
