@@ -29,7 +29,10 @@ func TestFailedFrontIsAHole(t *testing.T) {
 		text, err := io.ReadAll(body)
 		must(t, errors.Join(err, body.Close()))
 		must(t, w.store.Delete(t.Context(), key)) // away for a while
-		b := w.builder(func(o *Options) { o.FailedHold = time.Minute })
+		b := w.builder(func(o *Options) {
+			o.FailedHold, o.Interval, o.Lease = time.Minute, 5*time.Second, time.Minute
+			o.CutEvery, o.RecoverEvery = 5*time.Second, 5*time.Second
+		})
 		stop := running(t, b)
 		time.Sleep(2 * time.Minute)
 		for _, s := range w.segments() {

@@ -3,6 +3,7 @@ package builder
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -93,7 +94,11 @@ func TestIdlePassesAskOnce(t *testing.T) {
 
 // What the passes ask for is what a look at every cube would, whatever has happened in between, after a restart too.
 func TestPassesMissNothing(t *testing.T) {
-	for seed := range uint64(4) {
+	seeds := uint64(2)
+	if os.Getenv("TIDEMARK_TEST_SOAK") != "" {
+		seeds = 100
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				missNothing(t, rand.New(rand.NewPCG(seed, 5)), func(d time.Duration) { time.Sleep(d) })

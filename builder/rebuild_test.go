@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -79,9 +80,12 @@ func (w *world) rebuilt() (*catalog.Catalog, *Rebuilt) {
 // B8: whatever was staged, lost, requeued, built, merged, refreshed and dropped, the files alone give an equal catalog, uploads that
 // nobody committed notwithstanding; and it can be gone on with.
 func TestRebuildEqual(t *testing.T) {
-	seeds := uint64(20)
-	if strings.HasPrefix(t.Name(), onPostgres) {
-		seeds = 3 // each takes seconds there
+	seeds := uint64(8)
+	switch {
+	case os.Getenv("TIDEMARK_TEST_SOAK") != "":
+		seeds = 100
+	case strings.HasPrefix(t.Name(), onPostgres):
+		seeds = 2 // each takes seconds there
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
