@@ -4,8 +4,9 @@ package pageviews
 // asks of its page views every day. Both names must be plain. It cuts every five seconds, so that a short run of the
 // generator has segments to look at.
 //
-// The time is a hierarchy (nobody groups by hour without the day), device, os and browser come in that order too, language
-// and country are asked for freely. That makes 4 * 4 * 2^4 - 1 = 255 cuboids.
+// What is watched by the minute has a group of its own; the rest is asked for by the hour, a few dimensions at a time. The
+// time is a hierarchy (nobody groups by hour without the day), and so are device, os and browser. All ten dimensions in one
+// group would be 255 cuboids, nearly all of them as long as the events are many.
 func CubeYAML(cube, table string) string {
 	return `# Traffic, visitors and latency of page views
 cube: ` + cube + `
@@ -30,7 +31,11 @@ measures:
   - count_distinct(visitor_id)
   - top_n(page_url)
 groups:
-  - hierarchy: [[ts_day, ts_hour, ts_minute], [device_type, os, browser]]
+  - includes: [ts_day, ts_hour, ts_minute, country, section, device_type]
+    hierarchy: [[ts_day, ts_hour, ts_minute]]
+  - includes: [ts_day, ts_hour, device_type, os, browser, lang, referrer]
+    hierarchy: [[ts_day, ts_hour], [device_type, os, browser]]
+    dim_cap: 4
 row_key: [ts_day, ts_hour, ts_minute, country, section, device_type, os, browser, lang, referrer]
 cut: {age: 5s}
 `
