@@ -48,8 +48,9 @@ func NewReader(st blob.Store, l *cells.Layout, files []segmenter.SegmentFile, cu
 
 // RowGroup describes a row group of a cuboid.
 type RowGroup struct {
-	Mask uint64
-	Rows int
+	Mask  uint64
+	Rows  int
+	Bytes int64 // in its file
 	// Bounds are the least and the greatest value of each dimension of the layout; nil where it is absent or they are not
 	// known. Nulls count the rows without a value.
 	Bounds []*cells.Dict
@@ -62,13 +63,13 @@ type RowGroup struct {
 func (r *Reader) Groups(ctx context.Context, mask uint64) ([]RowGroup, error) {
 	e, ok := r.entries[mask]
 	if !ok {
-		return nil, fmt.Errorf("there is no cuboid %d", mask)
+		return nil, wrongEntry("there is no cuboid %d", mask)
 	}
 	var out []RowGroup
 	rows := int64(0)
 	for _, p := range e.Pieces {
 		if p.File < 0 || p.File >= len(r.files) {
-			return nil, fmt.Errorf("cuboid %d: there is no file %d", mask, p.File)
+			return nil, wrongEntry("cuboid %d: there is no file %d", mask, p.File)
 		}
 		key := r.files[p.File].Key
 		f, err := r.file(ctx, p.File)
@@ -76,15 +77,15 @@ func (r *Reader) Groups(ctx context.Context, mask uint64) ([]RowGroup, error) {
 			return nil, err
 		}
 		if p.First < 0 || p.First+p.Count > len(f.Meta.RowGroups) {
-			return nil, &FormatError{Key: key, Err: fmt.Errorf("row groups %d to %d of cuboid %d are not among its %d", p.First, p.First+p.Count, mask, len(f.Meta.RowGroups))}
+			return nil, wrongEntry("row groups %d to %d of cuboid %d are not among the %d of file %s", p.First, p.First+p.Count, mask, len(f.Meta.RowGroups), key)
 		}
 		for i := p.First; i < p.First+p.Count; i++ {
 			g, err := r.describe(f, i)
-			if err == nil && g.Mask != mask {
-				err = fmt.Errorf("row group %d is of cuboid %d, not of %d", i, g.Mask, mask)
-			}
 			if err != nil {
 				return nil, &FormatError{Key: key, Err: err}
+			}
+			if g.Mask != mask {
+				return nil, wrongEntry("row group %d of file %s is of cuboid %d, not of %d", i, key, g.Mask, mask)
 			}
 			g.file = p.File
 			rows += int64(g.Rows)
@@ -92,7 +93,7 @@ func (r *Reader) Groups(ctx context.Context, mask uint64) ([]RowGroup, error) {
 		}
 	}
 	if rows != e.Rows {
-		return nil, fmt.Errorf("cuboid %d has %d rows in its files, the manifest says %d", mask, rows, e.Rows)
+		return nil, wrongEntry("cuboid %d has %d rows in its files, the manifest says %d", mask, rows, e.Rows)
 	}
 	return out, nil
 }
@@ -148,7 +149,7 @@ func (r *Reader) describe(f *pages.File, i int) (RowGroup, error) {
 	if err != nil {
 		return RowGroup{}, err
 	}
-	g := RowGroup{Mask: mask, Rows: int(rg.NumRows), Bounds: make([]*cells.Dict, len(r.layout.Dims)), Nulls: make([]int64, len(r.layout.Dims)), group: i}
+	g := RowGroup{Mask: mask, Rows: int(rg.NumRows), Bytes: rg.TotalCompressedSize, Bounds: make([]*cells.Dict, len(r.layout.Dims)), Nulls: make([]int64, len(r.layout.Dims)), group: i}
 	for d := range r.layout.Dims {
 		st := &rg.Columns[1+d].MetaData.Statistics
 		g.Nulls[d] = st.NullCount

@@ -15,8 +15,8 @@ const FormatVersion = 1
 // WriterVersion names the writer in files.
 const WriterVersion = "tidemark version 1 (build cuboid)"
 
-// cuboidColumn holds the bit set of dimensions of a row's cuboid.
-const cuboidColumn = "_cuboid"
+// MaskColumn holds the bit set of dimensions of a row's cuboid.
+const MaskColumn = "_cuboid"
 
 // headerKey is the key of a file's Header in its key-value metadata.
 const headerKey = "tidemark.cuboids"
@@ -96,7 +96,7 @@ func (h *Header) validate() error {
 	if len(h.Dimensions) > cube.MaxDimensions {
 		return fmt.Errorf("%d dimensions, at most %d", len(h.Dimensions), cube.MaxDimensions)
 	}
-	seen := map[string]bool{cuboidColumn: true}
+	seen := map[string]bool{MaskColumn: true}
 	for i, f := range h.fields() {
 		if f.Name == "" || seen[f.Name] {
 			return fmt.Errorf("column %d: the name %q is empty or taken", i, f.Name)
@@ -122,7 +122,7 @@ func (h *Header) fields() (all []pages.Field) {
 
 // leaves returns all columns of a file.
 func (h *Header) leaves() []pages.Leaf {
-	all := []pages.Leaf{pages.Required(cuboidColumn)}
+	all := []pages.Leaf{pages.Required(MaskColumn)}
 	for _, f := range h.fields() {
 		all = append(all, f.Leaf())
 	}

@@ -104,7 +104,8 @@ func (s *groupSource) next(ctx context.Context) (cells.Part, error) {
 func segmentError(number int64, err error) error {
 	err = fmt.Errorf("segment %d: %w: refresh it", number, err)
 	var format *cuboid.FormatError
-	if errors.As(err, &format) || errors.Is(err, blob.ErrNotFound) {
+	var entry *cuboid.EntryError
+	if errors.As(err, &format) || errors.As(err, &entry) || errors.Is(err, blob.ErrNotFound) {
 		return &builder.FinalError{Err: err}
 	}
 	return err
