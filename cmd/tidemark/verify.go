@@ -20,8 +20,8 @@ func (a *app) verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify", Short: "Prove that every offset is accounted for, from the files themselves", Args: exactly(),
 		Long: `Reads the catalog and every file and proves that the files tile the offsets that were read: each offset of each partition is an
-event in exactly one file, a gap, quarantined, skipped or lost; and that each segment holds what its manifest and the catalog
-say, out of those files. With --against-kafka it reads the topics again, as far as the brokers still have them, and compares.
+event in exactly one file, a gap, quarantined, skipped or lost; that each segment holds what its manifest and the catalog
+say, out of those files; and that its cuboids are all there and add up to its events. With --against-kafka it reads the topics again, as far as the brokers still have them, and compares.
 Holes and stale segments are listed; only problems make it exit with 1.`,
 		Example: "  tidemark verify\n  tidemark verify --table clicks --against-kafka --brokers broker-1:9092\n  tidemark verify -o json",
 	}
@@ -80,6 +80,9 @@ func verifyLine(p server.VerifyProgress) string {
 	}
 	line := fmt.Sprintf("verify %s: %d of %d files  %s events  %s/s", p.Table, p.Files, p.TotalFiles,
 		countText(float64(p.Events)), bytesText(int64(p.BytesPerSec)))
+	if p.Cuboids > 0 {
+		line += fmt.Sprintf("  %s cuboids", countText(float64(p.Cuboids)))
+	}
 	if p.ETASeconds > 0 {
 		line += "  ETA " + time.Duration(p.ETASeconds*float64(time.Second)).Round(time.Second).String()
 	}
@@ -116,7 +119,7 @@ func printReport(w io.Writer, r *verify.Report) error {
 		fmt.Fprintf(w, ", %d %s", r.Exceptions[k], k)
 	}
 	if len(r.Cubes) > 0 {
-		fmt.Fprintf(w, "; %d segments of %d cubes, %d stale, %d holes", r.Segments, len(r.Cubes), len(r.StaleSegments), len(r.Holes))
+		fmt.Fprintf(w, "; %d segments of %d cubes, %d cuboids, %d stale, %d holes", r.Segments, len(r.Cubes), r.Cuboids, len(r.StaleSegments), len(r.Holes))
 	}
 	if r.Kafka != nil {
 		fmt.Fprintf(w, "; %d records of Kafka compared, %d offsets are no longer there", r.Kafka.Records, r.Kafka.NotCheckable)

@@ -35,7 +35,7 @@ func TestVerifyText(t *testing.T) {
 	want = `problem: cube default/views segment 2 file segments/c/s.1/manifest.json: manifest_missing: the store has no such object; build it again
 stale: cube default/views segment 1: the ledger has x
 hole: cube default/views p0 [5,9) between segments 2 and 3
-1 problem: 7 events in 2 files, 2 ranges, 1 gap; 3 segments of 1 cubes, 1 stale, 1 holes
+1 problem: 7 events in 2 files, 2 ranges, 1 gap; 3 segments of 1 cubes, 0 cuboids, 1 stale, 1 holes
 `
 	if d := cmp.Diff(want, text()); d != "" {
 		t.Errorf("with cubes (-want +got):\n%s", d)

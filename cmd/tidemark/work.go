@@ -72,7 +72,7 @@ func (w work) Verify(ctx context.Context, r server.VerifyRequest, progress func(
 	if progress != nil {
 		o.Progress = func(p verify.Progress) {
 			progress(server.VerifyProgress{
-				Table: p.Table, Kafka: p.Kafka, Files: p.Files, TotalFiles: p.TotalFiles, Events: p.Events, Records: p.Records,
+				Table: p.Table, Kafka: p.Kafka, Files: p.Files, TotalFiles: p.TotalFiles, Events: p.Events, Records: p.Records, Cuboids: p.Cuboids,
 				BytesPerSec: p.BytesPerSec, ETASeconds: p.ETA.Seconds(),
 			})
 		}

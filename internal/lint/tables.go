@@ -15,7 +15,7 @@ func importMap() []row {
 		"internal/blob", "segmenter/catalog", "internal/pages", "ingest/stage", "ingest/decode", "builder/cells", "builder/cuboid", "ingest", "builder",
 		"builder/dictionary", "builder/lookup", "query/duck", "query", "internal/verify", "internal/inspect", "internal/config", "internal/auth", "internal/doctor",
 	}
-	verify := []string{"ingest/decode", "ingest/stage", "builder/cuboid", "builder/dictionary", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}
+	verify := []string{"ingest/decode", "ingest/stage", "builder/cells", "builder/cuboid", "builder/dictionary", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}
 	return []row{
 		{dir: "segmenter", pure: true},
 		{dir: "ingest/align", pure: true},

@@ -50,6 +50,7 @@ type VerifyProgress struct {
 	TotalFiles  int64   `json:"total_files"`
 	Events      int64   `json:"events"`
 	Records     int64   `json:"records"` // read from Kafka
+	Cuboids     int64   `json:"cuboids"` // of segments, that are done
 	BytesPerSec float64 `json:"bytes_per_second"`
 	ETASeconds  float64 `json:"eta_seconds,omitempty"` // of the files
 }

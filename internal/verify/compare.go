@@ -176,7 +176,7 @@ func (t *tableRun) compareRow(ctx context.Context, s *stream, e *catalog.LedgerE
 	}
 	v := t.versions[e.File.Schema]
 	if v == nil {
-		t.found(Definition, e.Range, e.File.Key, "the catalog has no version %d of the definition: its records cannot be decoded again", e.File.Schema)
+		t.found(definitionKind, e.Range, e.File.Key, "the catalog has no version %d of the definition: its records cannot be decoded again", e.File.Schema)
 		return to, "", nil
 	}
 	got, upTo, why, err := t.readAgain(ctx, s, e, from, to)

@@ -12,11 +12,16 @@
 //   - V4: an error means that the proof was not finished (storage, catalog or brokers do not answer); a report is always
 //     whole.
 //   - V5: memory is bounded by workers, not by files: each holds one file of up to HoldBytes, or else one row group of it,
-//     and against Kafka two fetches. The rows of one table's ledger and the live segments of its cubes are held at once.
+//     of cuboids a row group and the folded state of a segment, and against Kafka two fetches. The rows of one table's ledger and the live segments of its cubes are held at once.
 //   - V6: of every ready segment: its manifest is there, keeps the format and says what the catalog's row says; its own
 //     files have their size and SHA-256; its inputs are the ledger's files over its range, which were proved by V1, and
 //     its counts and event times are those of these files. Live segments do not overlap (S8). Holes are listed.
 //   - V7: a segment whose inputs have changed since it was built is proved against the inputs that it was built from, as
 //     far as the ledger still has them, and listed as stale: a problem only where nobody knows of the change.
 //   - V8: ledger and segments are of one moment in which no committed event changed. What is retired meanwhile is no problem.
+//   - V9: of every segment with cuboids: they are those of its definition; every row group is of one; rows, bytes, order and
+//     hash are those of its manifest; the base has the event count of the segment and adds up to the events of its inputs;
+//     every other one adds up to the base, and counts and exact sums are in the same rows (by fingerprint). Exact are all
+//     measures but sums of float64, which are compared up to rounding and not where segments were merged, and top_n and
+//     percentile, of which only the bytes are proved. The files of a sample of segments are read by a second reader.
 package verify

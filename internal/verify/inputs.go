@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -22,8 +21,8 @@ type built struct {
 }
 
 // inputs proves that a segment was built from the files that the ledger names over its range, or that it is known to be
-// stale; and that it counts what is in the files that it was built from.
-func (c *cubeRun) inputs(ctx context.Context, s *catalog.SegmentEntry, m *segmenter.Manifest) error {
+// stale; and that it counts what is in the files that it was built from. It returns nil where a problem was found.
+func (c *cubeRun) inputs(ctx context.Context, s *catalog.SegmentEntry, m *segmenter.Manifest) (*built, error) {
 	b := &built{SegmentEntry: s, m: m, named: map[string]segmenter.Input{}, mixed: string(m.Notes[mixedNote]) == "true"}
 	for _, in := range m.Inputs {
 		b.named[in.Key] = in
@@ -32,24 +31,24 @@ func (c *cubeRun) inputs(ctx context.Context, s *catalog.SegmentEntry, m *segmen
 		c.problem(Problem{
 			Kind: SegmentRange, Segment: s.Number, Range: &missing[0], Message: "no row of the ledger holds these offsets",
 		})
-		return nil
+		return nil, nil
 	}
 	if why := c.foreign(b); why != "" {
 		c.wrongWith(s, SegmentInputs, folderOf(s)+"/"+segmenter.ManifestName, "%s", why)
-		return nil
+		return nil, nil
 	}
 	why := c.changed(b)
 	known := s.Stale
 	if !known {
 		var err error
 		if known, err = c.o.Catalog.ChangedSince(ctx, c.snap.TableID, s.InputsChange, s.Range); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	switch {
 	case why != "" && !known:
 		c.wrongWith(s, SegmentInputs, folderOf(s)+"/"+segmenter.ManifestName, "%s, and no change of the ledger that was noted explains it", why)
-		return nil
+		return nil, nil
 	case known:
 		if why == "" {
 			why = "events in its range have changed since its inputs were read"
@@ -59,7 +58,11 @@ func (c *cubeRun) inputs(ctx context.Context, s *catalog.SegmentEntry, m *segmen
 			c.stale = append(c.stale, StaleSegment{Cube: c.name(), Segment: s.Number, Path: folderOf(s), Range: s.Range, Why: why})
 		})
 	}
-	return c.counts(ctx, b)
+	ok, err := c.counts(ctx, b)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return b, nil
 }
 
 // notInLedger returns the offsets of v that no row holds.
@@ -153,22 +156,24 @@ func (c *cubeRun) changed(b *built) string {
 	return ""
 }
 
-// counts proves each part against the files that it was built from.
-func (c *cubeRun) counts(ctx context.Context, b *built) error {
+// counts proves each part against the files that it was built from. same is false where one is not what they hold.
+func (c *cubeRun) counts(ctx context.Context, b *built) (same bool, err error) {
+	same = true
 	for i, r := range b.Range {
 		want, ok, err := c.measure(ctx, b, r)
 		if err != nil {
-			return err
+			return false, err
 		}
 		got := b.m.Parts[i].Measure
 		if ok && !want.allows(got) {
+			same = false
 			c.problem(Problem{
 				Kind: SegmentCounts, Segment: b.Number, Range: &r,
 				Message: fmt.Sprintf("it has %s; its inputs hold %s", measureText(got), measureText(want.Measure)),
 			})
 		}
 	}
-	return nil
+	return same, nil
 }
 
 // bounds is a measure with the widest event times that a part may have. The ledger knows the times of a whole supplement
@@ -190,14 +195,7 @@ func (w bounds) allows(m segmenter.Measure) bool {
 // again since, or its parts are of different states of a row, or a file is damaged and named already.
 func (c *cubeRun) measure(ctx context.Context, b *built, r segmenter.PartitionRange) (w bounds, ok bool, err error) {
 	for _, e := range c.rowsOver(r) {
-		for _, f := range filesOf(e) {
-			_, named := b.named[f.Key]
-			later := f != e.File && f != e.LedgerFile && !named // a supplement that came since
-			if !later && (!named || c.isWrong(f.Key)) {
-				return w, false, nil
-			}
-		}
-		if b.mixed && len(e.Supplements) > 0 {
+		if !c.countable(b, e) {
 			return w, false, nil
 		}
 		m, wide, ok, err := c.measureRow(ctx, b, e, r)
@@ -221,14 +219,7 @@ func (c *cubeRun) measureRow(ctx context.Context, b *built, e *catalog.LedgerEnt
 		return m, m, true, nil
 	}
 	read := segmenter.Measure{}
-	spans := []span{{f: e.File, in: r, keep: r.Contains}}
-	for _, s := range used {
-		spans = append(spans, span{f: s.File, in: r, keep: func(off int64) bool {
-			_, mine := slices.BinarySearch(s.Offsets, off)
-			return mine && r.Contains(off)
-		}})
-	}
-	for _, s := range spans {
+	for _, s := range spansOf(e, used, r) {
 		found, ok, err := c.times(ctx, e.Range, s)
 		if err != nil || !ok {
 			return m, wide, false, err

@@ -16,7 +16,6 @@ const (
 	LedgerUnreadable Kind = "ledger_unreadable" // a row of the catalog that cannot be read at all
 	Generations      Kind = "generations"       // the catalog's list of generations contradicts itself
 	Counters         Kind = "counters"          // the catalog's counters are not the sums of its ledger
-	Definition       Kind = "definition"        // a definition's version is missing or does not compile
 	FileUnnamed      Kind = "file_unnamed"      // a row without a file that it must have, or with wrong numbers of it
 	FileMissing      Kind = "file_missing"
 	FileChanged      Kind = "file_changed"      // size or SHA-256 are not what was committed
@@ -24,7 +23,6 @@ const (
 	FooterMismatch   Kind = "footer_mismatch"   // the file says another thing of itself than the ledger
 	RowsMismatch     Kind = "rows_mismatch"     // the rows are not the range less its exceptions, or have other times
 	HashMismatch     Kind = "hash_mismatch"     // the rows have another hash than was committed
-	SecondReader     Kind = "second_reader"     // another Parquet implementation reads other values
 	DictionarySlices Kind = "dictionary_slices" // slices of a dictionary do not follow each other
 	KafkaValue       Kind = "kafka_value"       // Kafka's record decodes to another event
 	KafkaMissing     Kind = "kafka_missing"     // Kafka has no record where the ledger has one
@@ -39,9 +37,18 @@ const (
 	SegmentInputs      Kind = "segment_inputs"      // it was built from other files than the ledger names, and nobody knows
 	SegmentCounts      Kind = "segment_counts"      // its counts or event times are not those of its inputs
 	SegmentExtra       Kind = "segment_extra"       // an object in its folder that no manifest names
+	CuboidLattice      Kind = "cuboid_lattice"      // a segment's cuboids are not those of its definition
+	CuboidMismatch     Kind = "cuboid_mismatch"     // the manifest says another thing of its cuboids than their files hold
+	CuboidCells        Kind = "cuboid_cells"        // a cuboid does not add up to the events or to the base cuboid
 	ManifestMissing    Kind = "manifest_missing"    // a ready segment's folder has none
 	ManifestUnreadable Kind = "manifest_unreadable" // it breaks the format, or its id is not the hash of its content
 	ManifestMismatch   Kind = "manifest_mismatch"   // it says another thing than the catalog's row
+)
+
+// Kinds that are shown and not asked for.
+const (
+	definitionKind Kind = "definition"    // a definition's version is missing or does not compile
+	secondRead     Kind = "second_reader" // another Parquet implementation reads other values
 )
 
 const (
@@ -84,7 +91,7 @@ func advice(k Kind) string {
 	switch k {
 	case FileMissing, FileChanged:
 		return doRestore
-	case FileUnreadable, RowsMismatch, HashMismatch, SecondReader:
+	case FileUnreadable, RowsMismatch, HashMismatch, secondRead:
 		return doBug
 	case FooterMismatch:
 		return "either the catalog's row was changed by hand (restore the catalog from a backup), or the file was written wrong (report it)"

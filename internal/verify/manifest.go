@@ -59,7 +59,11 @@ func (c *cubeRun) proveSegment(ctx context.Context, s *catalog.SegmentEntry, obj
 		c.report.Events += m.Measure.Events
 		c.report.Bytes += s.Bytes
 	})
-	return c.inputs(ctx, s, m)
+	b, err := c.inputs(ctx, s, m)
+	if err != nil {
+		return err
+	}
+	return c.cuboids(ctx, s, m, b)
 }
 
 // manifest reads it. It is nil where a problem was found.

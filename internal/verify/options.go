@@ -21,7 +21,7 @@ type Options struct {
 	Table        string           // default: all
 	Workers      int              // files or partitions read at once; default: the number of cores
 	HoldBytes    int64            // files up to this size are read once and held meanwhile, larger ones are read twice; default 32 MiB
-	SecondReader int              // Parquet files of a table that another implementation reads too; default 2, below 0: none
+	SecondReader int              // Parquet files of a table, and of a cube, that another implementation reads too; default 2, below 0: none
 
 	Progress      func(Progress) // called by one goroutine; may be nil
 	ProgressEvery time.Duration  // default 500ms
@@ -37,6 +37,7 @@ type Progress struct {
 	Bytes       int64         // read of files
 	TotalBytes  int64         // of all tables
 	Records     int64         // read from Kafka
+	Cuboids     int64         // of segments, that are done
 	BytesPerSec float64       // of files
 	ETA         time.Duration // of the files; 0: unknown or done
 }

@@ -23,6 +23,7 @@ type Report struct {
 	Tables     []TableReport    `json:"tables"`
 
 	Segments      int64          `json:"segments"`       // ready ones, of all cubes
+	Cuboids       int64          `json:"cuboids"`        // of these, that were read and are what the manifests say
 	StaleSegments []StaleSegment `json:"stale_segments"` // no problem: they are refreshed, or by hand
 	Holes         []Hole         `json:"holes"`          // no problem: answers read staged files there
 	Cubes         []CubeReport   `json:"cubes"`
@@ -41,8 +42,13 @@ type CubeReport struct {
 	Building int64  `json:"building"` // reserved and not yet published
 	Stale    int64  `json:"stale"`    // of Segments
 	Holes    int64  `json:"holes"`
-	Events   int64  `json:"events"` // of all segments whose manifests were read
-	Bytes    int64  `json:"bytes"`  // of their own files
+	Events   int64  `json:"events"`          // of all segments whose manifests were read
+	Bytes    int64  `json:"bytes"`           // of their own files
+	Cuboids  int64  `json:"cuboids"`         // that were read and are what the manifests say
+	Cells    int64  `json:"cells"`           // rows of these
+	Bare     int64  `json:"without_cuboids"` // of Segments: staged files answer for them
+	// SecondRead counts files of cuboids that another Parquet implementation read too.
+	SecondRead int64 `json:"second_read"`
 }
 
 // StaleSegment is a ready segment whose inputs have changed since it was built: it is right as of then.
@@ -153,7 +159,7 @@ func (r *Report) finish(took time.Duration) {
 		}
 	}
 	for _, c := range r.Cubes {
-		r.Segments += c.Segments
+		r.Segments, r.Cuboids = r.Segments+c.Segments, r.Cuboids+c.Cuboids
 	}
 	slices.SortFunc(r.StaleSegments, func(a, b StaleSegment) int {
 		return cmp.Or(cmp.Compare(a.Cube, b.Cube), cmp.Compare(a.Segment, b.Segment))

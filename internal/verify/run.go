@@ -25,9 +25,9 @@ type run struct {
 
 	secondMu sync.Mutex // held while the second reader reads: one file at a time
 
-	files, bytes, events, records atomic.Int64
-	table                         atomic.Pointer[string]
-	kafka                         atomic.Bool
+	files, bytes, events, records, cuboids atomic.Int64
+	table                                  atomic.Pointer[string]
+	kafka                                  atomic.Bool
 
 	mu       sync.Mutex // guards what follows and every TableReport
 	problems []Problem
@@ -122,7 +122,7 @@ func (r *run) watched(ctx context.Context, work func(context.Context) error) err
 func (r *run) progress(now time.Time) Progress {
 	p := Progress{
 		Kafka: r.kafka.Load(), Files: r.files.Load(), TotalFiles: r.totals.Files, Events: r.events.Load(),
-		Bytes: r.bytes.Load(), TotalBytes: r.totals.Bytes, Records: r.records.Load(),
+		Bytes: r.bytes.Load(), TotalBytes: r.totals.Bytes, Records: r.records.Load(), Cuboids: r.cuboids.Load(),
 	}
 	if name := r.table.Load(); name != nil {
 		p.Table = *name

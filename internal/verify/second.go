@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"github.com/xitongsys/parquet-go/source"
 	"github.com/zeebo/xxh3"
 
+	"github.com/tidemarkdb/tidemark/builder/cuboid"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 )
@@ -36,58 +38,121 @@ func (t *tableRun) secondReader(ctx context.Context, rd *stage.Reader, st blob.S
 		return false, t.broken(ctx, s.rng, s.file.Key, err)
 	}
 	n := min(c.Rows(), sampleRows)
-	want := sumsOf(rd.Schema(), c, n)
-	t.secondMu.Lock()
-	got, rows, err := foreignSums(&storedFile{ctx: ctx, st: st, key: s.file.Key, size: s.file.Size}, int64(n))
-	t.secondMu.Unlock()
-	switch {
-	case ctx.Err() != nil:
-		return false, ctx.Err()
-	case err != nil:
-		t.found(SecondReader, s.rng, s.file.Key, "xitongsys/parquet-go cannot read it: %v", err)
-	case rows != rd.Footer().Events:
-		t.found(SecondReader, s.rng, s.file.Key, "xitongsys/parquet-go reads %d rows, its footer says %d", rows, rd.Footer().Events)
-	case len(got) != len(want):
-		t.found(SecondReader, s.rng, s.file.Key, "xitongsys/parquet-go reads %d columns, want %d", len(got), len(want))
-	default:
-		for i, w := range want {
-			if g := got[i]; g != w {
-				t.found(SecondReader, s.rng, s.file.Key,
-					"column %s: xitongsys/parquet-go reads %d values of column %s with sum %d, we read %d with sum %d", w.name, g.values, g.name, g.sum, w.values, w.sum)
-				break
-			}
-		}
+	want := []columnSum{{stage.OffsetColumn, int64(n), 0}, {stage.TimestampColumn, int64(n), 0}}
+	for i := range n {
+		want[0].sum += uint64(c.Offsets[i])
+		want[1].sum += uint64(c.Timestamps[i])
+	}
+	for f := range rd.Schema().Fields {
+		want = append(want, sumOf(rd.Schema().Fields[f].Name, &c.Columns[f], n))
+	}
+	why, err := t.readSecond(&storedFile{ctx: ctx, st: st, key: s.file.Key, size: s.file.Size}, ours{n, rd.Footer().Events, want})
+	if err != nil {
+		return false, t.broken(ctx, s.rng, s.file.Key, err)
+	}
+	if why != "" {
+		t.found(secondRead, s.rng, s.file.Key, "%s", why)
 	}
 	return true, nil
 }
 
-// sumsOf sums our own reading of the first n rows.
-func sumsOf(s *stage.Schema, c *stage.Chunk, n int) []columnSum {
-	out := []columnSum{{stage.OffsetColumn, int64(n), 0}, {stage.TimestampColumn, int64(n), 0}}
-	for i := range n {
-		out[0].sum += uint64(c.Offsets[i])
-		out[1].sum += uint64(c.Timestamps[i])
+// second has it read a file of every so many segments of a cube.
+func (r *cuboidRun) second(ctx context.Context) error {
+	i := r.seen.Add(1) - 1
+	if r.o.SecondReader < 0 || i%r.every != 0 || i/r.every >= int64(r.o.SecondReader) || len(r.m.Files) == 0 {
+		return nil
 	}
-	for f := range s.Fields {
-		col := &c.Columns[f]
-		x := columnSum{name: s.Fields[f].Name}
-		for i := range n {
-			if col.IsNull(i) {
-				continue
-			}
-			x.values++
-			switch col.Kind {
-			case stage.Float64:
-				x.sum += math.Float64bits(col.Float(i))
-			case stage.Bytes, stage.Decimal128:
-				x.sum += xxh3.Hash(col.Bytes(i))
-			default:
-				x.sum += uint64(col.Int(i))
-			}
+	file := r.m.Files[int(i)%len(r.m.Files)]
+	f, err := cuboid.OpenFile(ctx, r.o.Store, file.Key, file.Size)
+	if err != nil {
+		return r.broken(ctx, err)
+	}
+	defer f.Close()
+	if len(f.Groups) == 0 {
+		return nil
+	}
+	cols, err := f.Read(ctx, 0)
+	if err != nil {
+		return r.broken(ctx, err)
+	}
+	o := oursOf(f, cols)
+	why, err := r.readSecond(&storedFile{ctx: ctx, st: r.o.Store, key: file.Key, size: file.Size}, o)
+	if err != nil {
+		return r.broken(ctx, err)
+	}
+	if why != "" {
+		r.wrong(secondRead, file.Key, "%s", why)
+	}
+	r.count(func(*TableReport) { r.report.SecondRead++ })
+	return nil
+}
+
+// ours is what we read of a file: sums of its first n rows.
+type ours struct {
+	n    int
+	rows int64 // of the whole file
+	sums []columnSum
+}
+
+// oursOf sums the columns of the first row group of a cuboid file, which has one.
+func oursOf(f *cuboid.File, cols []stage.Column) ours {
+	o := ours{n: int(min(f.Groups[0].Rows, sampleRows))}
+	for _, g := range f.Groups {
+		o.rows += g.Rows
+	}
+	o.sums = []columnSum{{cuboid.MaskColumn, int64(o.n), f.Groups[0].Cuboid * uint64(o.n)}}
+	for k, field := range f.Fields() {
+		o.sums = append(o.sums, sumOf(field.Name, &cols[k], o.n))
+	}
+	return o
+}
+
+// readSecond compares what the other implementation reads; why is "" where it is the same. The error is the context's or
+// the store's.
+func (r *run) readSecond(f *storedFile, o ours) (why string, err error) {
+	f.fault = new(fault)
+	r.secondMu.Lock()
+	got, rows, err := foreignSums(f, int64(o.n))
+	r.secondMu.Unlock()
+	switch {
+	case f.ctx.Err() != nil:
+		return "", f.ctx.Err()
+	case err != nil && f.fault.err != nil:
+		return "", f.fault.err
+	case err != nil:
+		return fmt.Sprintf("xitongsys/parquet-go cannot read it: %v", err), nil
+	case rows != o.rows:
+		return fmt.Sprintf("xitongsys/parquet-go reads %d rows, its footer says %d", rows, o.rows), nil
+	case len(got) != len(o.sums):
+		return fmt.Sprintf("xitongsys/parquet-go reads %d columns, want %d", len(got), len(o.sums)), nil
+	}
+	for i, w := range o.sums {
+		if g := got[i]; g != w {
+			return fmt.Sprintf("column %s: xitongsys/parquet-go reads %d values of column %s with sum %d, we read %d with sum %d",
+				w.name, g.values, g.name, g.sum, w.values, w.sum), nil
 		}
-		out = append(out, x)
 	}
-	return out
+	return "", nil
+}
+
+// sumOf sums our own reading of the first n rows of a column.
+func sumOf(name string, col *stage.Column, n int) columnSum {
+	x := columnSum{name: name}
+	for i := range n {
+		if col.IsNull(i) {
+			continue
+		}
+		x.values++
+		switch col.Kind {
+		case stage.Float64:
+			x.sum += math.Float64bits(col.Float(i))
+		case stage.Bytes, stage.Decimal128:
+			x.sum += xxh3.Hash(col.Bytes(i))
+		default:
+			x.sum += uint64(col.Int(i))
+		}
+	}
+	return x
 }
 
 // foreignSums sums the first n rows as the other implementation reads them. It panics on what it does not know, which
@@ -145,11 +210,16 @@ type storedFile struct {
 	size int64
 	at   int64
 	body io.ReadCloser
+
+	fault *fault // of all that read the object
 }
+
+// fault keeps an error of the store, which the other implementation does not pass on as it is.
+type fault struct{ err error }
 
 // Open returns a reader of the same object, at its start.
 func (f *storedFile) Open(string) (source.ParquetFile, error) {
-	return &storedFile{ctx: f.ctx, st: f.st, key: f.key, size: f.size}, nil
+	return &storedFile{ctx: f.ctx, st: f.st, key: f.key, size: f.size, fault: f.fault}, nil
 }
 
 // Create fails: nothing is written.
@@ -183,12 +253,16 @@ func (f *storedFile) Read(p []byte) (int, error) {
 	if f.body == nil {
 		body, err := f.st.Open(f.ctx, f.key, f.at, -1)
 		if err != nil {
+			f.fault.err = err
 			return 0, err
 		}
 		f.body = body
 	}
 	n, err := f.body.Read(p)
 	f.at += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.fault.err = err
+	}
 	return n, err
 }
 

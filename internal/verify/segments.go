@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,7 +23,9 @@ type cubeRun struct {
 	snap   catalog.CubeSnapshot
 	unread error // its rows cannot be read
 	rows   map[int32][]catalog.LedgerEntry
-	report *CubeReport // guarded by run.mu
+	every  int64        // every so many segments a file of one goes to the second reader
+	seen   atomic.Int64 // segments whose cuboids were proved
+	report *CubeReport  // guarded by run.mu
 }
 
 func (c *cubeRun) name() string { return c.def.Project + "/" + c.def.Name }
@@ -99,6 +102,7 @@ func (c *cubeRun) verify(ctx context.Context, parts []partition) error {
 	}
 	c.disjoint()
 	c.findHoles()
+	c.every = max(1, int64(len(objects))/int64(max(1, c.o.SecondReader)))
 	g, group := errgroup.WithContext(ctx)
 	g.SetLimit(c.o.Workers)
 	for i := range c.snap.Segments {

@@ -21,7 +21,8 @@ func TestCleanSegments(t *testing.T) {
 			if r.Segments != 3 || len(r.StaleSegments) != 0 || len(r.Cubes) != 1 {
 				t.Errorf("%d segments, %d stale, %d cubes, want 3, 0, 1", r.Segments, len(r.StaleSegments), len(r.Cubes))
 			}
-			if c := r.Cubes[0]; c.Cube != "views" || c.Table != "events" || c.Segments != 3 || c.Holes != 1 || c.Events == 0 || c.Events >= r.Events {
+			if c := r.Cubes[0]; c.Cube != "views" || c.Table != "events" || c.Segments != 3 || c.Holes != 1 || c.Events == 0 || c.Events >= r.Events ||
+				c.Cuboids != 6 || c.Cells == 0 || c.Bare != 1 || c.SecondRead != 2 || r.Cuboids != 6 {
 				t.Errorf("cube report %+v of %d events", c, r.Events)
 			}
 			if len(r.Holes) != 1 || r.Holes[0].Offsets != 6 || !r.Holes[0].Staged || r.Holes[0].After != 4 || r.Holes[0].Before != 5 {
@@ -63,8 +64,9 @@ func TestEveryByteOfAManifestCounts(t *testing.T) {
 	kinds := []verify.Kind{
 		verify.ManifestUnreadable, verify.ManifestMismatch, verify.SegmentInputs,
 		verify.FileMissing, verify.FileChanged, verify.SegmentExtra, // where it names another file, or says another thing of it
+		verify.CuboidMismatch, verify.CuboidLattice,
 	}
-	for at := 0; at < len(data); at += 13 { // each costs a proof
+	for at := 0; at < len(data); at += 29 { // each costs a proof
 		bad := bytes.Clone(data)
 		bad[at] ^= 0x01
 		must(t, os.WriteFile(s.path(key), bad, 0o600))
@@ -84,7 +86,7 @@ func around(data []byte, at int) string { return string(data[max(0, at-20):min(l
 func TestDamagedSegmentsAreNamed(t *testing.T) {
 	s, _, folders := builtSite(t, "parquet")
 	manifest := folders[1] + "/" + segmenter.ManifestName
-	cuboids := folders[1] + "/cuboids-0.parquet"
+	cuboids := folders[1] + "/cuboids-00000.parquet"
 	extra := folders[1] + "/cuboids-7.parquet"
 	tests := []struct {
 		name, file string

@@ -3,14 +3,14 @@ package verify_test
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/tidemarkdb/tidemark/builder"
+	"github.com/tidemarkdb/tidemark/builder/local"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
@@ -21,8 +21,8 @@ import (
 const cubeYAML = `
 cube: views
 table: events
-dimensions: [ok]
-measures: [count]
+dimensions: [ok, n]
+measures: [count, sum(n), sum(price), avg(ratio), sum(ratio), min(id), max(n), count_distinct(id), count_distinct_exact(n), first(id)]
 start: earliest
 `
 
@@ -48,8 +48,9 @@ type build struct {
 	v        segmenter.Vector
 	replaces []int64
 	merge    bool // out of the manifests of those that it replaces
-	cuboids  bool // with a file of its own
+	cuboids  bool // made by engine `local`
 	change   func(m *segmenter.Manifest)
+	after    func(m *segmenter.Manifest, st blob.Store) // has been built
 }
 
 // segment reserves, builds and publishes a segment; it returns its folder.
@@ -74,12 +75,13 @@ func (s *site) segment(cubeID string, b build) (folder string) {
 			FormatVersion: segmenter.ManifestVersion, Writer: "test", Project: "default", Cube: "views", CubeID: cubeID, TableID: info.TableID,
 			DefinitionVersion: info.Cube.Version, Definition: def, Number: seg.Number, Attempt: job.Epoch, Reason: seg.Reason, CreatedUs: seg.CreatedUs, Range: b.v,
 		}
+		var merged []*segmenter.Manifest
 		for _, n := range b.replaces {
 			old, err := cat.Segment(ctx, cubeID, n)
 			must(s.t, err)
 			m.Replaces = append(m.Replaces, segmenter.Replaced{Number: n, SegmentID: old.ID})
 			if b.merge {
-				s.mergeInto(m, segmenter.SegmentFolder(cubeID, old.ID, old.Attempt))
+				merged = append(merged, s.mergeInto(m, segmenter.SegmentFolder(cubeID, old.ID, old.Attempt)))
 			}
 		}
 		if !b.merge {
@@ -94,10 +96,10 @@ func (s *site) segment(cubeID string, b build) (folder string) {
 		m.SegmentID = m.ContentID()
 		folder = segmenter.SegmentFolder(cubeID, m.SegmentID, m.Attempt)
 		if b.cuboids {
-			text := []byte("cuboids")
-			sum := sha256.Sum256(text)
-			m.Files = []segmenter.SegmentFile{{Key: folder + "/cuboids-0.parquet", Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:])}}
-			must(s.t, st.Create(ctx, m.Files[0].Key, bytes.NewReader(text)))
+			s.makeCuboids(cat, st, info.Cube, m, merged)
+		}
+		if b.after != nil {
+			b.after(m, st)
 		}
 		text, err := m.Encode()
 		must(s.t, err)
@@ -114,8 +116,27 @@ func (s *site) segment(cubeID string, b build) (folder string) {
 	return folder
 }
 
-// mergeInto adds what a replaced segment says.
-func (s *site) mergeInto(m *segmenter.Manifest, folder string) {
+// makeCuboids makes them of staged files, or of the segments merged.
+func (s *site) makeCuboids(cat *catalog.Catalog, st blob.Store, def *cube.Cube, m *segmenter.Manifest, merged []*segmenter.Manifest) {
+	s.t.Helper()
+	e, err := local.New(local.Options{Store: st, Dir: s.t.TempDir(), Threads: 1})
+	must(s.t, err)
+	in := builder.EngineInput{
+		Cube: def, Table: s.def, TableID: m.TableID, Content: m.SegmentID, Folder: segmenter.SegmentFolder(m.CubeID, m.SegmentID, m.Attempt),
+		Range: m.Range, Events: m.Measure.Events, Merged: merged,
+		Step: func(string, string) func(int64, int64) { return func(int64, int64) {} }, Logf: s.t.Logf,
+	}
+	for e, err := range cat.Inputs(s.t.Context(), m.TableID, m.Range) {
+		must(s.t, err)
+		in.Rows = append(in.Rows, e)
+	}
+	out, err := e.Build(s.t.Context(), in)
+	must(s.t, err)
+	m.Files, m.Cuboids = out.Files, out.Cuboids
+}
+
+// mergeInto adds what a replaced segment says, which it returns.
+func (s *site) mergeInto(m *segmenter.Manifest, folder string) *segmenter.Manifest {
 	s.t.Helper()
 	text, err := os.ReadFile(s.path(folder + "/" + segmenter.ManifestName))
 	must(s.t, err)
@@ -124,11 +145,12 @@ func (s *site) mergeInto(m *segmenter.Manifest, folder string) {
 	m.Inputs = append(m.Inputs, old.Inputs...)
 	if m.Parts == nil {
 		m.Parts = slices.Clone(old.Parts)
-		return
+		return old
 	}
 	for i := range m.Parts {
 		m.Parts[i].Measure = m.Parts[i].Add(old.Parts[i].Measure)
 	}
+	return old
 }
 
 // measureInto names every offset of the range.
@@ -191,15 +213,15 @@ func (s *site) events(st blob.Store, key string, counts func(int64) bool) (m seg
 }
 
 // builtSite is a site of one of everything with three segments whose borders lie inside files, a merged one, and a hole
-// between them; folders are those of the ready ones.
+// between them; folders are those of the ready ones. The last has no cuboids.
 func builtSite(t *testing.T, format string) (s *site, cubeID string, folders []string) {
 	t.Helper()
 	s = fullSite(t, format)
 	cubeID = s.applyCube()
-	s.segment(cubeID, build{v: segmenter.Vector{line(0, 0, 13), line(1, 0, 7)}})
-	s.segment(cubeID, build{v: segmenter.Vector{line(0, 13, 40), line(1, 7, 40)}})
+	s.segment(cubeID, build{v: segmenter.Vector{line(0, 0, 13), line(1, 0, 7)}, cuboids: true})
+	s.segment(cubeID, build{v: segmenter.Vector{line(0, 13, 40), line(1, 7, 40)}, cuboids: true})
 	folders = append(folders,
-		s.segment(cubeID, build{v: segmenter.Vector{line(0, 0, 40), line(1, 0, 40)}, replaces: []int64{1, 2}, merge: true}),
+		s.segment(cubeID, build{v: segmenter.Vector{line(0, 0, 40), line(1, 0, 40)}, replaces: []int64{1, 2}, merge: true, cuboids: true}),
 		s.segment(cubeID, build{v: segmenter.Vector{line(0, 40, 95), line(1, 40, 65)}, cuboids: true}),
 		s.segment(cubeID, build{v: segmenter.Vector{line(0, 101, 120), line(1, 65, 65)}}))
 	return s, cubeID, folders
