@@ -37,8 +37,8 @@ func (c *cubeRun) proveSegment(ctx context.Context, s *catalog.SegmentEntry, obj
 	if err != nil || m == nil {
 		return err
 	}
-	if !c.sameAsRow(s, m, size) {
-		return nil
+	if ok, err := c.sameAsRow(ctx, s, m, size); err != nil || !ok {
+		return err
 	}
 	named := map[string]bool{
 		folderOf(s) + "/" + segmenter.ManifestName: true,
@@ -106,7 +106,7 @@ func (c *cubeRun) missing(ctx context.Context, s *catalog.SegmentEntry, k Kind, 
 }
 
 // sameAsRow holds a manifest against the catalog's row, field by field.
-func (c *cubeRun) sameAsRow(s *catalog.SegmentEntry, m *segmenter.Manifest, size int64) bool {
+func (c *cubeRun) sameAsRow(ctx context.Context, s *catalog.SegmentEntry, m *segmenter.Manifest, size int64) (bool, error) {
 	d := mismatches{}
 	d.text("cube id", m.CubeID, s.CubeID)
 	d.text("table id", m.TableID, c.snap.TableID)
@@ -128,6 +128,9 @@ func (c *cubeRun) sameAsRow(s *catalog.SegmentEntry, m *segmenter.Manifest, size
 		replaces = append(replaces, r.Number)
 	}
 	d.text("list of replaced segments", fmt.Sprint(replaces), fmt.Sprint(s.Replaces))
+	if err := c.sameReplaced(ctx, &d, m); err != nil {
+		return false, err
+	}
 	for _, f := range m.Files {
 		size += f.Size
 	}
@@ -135,13 +138,30 @@ func (c *cubeRun) sameAsRow(s *catalog.SegmentEntry, m *segmenter.Manifest, size
 	c.sameDefinition(&d, s, m)
 	if len(d) > 0 {
 		c.wrongWith(s, ManifestMismatch, folderOf(s)+"/"+segmenter.ManifestName, "%s", d.String())
-		return false
+		return false, nil
 	}
 	if err := s.Validate(); err != nil {
 		c.wrongWith(s, SegmentUnreadable, "", "%v", err)
-		return false
+		return false, nil
 	}
-	return true
+	return true, nil
+}
+
+// sameReplaced holds the ids of replaced segments against their rows, as far as the catalog still has them.
+func (c *cubeRun) sameReplaced(ctx context.Context, d *mismatches, m *segmenter.Manifest) error {
+	for _, r := range m.Replaces {
+		old, err := c.o.Catalog.Segment(ctx, c.def.ID, r.Number)
+		switch {
+		case errors.Is(err, catalog.ErrNotFound):
+			continue
+		case err != nil:
+			return err
+		case old.ID == "": // never built
+			continue
+		}
+		d.text(fmt.Sprintf("id of replaced segment %d", r.Number), r.SegmentID, old.ID)
+	}
+	return nil
 }
 
 // sameDefinition compares definitions as they are understood: a field that was added since either was written is equal.

@@ -121,6 +121,19 @@ func TestDamagedSegmentsAreNamed(t *testing.T) {
 	}
 }
 
+// What a merged segment says of those that it replaced is in their rows.
+func TestReplacedIDs(t *testing.T) {
+	s, _, folders := builtSite(t, "parquet")
+	manifest := folders[0] + "/" + segmenter.ManifestName
+	text, err := os.ReadFile(s.path(manifest))
+	must(t, err)
+	at := bytes.Index(text, []byte(`"segment_id": "`)) + len(`"segment_id": "`)
+	at += bytes.Index(text[at:], []byte(`"segment_id": "`)) + len(`"segment_id": "`) // the first is its own
+	text[at] ^= 1
+	must(t, os.WriteFile(s.path(manifest), text, 0o600))
+	s.names(t, verify.ManifestMismatch, 3, manifest)
+}
+
 // Each row is one change of the catalog by hand.
 func TestEditedSegmentRowsAreFound(t *testing.T) {
 	s, _, folders := builtSite(t, "parquet")
