@@ -200,7 +200,7 @@ func TestCellsOfCuboids(t *testing.T) {
 	}
 }
 
-// One byte of any cuboid file is found by its hash; with the hashes of manifest and catalog put right, by the file's guard.
+// One byte of a cuboid file, wherever, is found and the file named.
 func TestEveryByteOfACuboidFileCounts(t *testing.T) {
 	s, _, folders := builtSite(t, "parquet")
 	key := folders[1] + "/cuboids-00000.parquet"
