@@ -3,6 +3,8 @@ package builder
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -215,10 +217,11 @@ func (r *jobRun) publish(ctx context.Context, m *segmenter.Manifest, change int6
 	for _, f := range m.Files {
 		size += f.Size
 	}
+	sum := sha256.Sum256(text)
 	defer r.b.m.timed("publish")()
 	return r.b.o.Catalog.Publish(ctx, catalog.Publication{
 		CubeID: m.CubeID, Number: m.Number, JobEpoch: r.job.Epoch, ID: m.SegmentID, Attempt: m.Attempt, Parts: m.Parts, Bytes: size,
-		Bare: isBare(m), InputsChange: change, Inherit: r.job.Kind == KindMerge,
+		Bare: isBare(m), ManifestSHA: hex.EncodeToString(sum[:]), InputsChange: change, Inherit: r.job.Kind == KindMerge,
 	})
 }
 

@@ -35,7 +35,8 @@ type foundManifest struct {
 	*segmenter.Manifest
 	folder  string
 	size    int64
-	modTime int64 // us
+	sum     string // of those that are chosen: hex SHA-256
+	modTime int64  // us
 }
 
 // manifests reads all of them and chooses those that are in force: what a higher attempt holds, a lower one does not.
@@ -146,6 +147,9 @@ func (r *rebuilding) choose(ctx context.Context, c *cubeFiles) error {
 			r.ignore("%s: %s", m.folder, why)
 			continue
 		}
+		if m.sum, err = digest(ctx, r.st, m.folder+"/"+segmenter.ManifestName, m.size); err != nil {
+			return err
+		}
 		c.chosen = append(c.chosen, m)
 		for _, x := range m.Replaces {
 			replaced[x.SegmentID] = m.folder
@@ -220,7 +224,7 @@ func (r *rebuilding) fillCube(i *catalog.Importer, c *cubeFiles) error {
 	r.res.Cubes++
 	slices.SortFunc(c.chosen, func(a, b foundManifest) int { return cmp.Compare(a.Number, b.Number) })
 	for _, m := range c.chosen {
-		s := catalog.SegmentEntry{Stale: t.stale(m.Manifest), Bare: isBare(m.Manifest), Segment: segmenter.Segment{
+		s := catalog.SegmentEntry{Stale: t.stale(m.Manifest), Bare: isBare(m.Manifest), ManifestSHA: m.sum, Segment: segmenter.Segment{
 			CubeID: c.id, Number: m.Number, ID: m.SegmentID, Attempt: m.Attempt, State: segmenter.SegmentReady, Version: m.DefinitionVersion,
 			Range: m.Range, Parts: m.Parts, Events: m.Measure.Events, MinTimeUs: m.Measure.MinTimeUs, MaxTimeUs: m.Measure.MaxTimeUs,
 			Bytes: m.size, Reason: m.Reason, CreatedUs: m.CreatedUs, PublishedUs: m.modTime,

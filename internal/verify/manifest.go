@@ -33,11 +33,11 @@ func (c *cubeRun) segment(ctx context.Context, s *catalog.SegmentEntry, objects 
 var errRetired = errors.New("retired meanwhile")
 
 func (c *cubeRun) proveSegment(ctx context.Context, s *catalog.SegmentEntry, objects map[string][]string) error {
-	m, size, err := c.manifest(ctx, s)
+	m, text, err := c.manifest(ctx, s)
 	if err != nil || m == nil {
 		return err
 	}
-	if ok, err := c.sameAsRow(ctx, s, m, size); err != nil || !ok {
+	if ok, err := c.sameAsRow(ctx, s, m, text); err != nil || !ok {
 		return err
 	}
 	named := map[string]bool{
@@ -66,30 +66,30 @@ func (c *cubeRun) proveSegment(ctx context.Context, s *catalog.SegmentEntry, obj
 	return c.cuboids(ctx, s, m, b)
 }
 
-// manifest reads it. It is nil where a problem was found.
-func (c *cubeRun) manifest(ctx context.Context, s *catalog.SegmentEntry) (*segmenter.Manifest, int64, error) {
+// manifest reads it, and its bytes. It is nil where a problem was found.
+func (c *cubeRun) manifest(ctx context.Context, s *catalog.SegmentEntry) (*segmenter.Manifest, []byte, error) {
 	key := folderOf(s) + "/" + segmenter.ManifestName
 	body, err := c.o.Store.Open(ctx, key, 0, -1)
 	if errors.Is(err, blob.ErrNotFound) {
-		return nil, 0, c.missing(ctx, s, ManifestMissing, key)
+		return nil, nil, c.missing(ctx, s, ManifestMissing, key)
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	defer body.Close()
 	text, err := io.ReadAll(io.LimitReader(body, maxManifestBytes))
 	if errors.Is(err, blob.ErrNotFound) {
-		return nil, 0, c.missing(ctx, s, ManifestMissing, key)
+		return nil, nil, c.missing(ctx, s, ManifestMissing, key)
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	m, err := segmenter.DecodeManifest(text)
 	if err != nil {
 		c.wrongWith(s, ManifestUnreadable, key, "%v", err)
-		return nil, 0, nil
+		return nil, nil, nil
 	}
-	return m, int64(len(text)), nil
+	return m, text, nil
 }
 
 // missing reports an object that is not there. Of a segment that was retired since it is errRetired: clean-up took it.
@@ -105,8 +105,8 @@ func (c *cubeRun) missing(ctx context.Context, s *catalog.SegmentEntry, k Kind, 
 	return errRetired
 }
 
-// sameAsRow holds a manifest against the catalog's row, field by field.
-func (c *cubeRun) sameAsRow(ctx context.Context, s *catalog.SegmentEntry, m *segmenter.Manifest, size int64) (bool, error) {
+// sameAsRow holds a manifest against the catalog's row: field by field, so that it can say what is another, then by its hash.
+func (c *cubeRun) sameAsRow(ctx context.Context, s *catalog.SegmentEntry, m *segmenter.Manifest, text []byte) (bool, error) {
 	d := mismatches{}
 	d.text("cube id", m.CubeID, s.CubeID)
 	d.text("table id", m.TableID, c.snap.TableID)
@@ -131,11 +131,15 @@ func (c *cubeRun) sameAsRow(ctx context.Context, s *catalog.SegmentEntry, m *seg
 	if err := c.sameReplaced(ctx, &d, m); err != nil {
 		return false, err
 	}
+	size := int64(len(text))
 	for _, f := range m.Files {
 		size += f.Size
 	}
 	d.number("bytes of its files", size, s.Bytes)
 	c.sameDefinition(&d, s, m)
+	if sum := sha256.Sum256(text); len(d) == 0 && s.ManifestSHA != "" {
+		d.text("SHA-256", hex.EncodeToString(sum[:]), s.ManifestSHA)
+	}
 	if len(d) > 0 {
 		c.wrongWith(s, ManifestMismatch, folderOf(s)+"/"+segmenter.ManifestName, "%s", d.String())
 		return false, nil

@@ -107,6 +107,11 @@ func TestDamagedSegmentsAreNamed(t *testing.T) {
 			must(t, err)
 			must(t, os.WriteFile(c.path(manifest), append(text, ' '), 0o600))
 		}},
+		{"a number in a note of the manifest", manifest, verify.ManifestMismatch, func(t *testing.T, c *site) {
+			text, err := os.ReadFile(c.path(manifest))
+			must(t, err)
+			must(t, os.WriteFile(c.path(manifest), bytes.Replace(text, []byte(`"revision": 17`), []byte(`"revision": 71`), 1), 0o600))
+		}},
 		{"cuboid file changed", cuboids, verify.FileChanged, func(t *testing.T, c *site) { must(t, os.WriteFile(c.path(cuboids), []byte("cuboid!"), 0o600)) }},
 		{"cuboid file longer", cuboids, verify.FileChanged, func(t *testing.T, c *site) { must(t, os.WriteFile(c.path(cuboids), []byte("cuboidss"), 0o600)) }},
 		{"cuboid file absent", cuboids, verify.FileMissing, func(t *testing.T, c *site) { must(t, os.Remove(c.path(cuboids))) }},

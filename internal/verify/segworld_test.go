@@ -74,6 +74,7 @@ func (s *site) segment(cubeID string, b build) (folder string) {
 		m := &segmenter.Manifest{
 			FormatVersion: segmenter.ManifestVersion, Writer: "test", Project: "default", Cube: "views", CubeID: cubeID, TableID: info.TableID,
 			DefinitionVersion: info.Cube.Version, Definition: def, Number: seg.Number, Attempt: job.Epoch, Reason: seg.Reason, CreatedUs: seg.CreatedUs, Range: b.v,
+			Notes: segmenter.Notes{"front": json.RawMessage(`{"revision":17,"ranges":null}`)}, // as builder's; no row has it
 		}
 		var merged []*segmenter.Manifest
 		for _, n := range b.replaces {
@@ -110,7 +111,7 @@ func (s *site) segment(cubeID string, b build) (folder string) {
 		}
 		must(s.t, cat.Publish(ctx, catalog.Publication{
 			CubeID: cubeID, Number: seg.Number, JobEpoch: job.Epoch, ID: m.SegmentID, Attempt: m.Attempt, Parts: m.Parts, Bytes: size,
-			InputsChange: change, Inherit: b.merge,
+			ManifestSHA: sumOf(text), InputsChange: change, Inherit: b.merge,
 		}))
 	})
 	return folder

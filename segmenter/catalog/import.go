@@ -220,10 +220,11 @@ func (i *Importer) Segment(s SegmentEntry) error {
 		texts[k] = string(text)
 	}
 	if _, err := i.t.exec(`INSERT INTO segments (cube_id, number, state, version, ranges, replaces, parts, reason, job_id, id, attempt,
-		min_time_us, max_time_us, events, bytes, stale, retire_reason, created_us, published_us, retired_us, removed_us, bare)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
+		min_time_us, max_time_us, events, bytes, stale, retire_reason, created_us, published_us, retired_us, removed_us, bare,
+		manifest_sha256)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 		s.CubeID, s.Number, string(s.State), s.Version, texts[0], texts[1], texts[2], s.Reason, s.JobID, s.ID, s.Attempt,
-		s.MinTimeUs, s.MaxTimeUs, s.Events, s.Bytes, flag(s.Stale), s.RetireReason, s.CreatedUs, s.PublishedUs, s.RetiredUs, s.RemovedUs, flag(s.Bare)); err != nil {
+		s.MinTimeUs, s.MaxTimeUs, s.Events, s.Bytes, flag(s.Stale), s.RetireReason, s.CreatedUs, s.PublishedUs, s.RetiredUs, s.RemovedUs, flag(s.Bare), s.ManifestSHA); err != nil {
 		return fmt.Errorf("segment %d of cube %s: %w", s.Number, s.CubeID, err)
 	}
 	if s.State == segmenter.SegmentRetired {

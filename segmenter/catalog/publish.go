@@ -21,6 +21,8 @@ type Publication struct {
 	Bytes    int64                   // of its files
 	Bare     bool                    // no engine has made cuboids
 
+	ManifestSHA string // hex SHA-256 of its manifest
+
 	InputsChange int64 // TableChange, read before the inputs were
 	Inherit      bool  // made of the segments that it replaces, not of their inputs: it is as stale as they are
 }
@@ -143,9 +145,10 @@ func (t *tx) makeReady(cube *cubeRow, s SegmentEntry, p Publication) error {
 		return err
 	}
 	_, err = t.exec(`UPDATE segments SET state = 'ready', id = $3, attempt = $4, parts = $5, min_time_us = $6, max_time_us = $7,
-		events = $8, bytes = $9, inputs_change = $10, stale = $11, published_us = $12, bare = $13 WHERE cube_id = $1 AND number = $2`,
+		events = $8, bytes = $9, inputs_change = $10, stale = $11, published_us = $12, bare = $13,
+		manifest_sha256 = $14 WHERE cube_id = $1 AND number = $2`,
 		cube.id, s.Number, s.ID, s.Attempt, string(parts), s.MinTimeUs, s.MaxTimeUs,
-		s.Events, s.Bytes, p.InputsChange, flag(stale), now(), flag(p.Bare))
+		s.Events, s.Bytes, p.InputsChange, flag(stale), now(), flag(p.Bare), p.ManifestSHA)
 	return err
 }
 
