@@ -1,6 +1,7 @@
 package cuboid
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -8,6 +9,8 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/zeebo/xxh3"
 
+	"github.com/tidemarkdb/tidemark/builder/cells"
+	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/pages"
 )
 
@@ -32,6 +35,35 @@ func (g *Group) AppendBinary(b []byte) ([]byte, error) {
 	}
 	b = append(b, g.data...)
 	return binary.LittleEndian.AppendUint64(b, xxh3.Hash(b[start:])), nil
+}
+
+// Cells decodes the group: the cells that were encoded.
+func (g *Group) Cells(ctx context.Context, l *cells.Layout) (*cells.Cells, error) {
+	st := new(blob.Mem)
+	w, err := NewWriter(st, "group", l, WriterOptions{FileBytes: math.MaxInt64})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Append(ctx, g); err != nil {
+		return nil, err
+	}
+	files, entries, err := w.Finish(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := NewReader(st, l, files, entries)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close() // frees memory only, its error says nothing
+	list, err := r.Groups(ctx, g.Mask)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) != 1 {
+		return nil, fmt.Errorf("cuboid %b: %d row groups were made of one", g.Mask, len(list))
+	}
+	return r.Cells(ctx, list[0])
 }
 
 // DecodeGroup reads what AppendBinary appended, and nothing else. The group aliases b.

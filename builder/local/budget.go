@@ -2,8 +2,10 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 )
 
 // budget accounts the memory of all builds of an engine (L3). Work in hand waits for room, what is kept is turned away:
@@ -90,6 +92,26 @@ type DiskLimitError struct {
 func (e *DiskLimitError) Error() string {
 	return fmt.Sprintf("builds hold %d bytes of temporary disk and need %d more, the limit is %d: give more (build.disk), or more memory (build.memory)",
 		e.Used, e.Need, e.Limit)
+}
+
+// DiskFullError says that temporary files did not fit on their disk, whatever the limit. What a build had there is removed.
+type DiskFullError struct {
+	Dir string // of the build's temporary files
+	Err error
+}
+
+func (e *DiskFullError) Error() string {
+	return fmt.Sprintf("temporary files of a build: %v: free space below %s, move the data folder (data) to a larger disk, or give builds more memory (build.memory)", e.Err, e.Dir)
+}
+
+func (e *DiskFullError) Unwrap() error { return e.Err }
+
+// asDiskFull returns nil if err has another reason.
+func asDiskFull(dir string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &DiskFullError{Dir: dir, Err: err}
+	}
+	return nil
 }
 
 // disk accounts temporary files of all builds of an engine (L4).

@@ -56,6 +56,7 @@ func (b *build) fromEvents(ctx context.Context, o *output) error {
 		}
 		return nil
 	}
+	defer b.tellReused()
 	progress := b.in.Step("make cuboids", "cuboids")
 	var made atomic.Int64
 	l := &lattice{nodes: b.nodes, limit: b.e.o.Threads, drop: func(n *node) {
@@ -65,7 +66,14 @@ func (b *build) fromEvents(ctx context.Context, o *output) error {
 		}
 	}}
 	l.make = func(ctx context.Context, n, parent *node) error {
-		err := b.merging(ctx, min(len(parent.kept.runs[0].parts), b.e.size.fanIn)*b.e.size.frameRows, func() error { return b.child(ctx, o, n, parent) })
+		line, left, err := b.left(ctx, o, n)
+		switch {
+		case err != nil:
+		case left && n.above:
+			n.kept, err = b.cellsOf(line)
+		case !left:
+			err = b.merging(ctx, min(len(parent.kept.runs[0].parts), b.e.size.fanIn)*b.e.size.frameRows, func() error { return b.child(ctx, o, n, parent) })
+		}
 		progress(made.Add(1), int64(len(b.nodes)-1))
 		return err
 	}
@@ -75,18 +83,38 @@ func (b *build) fromEvents(ctx context.Context, o *output) error {
 // base makes the base cuboid, or takes over the one that an earlier attempt left.
 func (b *build) base(ctx context.Context, o *output) error {
 	n := b.nodes[0]
-	left := b.cells(n)
-	if ok, err := left.resume(); err != nil {
+	var ev *events
+	var err error
+	if len(b.layout.StringSets()) > 0 { // whether what is left is of use depends on the ids
+		if ev, err = b.planEvents(ctx); err != nil {
+			return err
+		}
+	}
+	line, left, err := b.left(ctx, o, n)
+	if left && err == nil {
+		b.in.Logf("the base cuboid was left by an earlier attempt")
+		n.kept, err = b.cellsOf(line)
+	}
+	if left || err != nil {
+		return err
+	}
+	kept := b.cells(n)
+	if ok, err := kept.resume(); err != nil {
 		return err
 	} else if ok {
-		b.in.Logf("the base cuboid was left by an earlier attempt")
-		return b.compute(ctx, func() error { return b.again(ctx, o, n, left) })
+		b.in.Logf("the cells of the base cuboid were left by an earlier attempt")
+		return b.compute(ctx, func() error { return b.again(ctx, o, n, kept) })
 	}
-	runs, err := b.readEvents(ctx)
+	if ev == nil {
+		if ev, err = b.planEvents(ctx); err != nil {
+			return err
+		}
+	}
+	runs, err := b.readEvents(ctx, ev)
 	if err != nil {
 		return err
 	}
-	b.in.Logf("%d blocks of events became %d cells; %d blocks were left by an earlier attempt", len(runs), rowsOf(runs), b.reused)
+	b.in.Logf("%d blocks of events became %d cells; %d blocks were left by an earlier attempt", len(runs), rowsOf(runs), b.reused.runs)
 	progress := b.in.Step("merge the base cuboid", "rows")
 	return b.merging(ctx, min(len(runs), b.e.size.fanIn)*b.e.size.frameRows, func() error { return b.mergeRuns(ctx, o, n, runs, progress) })
 }
@@ -102,11 +130,29 @@ func (b *build) merging(ctx context.Context, held int, f func() error) error {
 	return b.compute(ctx, f)
 }
 
-// again gives the output a cuboid that is kept already.
+// left gives the output a cuboid that an earlier attempt has finished, if there is one.
+func (b *build) left(ctx context.Context, o *output, n *node) (*line, bool, error) {
+	line, ok, err := o.resume(n)
+	if !ok || err != nil {
+		return nil, false, err
+	}
+	b.mu.Lock()
+	b.reused.cuboids++
+	b.mu.Unlock()
+	return line, true, line.end(ctx)
+}
+
+func (b *build) tellReused() {
+	if b.reused.cuboids > 0 {
+		b.in.Logf("%d of %d cuboids were left by an earlier attempt", b.reused.cuboids, len(b.nodes))
+	}
+}
+
+// again gives the output a cuboid whose cells are kept already.
 func (b *build) again(ctx context.Context, o *output, n *node, kept *store) error {
 	w := o.begin(n)
 	for i := range kept.runs[0].parts {
-		c, err := kept.runs[0].parts[i].load(b.layout)
+		c, err := kept.runs[0].parts[i].load(ctx, b.layout)
 		if err != nil {
 			return err
 		}
@@ -133,27 +179,37 @@ func rowsOf(list []*store) (n int64) {
 	return n
 }
 
-// readEvents groups the events of the segment, a run for each block.
-func (b *build) readEvents(ctx context.Context) ([]*store, error) {
-	in := &inputs{store: b.e.o.Store, rng: b.in.Range, want: b.layout.Fields, size: b.e.size}
-	blocks, err := in.blocks(ctx, b.in.Rows, b.in.Step("plan blocks", "files"))
-	if err != nil {
+// events are what is read, and in which blocks.
+type events struct {
+	in     *inputs
+	blocks []block
+}
+
+// planEvents cuts the events of the segment into blocks, and finds the ids of strings.
+func (b *build) planEvents(ctx context.Context) (ev *events, err error) {
+	ev = &events{in: &inputs{store: b.e.o.Store, rng: b.in.Range, want: b.layout.Fields, size: b.e.size}}
+	if ev.blocks, err = ev.in.blocks(ctx, b.in.Rows, b.in.Step("plan blocks", "files")); err != nil {
 		return nil, err
 	}
-	if b.ids, err = b.gatherIDs(ctx, in, blocks); err != nil {
-		return nil, err
+	if b.ids, err = b.gatherIDs(ctx, ev.in, ev.blocks); err != nil || b.ids == nil {
+		return ev, err
 	}
+	return ev, b.sameIDs()
+}
+
+// readEvents groups the events, a run for each block.
+func (b *build) readEvents(ctx context.Context, ev *events) ([]*store, error) {
 	progress := b.in.Step("group events", "events")
 	var read atomic.Int64
-	runs := make([]*store, len(blocks))
+	runs := make([]*store, len(ev.blocks))
 	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(b.e.o.Threads)
-	for i, blk := range blocks {
+	for i, blk := range ev.blocks {
 		if reading.Err() != nil {
 			break
 		}
 		g.Go(func() (err error) {
-			runs[i], err = b.group(reading, in, i, blk)
+			runs[i], err = b.group(reading, ev.in, i, blk)
 			progress(read.Add(int64(blk.rows())), b.in.Events)
 			return err
 		})
@@ -180,8 +236,13 @@ const (
 // group makes a run of a block.
 func (b *build) group(ctx context.Context, in *inputs, i int, blk block) (*store, error) {
 	s := b.store(fmt.Sprintf("run-%06d", i))
-	if ok, err := s.resume(); ok || err != nil {
+	if ok, err := s.resume(); err != nil {
 		return s, err
+	} else if ok {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.reused.runs++
+		return s, nil
 	}
 	need := int64(blk.rows() * (eventBytes + len(b.layout.Measures)*eventStateSize))
 	for _, p := range blk {
@@ -310,7 +371,10 @@ func (b *build) cuboid(ctx context.Context, o *output, n *node, sources []source
 	if err == nil && n.kept != nil {
 		err = n.kept.finish()
 	}
-	return errors.Join(err, w.end(ctx))
+	if err != nil {
+		return err
+	}
+	return w.end(ctx)
 }
 
 // child makes a cuboid of a larger one: each frame becomes a run. The caller holds a thread.
@@ -320,7 +384,7 @@ func (b *build) child(ctx context.Context, o *output, n, parent *node) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		c, err := parent.kept.runs[0].parts[i].load(b.layout)
+		c, err := parent.kept.runs[0].parts[i].load(ctx, b.layout)
 		if err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ type Engine struct {
 	m    *metrics
 
 	newSink func(ctx context.Context, b *build) (sink, error)
+	files   files
 
 	mu   sync.Mutex
 	open map[string]bool // folders of builds under way, by name
@@ -39,7 +40,7 @@ func New(o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, size: fixedSizes(), mem: newBudget(o.Memory), disk: &disk{limit: o.Disk}, newSink: newFileSink, open: map[string]bool{}}
+	e := &Engine{o: o, size: fixedSizes(), mem: newBudget(o.Memory), disk: &disk{limit: o.Disk}, newSink: newFileSink, files: osFiles{}, open: map[string]bool{}}
 	e.m = newMetrics(e)
 	return e, nil
 }
@@ -55,13 +56,15 @@ func (e *Engine) Build(ctx context.Context, in builder.EngineInput) (out builder
 		return out, &builder.FinalError{Err: err}
 	}
 	b := &build{e: e, in: in, layout: layout, nodes: order(masks), cpu: make(chan struct{}, e.o.Threads)}
+	b.lasting = b.inputRows() >= e.size.lasting
 	leave, err := b.enter()
 	if err != nil {
 		return out, err
 	}
 	defer func() {
 		var final *builder.FinalError
-		leave(err == nil || errors.As(err, &final))
+		var full *DiskFullError // what is left would be in the way of others
+		leave(err == nil || errors.As(err, &final) || errors.As(err, &full))
 	}()
 	return b.run(ctx)
 }
@@ -77,8 +80,25 @@ type build struct {
 	cpu    chan struct{} // holds one for each thread that computes
 
 	mu     sync.Mutex
-	stores map[*store]bool // what is left of them is dropped at the end
-	reused int             // runs that an earlier attempt left
+	stores map[*store]bool             // what is left of them is dropped at the end
+	reused struct{ runs, cuboids int } // what an earlier attempt left
+
+	lasting bool // cuboids are kept for another attempt as soon as they are finished
+}
+
+// inputRows counts what is read: events, or the cells of the base cuboids that are merged.
+func (b *build) inputRows() (n int64) {
+	if len(b.in.Merged) == 0 {
+		return b.in.Events
+	}
+	for _, m := range b.in.Merged {
+		for _, e := range m.Cuboids {
+			if uint64(e.Cuboid) == b.nodes[0].mask {
+				n += e.Rows
+			}
+		}
+	}
+	return n
 }
 
 // enter makes the folder of temporary files. Its name holds what is built and from what, so that another attempt at the same
@@ -90,14 +110,17 @@ func (b *build) enter() (leave func(done bool), err error) {
 	}
 	sum := sha256.Sum256(def)
 	name := hex.EncodeToString(sum[:12])
-	b.tmp = folder{path: filepath.Join(b.e.o.Dir, name), disk: b.e.disk}
+	b.tmp = folder{path: filepath.Join(b.e.o.Dir, name), disk: b.e.disk, files: b.e.files}
 	b.e.mu.Lock()
 	defer b.e.mu.Unlock()
 	if b.e.open[name] {
 		return nil, errors.New("another attempt at this segment runs in this process still")
 	}
 	if err := os.MkdirAll(b.tmp.path, 0o755); err != nil {
-		return nil, fmt.Errorf("folder of a build: %w", err)
+		return nil, errors.Join(asDiskFull(b.e.o.Dir, err), fmt.Errorf("folder of a build: %w", err))
+	}
+	if err := b.tmp.clear(partSuffix); err != nil {
+		return nil, err
 	}
 	b.e.open[name] = true
 	b.e.sweep()

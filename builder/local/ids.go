@@ -1,8 +1,11 @@
 package local
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -128,7 +131,36 @@ func (s *idSets) inputs() (list []segmenter.Input) {
 			list = append(list, in)
 		}
 	}
+	slices.SortFunc(list, func(a, b segmenter.Input) int { return cmp.Compare(a.Key, b.Key) })
 	return list
+}
+
+// sameIDs removes what an earlier attempt has left unless its ids are from the same slices: a catalog that was rebuilt in
+// between may have given others.
+func (b *build) sameIDs() error {
+	const name = "ids"
+	text, err := json.Marshal(b.ids.inputs())
+	if err != nil {
+		return err
+	}
+	f, ok, err := b.tmp.open(name)
+	if err != nil {
+		return err
+	}
+	if ok {
+		defer f.close()
+		if before, err := f.read(f.frames[0]); err != nil || string(before) == string(text) {
+			return err
+		}
+	}
+	if err := b.tmp.clear(""); err != nil {
+		return err
+	}
+	if f, err = b.tmp.create(name); err != nil {
+		return err
+	}
+	defer f.close()
+	return errors.Join(f.add(text, 1), f.finish())
 }
 
 func (s *idSets) close() error {

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
@@ -18,6 +19,7 @@ type part struct {
 	bytes  int64 // of the budget
 	file   *file
 	frames []frame
+	groups sink // not nil: the frames are row groups
 }
 
 // run is sorted cells of one cuboid in parts that follow each other.
@@ -132,11 +134,22 @@ func (s *store) rows() (n int64) {
 }
 
 // load reads a part that is one frame.
-func (p *part) load(l *cells.Layout) (*cells.Cells, error) {
-	if p.cells != nil {
+func (p *part) load(ctx context.Context, l *cells.Layout) (*cells.Cells, error) {
+	switch {
+	case p.cells != nil:
 		return p.cells, nil
+	case p.groups == nil:
+		return p.read(l, 0)
 	}
-	return p.read(l, 0)
+	data, err := p.file.read(p.frames[0])
+	if err != nil {
+		return nil, err
+	}
+	g, err := p.groups.load(data)
+	if err != nil {
+		return nil, p.file.wrap(err)
+	}
+	return p.groups.cells(ctx, g)
 }
 
 func (p *part) read(l *cells.Layout, i int) (*cells.Cells, error) {
@@ -196,24 +209,37 @@ func slim(l *cells.Layout, p cells.Part) (cells.Part, error) {
 	return p, nil
 }
 
-// resume takes over the one run of a file that an earlier attempt has finished. Where ids of strings are in the cells it does
-// not: the slice that they are of must be found again, for the manifest.
+// resume takes over the one run of a file that an earlier attempt has finished.
 func (s *store) resume() (bool, error) {
-	if len(s.b.layout.StringSets()) > 0 {
-		return false, nil
-	}
 	f, ok, err := s.b.tmp.open(s.name)
 	if !ok || err != nil {
 		return false, err
 	}
+	s.take(f, nil)
+	return true, nil
+}
+
+// take makes the one run of a finished file that of the store.
+func (s *store) take(f *file, groups sink) {
 	s.file = f
 	s.begin()
 	for i, fr := range f.frames {
 		s.runs[0].rows += int64(fr.Rows)
-		s.runs[0].parts = append(s.runs[0].parts, part{file: f, frames: f.frames[i : i+1]})
+		s.runs[0].parts = append(s.runs[0].parts, part{file: f, frames: f.frames[i : i+1], groups: groups})
 	}
-	s.b.mu.Lock()
-	defer s.b.mu.Unlock()
-	s.b.reused++
-	return true, nil
+}
+
+// cellsOf are the cells of a cuboid that an earlier attempt has finished, for those that are made of it: as they were spilled,
+// else out of its row groups.
+func (b *build) cellsOf(l *line) (*store, error) {
+	s := b.cells(l.n)
+	if ok, err := s.resume(); ok || err != nil {
+		return s, err
+	}
+	f, err := l.file.lend()
+	if err != nil {
+		return nil, fmt.Errorf("cells of cuboid %b: %w", l.n.mask, err)
+	}
+	s.take(f, l.o.sink)
+	return s, nil
 }

@@ -32,6 +32,7 @@ func (b *build) mergeSegments(ctx context.Context, o *output) error {
 		}
 		readers = append(readers, r)
 	}
+	defer b.tellReused()
 	progress := b.in.Step("merge cuboids", "cuboids")
 	var made atomic.Int64
 	g, merging := errgroup.WithContext(ctx)
@@ -42,7 +43,10 @@ func (b *build) mergeSegments(ctx context.Context, o *output) error {
 		}
 		n.above = false // nothing is made of it
 		g.Go(func() error {
-			err := b.merging(merging, b.heldOf(n), func() error { return b.mergeCuboid(merging, o, n, readers) })
+			_, left, err := b.left(merging, o, n)
+			if err == nil && !left {
+				err = b.merging(merging, b.heldOf(n), func() error { return b.mergeCuboid(merging, o, n, readers) })
+			}
 			progress(made.Add(1), int64(len(b.nodes)))
 			return err
 		})

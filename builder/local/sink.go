@@ -52,6 +52,22 @@ func (s *fileSink) encoder() (*cuboid.Encoder, error) {
 	return cuboid.NewEncoder(s.layout)
 }
 
+func (s *fileSink) save(b []byte, g encoded) ([]byte, error) {
+	return g.data.(*cuboid.Group).AppendBinary(b)
+}
+
+func (s *fileSink) load(b []byte) (encoded, error) {
+	g, err := cuboid.DecodeGroup(b)
+	if err != nil {
+		return encoded{}, err
+	}
+	return encoded{data: g, size: g.MemBytes()}, nil
+}
+
+func (s *fileSink) cells(ctx context.Context, g encoded) (*cells.Cells, error) {
+	return g.data.(*cuboid.Group).Cells(ctx, s.layout)
+}
+
 func (s *fileSink) write(ctx context.Context, _ uint64, g encoded) error {
 	return s.w.Append(ctx, g.data.(*cuboid.Group))
 }

@@ -35,6 +35,22 @@ func (s *memSink) encode(c *cells.Cells) (encoded, error) {
 	return encoded{data: c, size: c.MemBytes()}, nil
 }
 
+func (s *memSink) save(b []byte, g encoded) ([]byte, error) {
+	return g.data.(*cells.Cells).Append(b), nil
+}
+
+func (s *memSink) load(b []byte) (encoded, error) {
+	c, err := s.b.layout.Decode(b)
+	if err != nil {
+		return encoded{}, err
+	}
+	return encoded{data: c, size: c.MemBytes()}, nil
+}
+
+func (s *memSink) cells(_ context.Context, g encoded) (*cells.Cells, error) {
+	return g.data.(*cells.Cells), nil
+}
+
 func (s *memSink) write(_ context.Context, mask uint64, g encoded) error {
 	c := g.data.(*cells.Cells)
 	if c.Mask != mask {

@@ -12,12 +12,14 @@ type sizes struct {
 	stepRows  int // what one step of a merge takes of all sources together
 	minWindow int // what it takes of one at least
 
+	lasting int64 // events, or cells that are merged, from which finished cuboids are kept for another attempt: fewer are soon done again
+
 	keepAtMost int64 // of memory by runs and cuboids; 0: half of the engine's
 }
 
 func fixedSizes() sizes {
 	return sizes{
 		blockRows: 1 << 19, blockBytes: 64 << 20, groupRows: 1 << 17, fanIn: 128,
-		frameRows: 1 << 14, stepRows: 1 << 18, minWindow: 1 << 10,
+		frameRows: 1 << 14, stepRows: 1 << 18, minWindow: 1 << 10, lasting: 1 << 20,
 	}
 }

@@ -8,16 +8,40 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
+	"strings"
 
 	"github.com/zeebo/xxh3"
 )
 
 // folder is where a build keeps temporary files. Files are whole or end in partSuffix.
 type folder struct {
-	path string
-	disk *disk
+	path  string
+	disk  *disk
+	files files
 }
+
+// files makes temporary files. Tests have a disk that is full.
+type files interface {
+	create(path string) (handle, error)
+	open(path string) (handle, error)
+	rename(from, to string) error
+}
+
+type handle interface {
+	io.Writer
+	io.ReaderAt
+	io.Closer
+	Stat() (os.FileInfo, error)
+}
+
+// osFiles are those of the operating system.
+type osFiles struct{}
+
+func (osFiles) create(path string) (handle, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+}
+func (osFiles) open(path string) (handle, error) { return os.Open(path) }
+func (osFiles) rename(from, to string) error     { return os.Rename(from, to) }
 
 const partSuffix = ".part"
 
@@ -33,23 +57,26 @@ type frame struct {
 type file struct {
 	in     folder
 	name   string
-	f      *os.File
+	f      handle // nil: closed
 	w      *bufio.Writer
 	frames []frame
 	size   int64 // written or buffered
 	taken  int64 // of the disk's limit
 	full   bool  // finish was called
+	lent   bool  // another one accounts for it and removes it
 }
 
 // spillStep is how much is taken of the disk's limit at once.
 const spillStep = 1 << 20
 
 func (d folder) create(name string) (*file, error) {
-	f, err := os.OpenFile(filepath.Join(d.path, name+partSuffix), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	s := &file{in: d, name: name}
+	f, err := d.files.create(filepath.Join(d.path, name+partSuffix))
 	if err != nil {
-		return nil, fmt.Errorf("temporary file: %w", err)
+		return nil, s.wrap(err)
 	}
-	return &file{in: d, name: name, f: f, w: bufio.NewWriterSize(f, 256<<10)}, nil
+	s.f, s.w = f, bufio.NewWriterSize(f, 256<<10)
+	return s, nil
 }
 
 // add writes one frame.
@@ -80,8 +107,8 @@ func (s *file) write(data []byte) error {
 
 // wrap says what to do about a disk that is full.
 func (s *file) wrap(err error) error {
-	if errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("temporary file %s: %w: free space below %s, or give builds more memory (build.memory)", s.name, err, s.in.path)
+	if full := asDiskFull(s.in.path, err); full != nil {
+		return full
 	}
 	return fmt.Errorf("temporary file %s: %w", s.name, err)
 }
@@ -91,10 +118,20 @@ const spillMagic = "tmspill1"
 
 // flush makes what was written readable, of a file that no other attempt can use.
 func (s *file) flush() error {
+	if err := s.push(); err != nil {
+		return err
+	}
+	s.w = nil
+	s.in.disk.give(s.taken - s.size)
+	s.taken = s.size
+	return nil
+}
+
+// push makes what was written readable; more may be written.
+func (s *file) push() error {
 	if err := s.w.Flush(); err != nil {
 		return s.wrap(err)
 	}
-	s.w = nil
 	return nil
 }
 
@@ -117,33 +154,72 @@ func (s *file) finish() error {
 		return err
 	}
 	path := filepath.Join(s.in.path, s.name)
-	if err := os.Rename(path+partSuffix, path); err != nil {
+	if err := s.in.files.rename(path+partSuffix, path); err != nil {
 		return s.wrap(err)
 	}
 	s.full = true
 	return nil
 }
 
-// open opens a file that an earlier attempt finished; ok is false where there is none that is whole.
+// open opens a file that an earlier attempt finished; ok is false where there is none that is whole. All of it is read: a
+// machine that went down may have kept the name and lost the bytes, and that is as good as absent.
 func (d folder) open(name string) (s *file, ok bool, err error) {
-	f, err := os.Open(filepath.Join(d.path, name))
-	if errors.Is(err, os.ErrNotExist) {
+	if s, err = d.finished(name); errors.Is(err, os.ErrNotExist) {
 		return nil, false, nil
+	} else if err != nil {
+		return nil, false, err
+	}
+	err = s.readFrames()
+	for i := 0; i < len(s.frames) && err == nil; i++ {
+		_, err = s.read(s.frames[i])
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("temporary file: %w", err)
-	}
-	s = &file{in: d, name: name, f: f, full: true}
-	if err := s.readFrames(); err != nil { // cut off by a crash of the machine: as good as absent
-		f.Close()
+		s.f.Close() // read only
 		return nil, false, nil
 	}
 	if err := d.disk.take(s.size); err != nil {
-		f.Close()
+		s.f.Close()
 		return nil, false, err
 	}
 	s.taken = s.size
 	return s, true, nil
+}
+
+// clear removes the files whose names end so.
+func (d folder) clear(suffix string) error {
+	list, err := os.ReadDir(d.path)
+	if err != nil {
+		return fmt.Errorf("temporary files: %w", err)
+	}
+	for _, e := range list {
+		if !strings.HasSuffix(e.Name(), suffix) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(d.path, e.Name())); err != nil {
+			return fmt.Errorf("temporary files: %w", err)
+		}
+	}
+	return nil
+}
+
+func (d folder) finished(name string) (*file, error) {
+	s := &file{in: d, name: name, full: true}
+	f, err := d.files.open(filepath.Join(d.path, name))
+	if err != nil {
+		return nil, s.wrap(err)
+	}
+	s.f = f
+	return s, nil
+}
+
+// lend opens a finished file once more, for somebody who reads only.
+func (s *file) lend() (*file, error) {
+	again, err := s.in.finished(s.name)
+	if err != nil {
+		return nil, err
+	}
+	again.frames, again.size, again.lent = s.frames, s.size, true
+	return again, nil
 }
 
 func (s *file) readFrames() error {
@@ -199,14 +275,25 @@ func (s *file) read(fr frame) ([]byte, error) {
 
 // close forgets the file, which stays on disk for another attempt.
 func (s *file) close() {
-	s.f.Close() // what was not finished is of no use, what was finished has been flushed
+	s.shut()
 	s.in.disk.give(s.taken)
 	s.taken = 0
+}
+
+// shut closes a file that stays, and counts.
+func (s *file) shut() {
+	if s.f != nil {
+		s.f.Close() // what was not finished is of no use, what was finished has been flushed
+		s.f = nil
+	}
 }
 
 // remove deletes it.
 func (s *file) remove() {
 	s.close()
+	if s.lent {
+		return
+	}
 	path := filepath.Join(s.in.path, s.name)
 	if !s.full {
 		path += partSuffix
