@@ -21,8 +21,8 @@ var duckdbCube string
 // cubeFlags are those of the scenario cube.
 type cubeFlags struct {
 	ingestFlags
-	memory   string
-	segments int
+	memory string
+	merges mergeFlags
 }
 
 // cubeRun is one contender's build of one cube, by its own clock; CPU and memory are of its whole process.
@@ -99,7 +99,7 @@ func runCube(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	fs := flag.NewFlagSet("cube", flag.ContinueOnError)
 	f.register(fs)
 	fs.StringVar(&f.memory, "build-memory", "512MiB", "of tidemark's builds")
-	fs.IntVar(&f.segments, "segments", 12, "that are merged, of the same events")
+	f.merges.register(fs)
 	if err := parse(fs, args); err != nil {
 		return err
 	}
@@ -165,12 +165,12 @@ func (f *cubeFlags) cubes(ctx context.Context) (runs []cubeRun, err error) {
 				runs = append(runs, r)
 			}
 		}
-		merged, err := f.merge(ctx, data, j.truth.Events)
+		merged, err := f.measureMerges(ctx, data)
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range merged {
-			r.Round, r.Events = round, j.truth.Events
+			r.Round = round
 			runs = append(runs, r)
 		}
 	}
@@ -269,60 +269,6 @@ func (f *cubeFlags) tidemarkCube(ctx context.Context, data, yaml, name string) (
 		return ask(nil, "cube", "purge", name)
 	})
 	return r, err
-}
-
-// merge builds segments of equal parts, merges them, and builds the merged one again.
-func (f *cubeFlags) merge(ctx context.Context, data string, _ int64) (runs []cubeRun, err error) {
-	const name = "parts"
-	path := filepath.Join(f.work, name+".yaml")
-	if err := os.WriteFile(path, []byte(cubeYAML(name, cubeKinds[0].measures, false)), 0o644); err != nil {
-		return nil, err
-	}
-	var merged, union float64
-	u, err := f.served(ctx, data, func(_ context.Context, ask func(v any, args ...string) error) error {
-		if err := ask(nil, "cube", "apply", "-f", path); err != nil {
-			return err
-		}
-		var offsets struct {
-			Partitions []struct {
-				Partition        int32
-				Start, Committed int64
-			}
-		}
-		if err := ask(&offsets, "table", "offsets", "pageviews"); err != nil {
-			return err
-		}
-		for i := range f.segments {
-			var at []string
-			for _, p := range offsets.Partitions {
-				at = append(at, fmt.Sprintf("%d:%d", p.Partition, p.Start+(p.Committed-p.Start)*int64(i+1)/int64(f.segments)))
-			}
-			if err := ask(nil, "segment", "build", name, "--end", strings.Join(at, ","), "--wait"); err != nil {
-				return err
-			}
-		}
-		list := []string{"segment", "merge", name, "--wait"}
-		for i := range f.segments {
-			list = append(list, fmt.Sprint(i+1))
-		}
-		if err := ask(nil, list...); err != nil {
-			return err
-		}
-		if merged, err = last(ask, name); err != nil {
-			return err
-		}
-		if err := ask(nil, "segment", "refresh", name, fmt.Sprint(f.segments+1), "--wait"); err != nil {
-			return err
-		}
-		if union, err = last(ask, name); err != nil {
-			return err
-		}
-		return ask(nil, "cube", "purge", name)
-	})
-	return []cubeRun{
-		{Cube: fmt.Sprintf("merge of %d", f.segments), Contender: "tidemark", Seconds: merged, Process: u},
-		{Cube: "their union", Contender: "tidemark", Seconds: union, Process: u},
-	}, err
 }
 
 func (r *cubeReport) markdown() string {
