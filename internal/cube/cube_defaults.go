@@ -38,6 +38,10 @@ func (c *Cube) WithDefaults() *Cube {
 	for i := range d.Dimensions {
 		fill(&d.Dimensions[i].Name, d.Dimensions[i].defaultName())
 	}
+	d.Lookups = clone(c.Lookups)
+	for i := range d.Lookups {
+		d.Lookups[i] = d.Lookups[i].withDefaults()
+	}
 	for i := range d.Measures {
 		d.Measures[i] = d.Measures[i].withDefaults()
 	}

@@ -14,23 +14,24 @@ const (
 // JSON form has the same keys as the YAML form (docs/CUBES.md), so ParseCube reads both, with complaints; json.Unmarshal
 // reads it as the catalog kept it.
 type Cube struct {
-	Project     string      `json:"project,omitempty"` // also the table's; default "default"
-	Name        string      `json:"cube"`
-	ID          string      `json:"id,omitempty"`
-	Version     int         `json:"version,omitempty"`
-	Table       string      `json:"table"` // name of a table of the same project; never changes
-	Description string      `json:"description,omitempty"`
-	Owner       string      `json:"owner,omitempty"`
-	Notify      []string    `json:"notify,omitempty"`    // webhook URLs
-	TimeZone    string      `json:"time_zone,omitempty"` // IANA name, of grains and of crons without one; default UTC
-	Dimensions  []Dimension `json:"dimensions"`
-	Measures    []Measure   `json:"measures,omitempty"` // WithDefaults adds count where it is missing
-	Groups      []Group     `json:"groups,omitempty"`   // none: every combination of all dimensions
-	RowKey      []string    `json:"row_key,omitempty"`  // every dimension once, in the order of storage; default: as in Dimensions
-	ShardBy     string      `json:"shard_by,omitempty"` // a dimension of many values by which large cuboids are split; may be empty
-	Start       CubeStart   `json:"start,omitzero"`     // of the first segment
-	Cut         CutRules    `json:"cut,omitzero"`
-	Merge       MergeRules  `json:"merge,omitzero"`
+	Project     string       `json:"project,omitempty"` // also the table's; default "default"
+	Name        string       `json:"cube"`
+	ID          string       `json:"id,omitempty"`
+	Version     int          `json:"version,omitempty"`
+	Table       string       `json:"table"` // name of a table of the same project; never changes
+	Description string       `json:"description,omitempty"`
+	Owner       string       `json:"owner,omitempty"`
+	Notify      []string     `json:"notify,omitempty"`    // webhook URLs
+	TimeZone    string       `json:"time_zone,omitempty"` // IANA name, of grains and of crons without one; default UTC
+	Dimensions  []Dimension  `json:"dimensions"`
+	Lookups     []CubeLookup `json:"lookups,omitempty"`  // and what is derived from them: no cuboid has it
+	Measures    []Measure    `json:"measures,omitempty"` // WithDefaults adds count where it is missing
+	Groups      []Group      `json:"groups,omitempty"`   // none: every combination of all dimensions
+	RowKey      []string     `json:"row_key,omitempty"`  // every dimension once, in the order of storage; default: as in Dimensions
+	ShardBy     string       `json:"shard_by,omitempty"` // a dimension of many values by which large cuboids are split; may be empty
+	Start       CubeStart    `json:"start,omitzero"`     // of the first segment
+	Cut         CutRules     `json:"cut,omitzero"`
+	Merge       MergeRules   `json:"merge,omitzero"`
 
 	// Retention retires the first segment once its newest event is older. 0: never.
 	Retention time.Duration `json:"-"` // key "retention", as text

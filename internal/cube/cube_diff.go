@@ -60,6 +60,7 @@ func DiffCubes(a, b *Cube) CubeDiff {
 	d.list("measure", measureTexts(a.Measures), measureTexts(b.Measures))
 	d.settings(a.cellSettings(), b.cellSettings())
 	d.Rebuild = len(d.Lines) > cells
+	d.list("lookup", lookupTexts(a.Lookups), lookupTexts(b.Lookups)) // cells hold the key alone
 	d.order("dimensions", dimensionTexts(a.Dimensions), dimensionTexts(b.Dimensions))
 	d.order("measures", measureTexts(a.Measures), measureTexts(b.Measures))
 	d.settings(a.ruleSettings(), b.ruleSettings())
@@ -138,6 +139,14 @@ func measureTexts(ms []Measure) []setting {
 		named := m
 		named.Name = named.defaultName() // the name has its own place
 		out[i] = setting{m.Name, named.text()}
+	}
+	return out
+}
+
+func lookupTexts(ls []CubeLookup) []setting {
+	out := make([]setting, len(ls))
+	for i, l := range ls {
+		out[i] = setting{l.Name, fmt.Sprintf("%s by %s, with %s", l.Lookup, l.ForeignKey, strings.Join(l.derivedTexts(), ", "))}
 	}
 	return out
 }

@@ -98,3 +98,22 @@ func TestDiffCubesRebuild(t *testing.T) {
 		t.Errorf("a time zone that no dimension uses changes cells: %+v", d)
 	}
 }
+
+// Cells hold the key alone: what is derived from it changes without a build.
+func TestDiffLookups(t *testing.T) {
+	const head = "cube: c\ntable: t\ndimensions: [shop, place]\n"
+	a := mustParseCube(t, head+"lookups: [{lookup: shops, foreign_key: shop, derived: [city]}, {lookup: places, foreign_key: place, derived: [x]}]\n")
+	b := mustParseCube(t, head+"lookups: [{lookup: shops, foreign_key: shop, derived: [city, {name: land, column: country}]}, {name: other, lookup: shops, foreign_key: place, derived: [{name: b, column: city}]}]\n")
+	got := DiffCubes(a, b)
+	want := CubeDiff{Lines: []string{
+		"lookup shops: shops by shop, with city becomes shops by shop, with city, {name: land, column: country}",
+		"lookup other: new, shops by place, with {name: b, column: city}",
+		"lookup places: removed, was places by place, with x",
+	}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if SameCube(a, b) || !SameCube(a, a.WithDefaults()) {
+		t.Error("lookups are no part of what is the same")
+	}
+}

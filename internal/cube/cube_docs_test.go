@@ -21,7 +21,7 @@ func TestCubeDocs(t *testing.T) {
 		t.Fatalf("docs/CUBES.md has %d examples in YAML, want 2", len(blocks))
 	}
 	for _, b := range blocks {
-		if _, err := ParseCube([]byte(b[1]), "docs/CUBES.md", viewsTable(t)); err != nil {
+		if _, err := ParseCube([]byte(b[1]), "docs/CUBES.md", viewsTable(t), testLookups()...); err != nil {
 			t.Errorf("%v\n%s", err, b[1])
 		}
 	}
@@ -63,6 +63,7 @@ func TestCubeDocs(t *testing.T) {
 		fmt.Sprintf("%d to %d", minRowsPerBuild, maxRowsPerBuild), fmt.Sprintf("%d steps of %s and 1 to %d segments", maxBudget, span(minMergeSpan, maxMergeSpan), maxBudgetSegments),
 		span(minRetention, maxRetention), fmt.Sprintf("%d to %d", minMergeRows, maxMergeRows), fmt.Sprintf("1 to %d; 1: strictly", maxMaxJobs), fmt.Sprintf("%d offsets", maxStartOffsets),
 		fmt.Sprintf("%d to %d", minHLLPrecision, maxHLLPrecision), fmt.Sprintf("n up to %d", maxTopN), fmt.Sprintf("%d to %d", minCompression, maxCompression), fmt.Sprintf("a top-n %d columns", maxTopNColumns),
+		fmt.Sprintf("lookup tables a cube may name, at most %d", maxCubeLookups),
 	} {
 		if !strings.Contains(string(src), want) {
 			t.Errorf("docs/CUBES.md does not name the limit %q", want)
@@ -78,6 +79,7 @@ func knownCubeKeys(t *testing.T) []string {
 qqqqqqqqqqqqqqqqqqqqqqqq: 1
 dimensions: [{qqqqqqqqqqqqqqqqqqqqqqqq: 1}]
 measures: [{qqqqqqqqqqqqqqqqqqqqqqqq: 1}]
+lookups: [{qqqqqqqqqqqqqqqqqqqqqqqq: 1, derived: [{qqqqqqqqqqqqqqqqqqqqqqqq: 1}]}]
 groups: [{qqqqqqqqqqqqqqqqqqqqqqqq: 1}]
 cut: {qqqqqqqqqqqqqqqqqqqqqqqq: 1, crons: [{qqqqqqqqqqqqqqqqqqqqqqqq: 1}]}
 merge: {qqqqqqqqqqqqqqqqqqqqqqqq: 1, budget: [{qqqqqqqqqqqqqqqqqqqqqqqq: 1}]}

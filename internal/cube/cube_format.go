@@ -28,6 +28,12 @@ func FormatCube(c *Cube) []byte {
 	for _, d := range c.Dimensions {
 		fmt.Fprintf(&b, "  - %s\n", d.text())
 	}
+	if len(c.Lookups) > 0 {
+		b.WriteString("lookups:\n")
+	}
+	for _, l := range c.Lookups {
+		fmt.Fprintf(&b, "  - %s\n", l.flow())
+	}
 	b.WriteString("measures:\n")
 	for _, m := range c.Measures {
 		fmt.Fprintf(&b, "  - %s\n", m.text())

@@ -8,15 +8,15 @@ import (
 )
 
 // ParseCube reads the definition of a cube over table t in YAML or JSON, fills in the defaults and validates it. name is
-// the file's, for messages. Without a table (nil) nothing is said about columns. The error is a *DefinitionError with every
-// complaint.
-func ParseCube(src []byte, name string, t *Table) (*Cube, error) {
+// the file's, for messages, lookups are the lookup tables of the cube's project. Without a table (nil) nothing is said about
+// columns and lookup tables. The error is a *DefinitionError with every complaint.
+func ParseCube(src []byte, name string, t *Table, lookups ...*Lookup) (*Cube, error) {
 	c, r, err := readCube(src, name)
 	if err != nil {
 		return nil, err
 	}
 	c = c.WithDefaults()
-	for _, p := range c.problems(t, r.explained) {
+	for _, p := range c.problems(t, lookups, r.explained) {
 		if !r.explained(p.Path) {
 			p.Line = r.lineOf(p.Path)
 			r.problems = append(r.problems, p)
@@ -74,7 +74,7 @@ func (r *reader) cube(c *Cube, n *node) {
 		"auto_merge_time_ranges": "write it in merge: {time_ranges: [4h, 1d, 7d]}", "time_ranges": "write it in merge: {time_ranges: [4h, 1d, 7d]}",
 		"budget": "write it in merge: {budget: [{younger_than: 7d, segments: 4}, {segments: 3}]}", "retention_range": "write retention",
 		"notify_list": "write notify: [https://...]", "webhook": "write notify: [https://...]", "enabled": "it is no part of the definition: tidemark cube enable, disable",
-		"lookups": "lookup tables are not part of a cube: put the value into the event", "joins": "lookup tables are not part of a cube: put the value into the event",
+		"joins": "write lookups: [" + lookupExample + "]", "join": "write lookups: [" + lookupExample + "]", "derived": "write lookups: [" + lookupExample + "]",
 		"filter": "a cube holds all events of its table: filter in queries", "where": "a cube holds all events of its table: filter in queries",
 		"start_offsets": `write start: "0:1200,1:900"`, "offsets": `write start: "0:1200,1:900"`,
 	})
@@ -92,6 +92,11 @@ func (r *reader) cubeHead(c *Cube) []key {
 		{"dimensions", func(n *node, path string) {
 			r.list(n, path, "- country", func(n *node, path string) {
 				c.Dimensions = append(c.Dimensions, r.dimension(n, path))
+			})
+		}},
+		{"lookups", func(n *node, path string) {
+			r.list(n, path, "- "+lookupExample, func(n *node, path string) {
+				c.Lookups = append(c.Lookups, r.lookup(n, path))
 			})
 		}},
 		{"measures", func(n *node, path string) {
@@ -164,8 +169,8 @@ func (r *reader) dimension(n *node, path string) (d Dimension) {
 			}},
 		}, map[string]string{
 			"field": "write column", "dimension": "write name", "alias": "write name", "path": "paths belong to the table: write column",
-			"granularity": "write grain", "bucket": "write grain", "trunc": "write grain", "derived": "lookup tables are not part of a cube: put the value into the event",
-			"lookup": "lookup tables are not part of a cube: put the value into the event", "encoding": "remove it: every dimension has a dictionary", "type": "the type is the column's: remove it",
+			"granularity": "write grain", "bucket": "write grain", "trunc": "write grain", "derived": "write it in lookups: [" + lookupExample + "]",
+			"lookup": "write it in lookups: [" + lookupExample + "]", "encoding": "remove it: every dimension has a dictionary", "type": "the type is the column's: remove it",
 		})
 	default:
 		r.complain(n.line, path, "is a list, but one dimension is wanted", "write - country, - hour(ts), or - {name: hour, column: ts, grain: hour}")

@@ -29,6 +29,15 @@ func viewsTable(t testing.TB) *Table {
 	return table
 }
 
+// testLookups are the lookup tables that cubes are tested with.
+func testLookups() []*Lookup {
+	return []*Lookup{
+		{Project: "default", Name: "shops", Key: "id", Columns: []LookupColumn{{"id", "int64"}, {"name", "string"}, {"city", "string"}, {"country", "string"}, {"opened", "date"}, {"share", "decimal(5,2)"}}},
+		{Project: "default", Name: "devices", Key: "model", Columns: []LookupColumn{{"model", "string"}, {"maker", "string"}}},
+		{Project: "default", Name: "sizes", Key: "id", Columns: []LookupColumn{{"id", "string"}, {"label", "string"}}},
+	}
+}
+
 // TestCubeComplaints holds every complaint about a cube, as the user sees it, and what good definitions become.
 func TestCubeComplaints(t *testing.T) {
 	table := viewsTable(t)
@@ -38,7 +47,7 @@ func TestCubeComplaints(t *testing.T) {
 			if d.HasArg("no-table") {
 				over = nil
 			}
-			c, err := ParseCube([]byte(unescape(d.Input)), "c."+d.Cmd, over)
+			c, err := ParseCube([]byte(unescape(d.Input)), "c."+d.Cmd, over, testLookups()...)
 			if err != nil {
 				var de *DefinitionError
 				if !errors.As(err, &de) {

@@ -178,9 +178,31 @@ func genCube() *rapid.Generator[*Cube] {
 		if rapid.Bool().Draw(t, "row key") {
 			c.RowKey = rapid.Permutation(names).Draw(t, "order")
 		}
+		hosts := slices.DeleteFunc(slices.Clone(c.Dimensions), func(d Dimension) bool { return d.Grain != "" })
+		for i := range rapid.IntRange(0, min(2, len(hosts)*2)).Draw(t, "lookups") {
+			c.Lookups = append(c.Lookups, genLookup(hosts, i).Draw(t, "lookup"))
+		}
 		c.ShardBy = rapid.SampledFrom(append(names, "")).Draw(t, "shard")
 		c.Cut, c.Merge = genCut(t), genMerge(t)
 		return c
+	})
+}
+
+// genLookup draws a lookup table over one of the dimensions that can hold its keys.
+func genLookup(hosts []Dimension, i int) *rapid.Generator[CubeLookup] {
+	return rapid.Custom(func(t *rapid.T) CubeLookup {
+		l := CubeLookup{Lookup: rapid.SampledFrom([]string{"shops", "devices"}).Draw(t, "of"), ForeignKey: rapid.SampledFrom(hosts).Draw(t, "key").Column}
+		if rapid.Bool().Draw(t, "renamed") || i > 0 {
+			l.Name = fmt.Sprintf("lookup_%d", i)
+		}
+		for j := range rapid.IntRange(1, 3).Draw(t, "derived") {
+			d := Derived{Column: fmt.Sprintf("derived_%d_%d", i, j)}
+			if rapid.Bool().Draw(t, "named") {
+				d.Name = fmt.Sprintf("Other_%d_%d", i, j)
+			}
+			l.Derived = append(l.Derived, d)
+		}
+		return l
 	})
 }
 

@@ -31,32 +31,34 @@ const (
 	maxMaxJobs                       = 10
 )
 
-// Validate checks the cube with its defaults filled in against its table; without one (nil) nothing is said about columns.
-// The error is a *DefinitionError with every complaint; its lines are 0.
-func (c *Cube) Validate(t *Table) error {
+// Validate checks the cube with its defaults filled in against its table and the lookup tables of its project; without a
+// table (nil) nothing is said about columns and lookup tables. The error is a *DefinitionError with every complaint; its lines
+// are 0.
+func (c *Cube) Validate(t *Table, lookups ...*Lookup) error {
 	name := ""
 	if c.Name != "" {
 		name = "cube " + c.Name
 	}
-	return definitionError(name, c.WithDefaults().problems(t, func(string) bool { return false }))
+	return definitionError(name, c.WithDefaults().problems(t, lookups, func(string) bool { return false }))
 }
 
 // cubeChecker collects complaints about a cube. unsure says that a dimension has no name, or is already complained about:
 // then nothing is said about names that are not known.
 type cubeChecker struct {
 	checker
-	cube   *Cube
-	table  *Table // may be nil
-	dims   map[string]int
-	again  map[string]bool // paths of dimensions and measures that are there already: their names are not looked at
-	unsure bool
+	cube         *Cube
+	table        *Table // may be nil
+	lookupTables []*Lookup
+	dims         map[string]int
+	again        map[string]bool // paths of dimensions and measures that are there already: their names are not looked at
+	unsure       bool
 
 	searches int // for a name that was meant
 }
 
 // problems checks a cube whose defaults are filled in. explained says which paths have their complaint.
-func (c *Cube) problems(t *Table, explained func(path string) bool) []Problem {
-	k := &cubeChecker{cube: c, table: t, dims: map[string]int{}, again: map[string]bool{}, unsure: explained("dimensions")}
+func (c *Cube) problems(t *Table, lookups []*Lookup, explained func(path string) bool) []Problem {
+	k := &cubeChecker{cube: c, table: t, lookupTables: lookups, dims: map[string]int{}, again: map[string]bool{}, unsure: explained("dimensions")}
 	for i, d := range c.Dimensions {
 		at := fmt.Sprintf("dimensions[%d]", i)
 		k.unsure = k.unsure || d.Name == "" || explained(at+".name") || explained(at+".column") || explained(at+".grain")
@@ -66,6 +68,7 @@ func (c *Cube) problems(t *Table, explained func(path string) bool) []Problem {
 	}
 	k.head()
 	k.dimensions()
+	k.lookups()
 	k.measures()
 	k.names()
 	k.rowKey()
@@ -198,7 +201,7 @@ func (k *cubeChecker) meant(name string, known []string) string {
 	return nearest(name, known)
 }
 
-// names checks those of dimensions and measures together: both are columns of what a query sees.
+// names checks those of dimensions, derived ones too, and measures together: all are columns of what a query sees.
 func (k *cubeChecker) names() {
 	if len(k.cube.Dimensions) > MaxDimensions || len(k.cube.Measures) > maxMeasures {
 		return
@@ -228,6 +231,14 @@ func (k *cubeChecker) names() {
 			k.shadow(at, d)
 		}
 	}
+	for i, l := range k.cube.Lookups[:min(len(k.cube.Lookups), maxCubeLookups)] {
+		for j, d := range l.Derived[:min(len(l.Derived), MaxLookupColumns)] {
+			at := fmt.Sprintf("lookups[%d].derived[%d]", i, j)
+			if check(at, d.Name, Derived{Name: "NAME", Column: d.Column}.text()) {
+				k.shadowDerived(at, l, d)
+			}
+		}
+	}
 	for i, m := range k.cube.Measures {
 		m.Name = "NAME"
 		check(fmt.Sprintf("measures[%d]", i), k.cube.Measures[i].Name, m.text())
@@ -242,6 +253,19 @@ func (k *cubeChecker) shadow(at string, d Dimension) {
 			long := d
 			long.Name += "_2"
 			k.add(at+".name", fmt.Sprintf("%s is a column of the table, and this dimension is %s", d.Name, d.short()), "write another name: "+long.text())
+		}
+	}
+}
+
+// shadowDerived is shadow for a derived dimension, which is never a column of the table.
+func (k *cubeChecker) shadowDerived(at string, l CubeLookup, d Derived) {
+	if k.table == nil {
+		return
+	}
+	for _, col := range k.table.Columns {
+		if strings.EqualFold(col.Name, d.Name) {
+			other := Derived{Name: orElse(toName(l.Name), "lookup") + "_" + d.Name, Column: d.Column}
+			k.add(at+".name", fmt.Sprintf("%s is a column of the table, and this dimension is %s of lookup table %s", d.Name, d.Column, l.Lookup), "write another name: "+other.text())
 		}
 	}
 }
@@ -262,6 +286,10 @@ func (k *cubeChecker) dimension(path, name string) (int, bool) {
 		if d.short() == name || d.Column == name {
 			instead = "write the dimension's name, " + d.Name
 		}
+	}
+	if host, ok := k.derivedFrom(name); ok {
+		k.add(path, fmt.Sprintf("%s is derived from %s and in no cuboid", name, host.Name), "write "+host.Name+" once, or nothing")
+		return 0, false
 	}
 	k.add(path, fmt.Sprintf("there is no dimension %s", clip(name)), instead)
 	return 0, false
