@@ -166,6 +166,9 @@ func (t *tx) nextVersion(r *cubeRow, old, def *cube.Cube) (AppliedCube, error) {
 	if text == oldText {
 		return AppliedCube{Cube: old}, nil
 	}
+	if err := t.wantLookups(def); err != nil {
+		return AppliedCube{}, err
+	}
 	next := *def
 	next.ID, next.Version = r.id, r.version+1
 	if _, err := t.exec(`UPDATE cubes SET version = $2 WHERE id = $1`, r.id, next.Version); err != nil {
@@ -182,6 +185,9 @@ func (t *tx) createCube(def *cube.Cube) (AppliedCube, error) {
 	}
 	tableID, _, err := t.liveTable(def.Project, def.Table, true) // locked: a drop of it waits, or was before
 	if err != nil {
+		return AppliedCube{}, err
+	}
+	if err := t.wantLookups(def); err != nil {
 		return AppliedCube{}, err
 	}
 	next := *def

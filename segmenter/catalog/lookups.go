@@ -57,7 +57,7 @@ func (t *tx) liveLookup(project, name string) (id string, version int64, err err
 }
 
 // AppendLookup makes a snapshot the newest version of its table, and the table where it is version 1. If another snapshot
-// came first it is a *ConflictError. The same one again is a success (C3).
+// came first, or a cube derives what it lacks, it is a *ConflictError. The same one again is a success (C3).
 func (c *Catalog) AppendLookup(ctx context.Context, v LookupVersion) error {
 	l := v.Lookup
 	if l.ID == "" || l.Version < 1 || v.Key == "" || v.SHA256 == "" {
@@ -67,7 +67,12 @@ func (c *Catalog) AppendLookup(ctx context.Context, v LookupVersion) error {
 	if err != nil {
 		return err
 	}
-	return c.write(ctx, "append to lookup "+l.Project+"/"+l.Name, func(t *tx) error { return t.appendLookup(v, text) })
+	return c.write(ctx, "append to lookup "+l.Project+"/"+l.Name, func(t *tx) error {
+		if err := t.appendLookup(v, text); err != nil {
+			return err
+		}
+		return t.wantNoCubeBroken(l)
+	})
 }
 
 func (t *tx) appendLookup(v LookupVersion, text string) error {
@@ -169,11 +174,14 @@ func (c *Catalog) LookupVersions(ctx context.Context, id string) (list []LookupV
 	return list, err
 }
 
-// DropLookup marks a lookup table dropped. Its name is free at once.
+// DropLookup marks a lookup table dropped. Its name is free at once. One that a cube names is a *ConflictError.
 func (c *Catalog) DropLookup(ctx context.Context, project, name string) error {
 	return c.write(ctx, "drop lookup "+project+"/"+name, func(t *tx) error {
 		id, _, err := t.liveLookup(project, name)
 		if err != nil {
+			return err
+		}
+		if err := t.wantNoCubeNaming(project, name); err != nil {
 			return err
 		}
 		_, err = t.exec(`UPDATE lookups SET dropped_us = $2 WHERE id = $1`, id, now())
