@@ -133,7 +133,7 @@ func (r *jobRun) merge(ctx context.Context, m *segmenter.Manifest) error {
 			parts[key] = parts[key].Add(p.Measure)
 		}
 	}
-	m.Inputs = sortInputs(m.Inputs)
+	m.Inputs = newestLookups(sortInputs(m.Inputs))
 	if mixed(merged) {
 		noteMixed(m)
 	}
@@ -192,6 +192,13 @@ func (r *jobRun) cuboids(ctx context.Context, m *segmenter.Manifest, in EngineIn
 		m.Files, m.Cuboids, m.Stored = out.Files, out.Cuboids, out.Stored
 		note(m, builtNote)
 		m.Inputs = sortInputs(append(m.Inputs, out.Inputs...))
+	}
+	if in.Merged == nil {
+		lookups, err := r.lookupInputs(ctx)
+		if err != nil {
+			return err
+		}
+		m.Inputs = sortInputs(append(m.Inputs, lookups...))
 	}
 	m.SegmentID = m.ContentID()
 	return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
-// lookups looks for snapshots that no live lookup table has. Storing one and telling the catalog is one request with a time
-// limit far below the grace period, so that what is not named then never will be.
+// lookups looks for snapshots that no live lookup table has and no manifest of a ready segment names. Storing one and telling
+// the catalog is one request with a time limit far below the grace period, so that what is not named then never will be.
 func (c *cleaning) lookups(ctx context.Context) error {
 	var objects []blob.Object
 	for o, err := range c.b.o.Store.List(ctx, lookup.Prefix) {
@@ -40,8 +40,21 @@ func (c *cleaning) lookups(ctx context.Context) error {
 			named[v.Key] = true
 		}
 	}
+	var others []blob.Object
 	for _, o := range objects {
 		if _, _, _, err := lookup.ParseKey(o.Key); err == nil && !named[o.Key] {
+			others = append(others, o)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	used, err := c.snapshotsInUse(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range others {
+		if !used[o.Key] {
 			c.unneeded(o.Key, "no lookup table has this snapshot", []blob.Object{o})
 		}
 	}
