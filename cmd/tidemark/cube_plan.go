@@ -55,6 +55,9 @@ func printCubePlan(w io.Writer, p server.CubePlan, top int) error {
 	for i, n := range p.Groups {
 		fmt.Fprintf(w, "  groups[%d]: %d cuboids\n", i, n)
 	}
+	for _, d := range p.Derived {
+		fmt.Fprintf(w, "  %s: derived from %s (%s of lookup %s), in no cuboid and at no cost\n", d.Dimension, d.From, d.Column, d.Lookup)
+	}
 	if p.Sampled == 0 {
 		_, err = fmt.Fprintln(w, "rows and bytes: not known, as no events of this version of the table are staged yet")
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -47,6 +48,9 @@ and no running process are needed. Of a segment it shows files and cuboids by it
 func printCuboids(w io.Writer, s server.SegmentCuboids) error {
 	fmt.Fprintf(w, "segment %d of cube %s/%s, version %d: %d events from %d files\n", s.Segment, s.Project, s.Cube, s.Version, s.Events, s.Inputs)
 	fmt.Fprintf(w, "  %s, by %s\n", s.Path, s.Writer)
+	for _, l := range s.Lookups {
+		fmt.Fprintf(w, "  lookup %s, version %d: %d rows, %s\n", cmp.Or(l.Lookup, l.ID), l.Version, l.Rows, l.Object)
+	}
 	if len(s.Cuboids) == 0 {
 		_, err := fmt.Fprintln(w, "  no cuboids: its staged files answer")
 		return err

@@ -26,6 +26,16 @@ type CubePlan struct {
 	Rows    int64           `json:"rows"`    // of all cuboids
 	Bytes   int64           `json:"bytes"`   // in files
 	Each    []PlannedCuboid `json:"each"`    // cuboids, the largest first
+
+	Derived []PlannedDerived `json:"derived"` // dimensions of lookup tables: they cost nothing of the above
+}
+
+// PlannedDerived is a derived dimension of a CubePlan.
+type PlannedDerived struct {
+	Dimension string `json:"dimension"`
+	Lookup    string `json:"lookup"`
+	Column    string `json:"column"` // of the lookup table
+	From      string `json:"from"`   // the dimension that cuboids keep instead
 }
 
 // PlannedCuboid is a cuboid of a CubePlan.
@@ -63,12 +73,25 @@ func (s *Server) cubePlan(r *http.Request) (any, error) {
 	}
 	out := &CubePlan{
 		Project: def.Project, Cube: def.Name, Table: def.Table, Groups: def.GroupCuboids(), Cuboids: len(masks), Events: events, Each: []PlannedCuboid{},
+		Derived: derivedOf(def),
 	}
 	l, err := cells.NewLayout(def, t)
 	if err != nil {
 		return nil, err
 	}
 	return out, s.estimate(r.Context(), out, l, t, masks)
+}
+
+// derivedOf lists the dimensions that no cuboid has.
+func derivedOf(def *cube.Cube) []PlannedDerived {
+	out := []PlannedDerived{}
+	for _, l := range def.Lookups {
+		host, _ := def.Host(l)
+		for _, d := range l.Derived {
+			out = append(out, PlannedDerived{Dimension: d.Name, Lookup: l.Lookup, Column: d.Column, From: host.Name})
+		}
+	}
+	return out
 }
 
 // estimate fills in what a sample of the table's staged files tells.

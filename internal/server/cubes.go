@@ -147,7 +147,7 @@ func (s *Server) applied(ctx context.Context, plan *AppliedCube, a catalog.Appli
 	return s.StoreCube(ctx, a.Cube)
 }
 
-// readCube reads a definition, holds it against the name and the project in the URL and against its table. All complaints
+// readCube reads a definition, holds it against the name and the project in the URL, its table and lookup tables. All complaints
 // come at once, that there is no such table among them.
 func (s *Server) readCube(r *http.Request) (*cube.Cube, error) {
 	body, err := io.ReadAll(r.Body)
@@ -169,7 +169,11 @@ func (s *Server) readCube(r *http.Request) (*cube.Cube, error) {
 	if err != nil && !missing {
 		return nil, err
 	}
-	def, err := cube.ParseCube(body, "", table)
+	lookups, err := s.lookupTables(r.Context(), owner)
+	if err != nil {
+		return nil, err
+	}
+	def, err := cube.ParseCube(body, "", table, lookups...)
 	if missing && name != "" {
 		err = noTable(err, owner, name, body)
 	}

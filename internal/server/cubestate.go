@@ -176,7 +176,11 @@ func (s *Server) CloneCube(ctx context.Context, from *cube.Cube, q CloneRequest)
 	if err != nil {
 		return nil, err
 	}
-	checked, err := cube.ParseCube(cube.FormatCube(&def), "", table)
+	lookups, err := s.lookupTables(ctx, def.Project)
+	if err != nil {
+		return nil, err
+	}
+	checked, err := cube.ParseCube(cube.FormatCube(&def), "", table, lookups...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,12 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 
+	"github.com/tidemarkdb/tidemark/builder/lookup"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/inspect"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -21,7 +23,18 @@ type SegmentCuboids struct {
 	Events  int64                   `json:"events"`
 	Inputs  int                     `json:"inputs"` // files it was built from
 	Files   []segmenter.SegmentFile `json:"files"`
+	Lookups []SegmentLookup         `json:"lookups"` // snapshots that were the newest when it was built
 	Cuboids []inspect.Cuboid        `json:"cuboids"`
+}
+
+// SegmentLookup is the version of a lookup table that a segment's manifest names.
+type SegmentLookup struct {
+	Lookup  string `json:"lookup"` // its name; empty where the catalog does not know it
+	ID      string `json:"id"`
+	Version int64  `json:"version"`
+	Rows    int64  `json:"rows"`
+	Object  string `json:"object"` // key in the store
+	SHA256  string `json:"sha256"`
 }
 
 // maxManifestBytes is the most that is read of a manifest.
@@ -64,12 +77,39 @@ func (s *Server) segmentCuboids(r *http.Request) (_ any, err error) {
 		Project: i.Cube.Project, Cube: i.Cube.Name, Segment: m.Number, Path: seg.Path, Writer: m.Writer, Version: m.DefinitionVersion,
 		Events: m.Measure.Events, Inputs: len(m.Inputs), Files: m.Files, Cuboids: []inspect.Cuboid{},
 	}
+	if out.Lookups, err = s.lookupsOfSegment(r.Context(), m); err != nil {
+		return nil, err
+	}
 	for _, e := range m.Cuboids {
 		c := inspect.Cuboid{Cuboid: e.Cuboid, Dimensions: dimensionsOf(def, e.Cuboid), Rows: e.Rows, Bytes: e.Bytes}
 		for _, p := range e.Pieces {
 			c.RowGroups += p.Count
 		}
 		out.Cuboids = append(out.Cuboids, c)
+	}
+	return out, nil
+}
+
+// lookupsOfSegment names the snapshots in a manifest. Those of dropped tables have their names too.
+func (s *Server) lookupsOfSegment(ctx context.Context, m *segmenter.Manifest) ([]SegmentLookup, error) {
+	out := []SegmentLookup{}
+	for _, in := range m.Inputs {
+		if in.Kind != segmenter.InputLookup {
+			continue
+		}
+		id, version, _, err := lookup.ParseKey(in.Key)
+		if err != nil {
+			return nil, fmt.Errorf("manifest of segment %d: %w", m.Number, err)
+		}
+		l := SegmentLookup{ID: id, Version: version, Rows: in.Records, Object: in.Key, SHA256: in.SHA256}
+		versions, err := s.opts.Catalog.LookupVersions(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if len(versions) > 0 {
+			l.Lookup = versions[0].Lookup.Name
+		}
+		out = append(out, l)
 	}
 	return out, nil
 }

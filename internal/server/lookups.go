@@ -72,6 +72,16 @@ func (s *Server) listLookups(r *http.Request) (any, error) {
 	return lookupsOf(list), err
 }
 
+// lookupTables returns what a definition of a project may name.
+func (s *Server) lookupTables(ctx context.Context, project string) ([]*cube.Lookup, error) {
+	list, err := s.opts.Catalog.Lookups(ctx, project)
+	out := make([]*cube.Lookup, len(list))
+	for i, v := range list {
+		out[i] = v.Lookup
+	}
+	return out, err
+}
+
 func (s *Server) showLookup(r *http.Request) (any, error) {
 	v, err := s.opts.Catalog.Lookup(r.Context(), project(r), r.PathValue("lookup"))
 	if err != nil {

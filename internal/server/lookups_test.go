@@ -58,3 +58,36 @@ func TestLookups(t *testing.T) {
 		t.Errorf("dropped: got status %d, want 404", code)
 	}
 }
+
+// R5: a cube names lookup tables that are there; while it does they stay, and a plan says what is derived from them.
+func TestCubeNamesLookups(t *testing.T) {
+	w := newWorld(t)
+	w.get("PUT", "/api/v1/tables", clicks, new(Applied))
+	const def = "cube: c\ntable: clicks\ndimensions: [url]\nlookups: [{lookup: pages, foreign_key: url, derived: [title]}]\n"
+	refused := func(method, path, body, want string, status int) {
+		t.Helper()
+		if code, text := w.call(method, path, body); code != status || !strings.Contains(text, want) {
+			t.Errorf("%s %s: got %d %s, want %d and %q", method, path, code, text, status, want)
+		}
+	}
+	refused("PUT", "/api/v1/cubes", def, `there is no lookup table \"pages\" in project default`, http.StatusUnprocessableEntity)
+	w.get("PUT", "/api/v1/lookups/pages?key=url", "url,title\n/,home\n", new(Lookup))
+	refused("PUT", "/api/v1/cubes", strings.Replace(def, "title", "titel", 1), `has no column \"titel\"`, http.StatusUnprocessableEntity)
+	var plan CubePlan
+	w.get("POST", "/api/v1/cubes/plan", def, &plan)
+	if len(plan.Derived) != 1 || plan.Derived[0] != (PlannedDerived{Dimension: "title", Lookup: "pages", Column: "title", From: "url"}) || plan.Cuboids != 1 {
+		t.Errorf("plan: got %+v, want one cuboid and title derived", plan)
+	}
+	w.get("PUT", "/api/v1/cubes", `{"cube": "c", "table": "clicks", "dimensions": ["url"], "lookups": [{"lookup": "pages", "foreign_key": "url", "derived": ["title"]}]}`, new(AppliedCube))
+	var shown Cube
+	w.get("GET", "/api/v1/cubes/c", "", &shown)
+	if l := shown.Definition.Lookups; len(l) != 1 || l[0].Name != "pages" || l[0].Derived[0].Name != "title" {
+		t.Errorf("shown: got %+v", l)
+	}
+	w.get("POST", "/api/v1/cubes/c/clone", `{"cube": "d"}`, new(AppliedCube))
+	refused("DELETE", "/api/v1/lookups/pages", "", "cubes c, d name it", http.StatusConflict)
+	refused("PUT", "/api/v1/lookups/pages?key=url", "url,name\n/,home\n", "cube c could not use this version", http.StatusConflict)
+	w.get("DELETE", "/api/v1/cubes/d", "", new(CubeState))
+	w.get("DELETE", "/api/v1/cubes/c", "", new(CubeState))
+	w.get("DELETE", "/api/v1/lookups/pages", "", new(Lookup))
+}
