@@ -174,8 +174,12 @@ func (p Part) used(dim int) []bool {
 	used := make([]bool, p.Cells.Dicts[dim].Len())
 	k := &p.Cells.Keys
 	f := k.fields[dim]
-	for i := p.From*k.words + f.word; i < p.To*k.words; i += k.words {
-		used[k.data[i]>>f.shift&f.mask] = true
+	left := len(used)
+	for i := p.From*k.words + f.word; i < p.To*k.words && left > 0; i += k.words {
+		if u := &used[k.data[i]>>f.shift&f.mask]; !*u {
+			*u = true
+			left--
+		}
 	}
 	return used
 }

@@ -57,6 +57,7 @@ func (s *counts) Columns(from, to int) []stage.Column {
 		c.Ints = s.of[from:to:to]
 		return []stage.Column{c}
 	}
+	c.Ints = make([]int64, 0, to-from)
 	for i := from; i < to; i++ {
 		v := int64(1)
 		if s.zero.has(i) {

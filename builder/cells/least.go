@@ -65,12 +65,25 @@ func (s *leastWords) Fold(groups []uint32, src States, from int) error {
 }
 
 func (s *leastWords) Columns(from, to int) []stage.Column {
-	c := stage.Column{Kind: s.kind}
-	for i := from; i < to; i++ {
-		if s.nulls.has(i) {
-			c.AppendNull()
-		} else {
-			appendWord(&c, s.of[i]^s.flip)
+	c := stage.Column{Kind: s.kind, Nulls: s.nulls.slice(from, to)}
+	if s.kind == stage.Float64 {
+		c.Floats = make([]float64, to-from)
+		for i, w := range s.of[from:to] {
+			c.Floats[i] = floatOf(w ^ s.flip)
+		}
+	} else {
+		c.Ints = make([]int64, to-from)
+		for i, w := range s.of[from:to] {
+			c.Ints[i] = intOf(w ^ s.flip)
+		}
+	}
+	for i := 0; i < 64*len(c.Nulls) && i < to-from; i++ { // the slot of a null holds zero
+		switch {
+		case !c.IsNull(i):
+		case s.kind == stage.Float64:
+			c.Floats[i] = 0
+		default:
+			c.Ints[i] = 0
 		}
 	}
 	return []stage.Column{c}

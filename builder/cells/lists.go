@@ -34,6 +34,18 @@ func (l *lists[T]) get(i int) []T {
 	return l.of[from:l.ends[i]:l.ends[i]]
 }
 
+// elements counts those of lists [from, to), without what waits.
+func (l *lists[T]) elements(from, to int) int {
+	if from == to || len(l.ends) == 0 {
+		return 0
+	}
+	n := l.ends[to-1]
+	if from > 0 {
+		n -= l.ends[from-1]
+	}
+	return int(n)
+}
+
 // memBytes takes the bytes of an element.
 func (l *lists[T]) memBytes(size int) int64 { return int64(4*cap(l.ends) + size*cap(l.of)) }
 

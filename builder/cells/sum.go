@@ -1,6 +1,8 @@
 package cells
 
 import (
+	"encoding/binary"
+
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 )
@@ -124,16 +126,18 @@ func (s *wideSums) foldNarrow(groups []uint32, vs []int64) int {
 }
 
 func (s *wideSums) Columns(from, to int) []stage.Column {
-	c := stage.Column{Kind: stage.Decimal128, Data: make([]byte, 0, 16*(to-from)), Nulls: s.nulls.slice(from, to)}
-	for i := from; i < to; i++ {
-		var v int128
-		if s.wide == nil {
-			v = wide(s.narrow[i])
-		} else {
-			v = s.wide[i]
+	c := stage.Column{Kind: stage.Decimal128, Data: make([]byte, 16*(to-from)), Nulls: s.nulls.slice(from, to)}
+	if s.wide == nil {
+		for i, v := range s.narrow[from:to] {
+			b := c.Data[16*i : 16*i+16]
+			binary.BigEndian.PutUint64(b, uint64(v>>63))
+			binary.BigEndian.PutUint64(b[8:], uint64(v))
 		}
+		return []stage.Column{c}
+	}
+	for i, v := range s.wide[from:to] {
 		b := v.bytes()
-		c.Data = append(c.Data, b[:]...)
+		copy(c.Data[16*i:], b[:])
 	}
 	return []stage.Column{c}
 }
@@ -223,7 +227,7 @@ func (s *floatSums) Fold(groups []uint32, src States, from int) error {
 }
 
 func (s *floatSums) Columns(from, to int) []stage.Column {
-	c := stage.Column{Kind: stage.Float64, Nulls: s.nulls.slice(from, to)}
+	c := stage.Column{Kind: stage.Float64, Floats: make([]float64, 0, to-from), Nulls: s.nulls.slice(from, to)}
 	for _, v := range s.of[from:to] {
 		c.AppendFloat(canonical(v))
 	}

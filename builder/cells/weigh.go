@@ -76,3 +76,23 @@ func (s *tops[W]) Weight(i int) int {
 	}
 	return n
 }
+
+// WeightAtMost returns what the states of the part's rows weigh together at most. It costs nothing; false: only adding them
+// up tells.
+func (p Part) WeightAtMost() (n int, ok bool) {
+	rows := p.To - p.From
+	for _, s := range p.Cells.States {
+		switch s := s.(type) {
+		case *counts, *wideSums, *floatSums, *averages, *leastWords:
+			n += 24 * rows
+		case *sketches:
+			if s.dense != nil {
+				return 0, false
+			}
+			n += hllSetStart*rows + 4*s.sets.elements(p.From, p.To)
+		default:
+			return 0, false
+		}
+	}
+	return n, true
+}

@@ -20,15 +20,28 @@ type Cutter struct {
 	parts []cells.Part
 	rows  int
 	bytes int
+	rough bool // bytes is an upper bound: nobody has added them up
 }
 
 // Add takes rows that follow those before and returns the groups that are complete now: the parts of each.
 func (c *Cutter) Add(p cells.Part) (groups [][]cells.Part) {
-	weights := weightsOf(p)
 	most := GroupRows
 	if c.Rows > 0 {
 		most = min(most, c.Rows)
 	}
+	bound, ok := bytesAtMost(p)
+	if ok && c.bytes+bound < GroupBytes {
+		return c.addLight(p, most)
+	}
+	if c.rough {
+		c.bytes, c.rough = 0, false
+		for _, held := range c.parts {
+			for _, w := range weightsOf(held) {
+				c.bytes += w
+			}
+		}
+	}
+	weights := weightsOf(p)
 	from := p.From
 	for i := p.From; i < p.To; i++ {
 		c.rows++
@@ -47,6 +60,43 @@ func (c *Cutter) Add(p cells.Part) (groups [][]cells.Part) {
 		c.parts = append(c.parts, cells.Part{Cells: p.Cells, From: from, To: p.To})
 	}
 	return groups
+}
+
+// addLight takes rows that cannot fill a group by their bytes.
+func (c *Cutter) addLight(p cells.Part, most int) (groups [][]cells.Part) {
+	for p.From < p.To {
+		end := min(p.To, p.From+most-c.rows)
+		taken := cells.Part{Cells: p.Cells, From: p.From, To: end}
+		c.parts = append(c.parts, taken)
+		c.rows += end - p.From
+		p.From = end
+		if c.rows == most {
+			groups = append(groups, c.parts)
+			*c = Cutter{Rows: c.Rows}
+			continue
+		}
+		bound, _ := bytesAtMost(taken)
+		c.bytes, c.rough = c.bytes+bound, true
+	}
+	return groups
+}
+
+// bytesAtMost returns what weightsOf adds up to at most, if that is known without adding.
+func bytesAtMost(p cells.Part) (n int, ok bool) {
+	if n, ok = p.WeightAtMost(); !ok {
+		return 0, false
+	}
+	for _, d := range p.Cells.Dicts {
+		if d == nil || len(d.Values.Data) == 0 {
+			continue
+		}
+		longest := 0
+		for c := range d.Values.Len() {
+			longest = max(longest, len(d.Values.Bytes(c)))
+		}
+		n += longest * (p.To - p.From)
+	}
+	return n, true
 }
 
 // Rest returns the rows that have not made a whole group; nil if there are none.

@@ -32,13 +32,14 @@ func (e *Encoder) Codes(out *Output, l *Leaf, dict *Column, codes []uint32) (for
 
 // codeLevels fills e.levels, e.codes and the null count.
 func (e *Encoder) codeLevels(codes []uint32) {
-	e.codes = slices.Grow(e.codes[:0], len(codes))
-	for _, c := range codes {
-		if c != 0 {
-			e.codes = append(e.codes, int32(c-1))
-		}
+	e.codes = slices.Grow(e.codes[:0], len(codes))[:len(codes)]
+	n := 0
+	for _, c := range codes { // a null is written too, and the next one over it
+		e.codes[n] = int32(c - 1)
+		n += int(min(c, 1))
 	}
-	nulls := len(codes) - len(e.codes)
+	e.codes = e.codes[:n]
+	nulls := len(codes) - n
 	e.meta.Statistics.NullCount = int64(nulls)
 	if nulls == 0 {
 		return

@@ -286,30 +286,49 @@ func (e *Encoder) boolPages() error {
 
 // decimalColumn writes 16 bytes a value, plain.
 func (e *Encoder) decimalColumn() error {
-	var b bounds
-	row := 0
-	e.values = e.values[:0]
-	for _, s := range e.spans {
-		for r := s.From; r < s.To; r, row = r+1, row+1 {
-			if len(e.levels) == 0 || e.levels[row] != 0 {
-				v := s.Column.Bytes(r)
-				e.values = append(e.values, v...)
-				b.add(v, compareDecimal)
+	values := e.values[:0]
+	if len(e.spans) == 1 && len(e.levels) == 0 && e.spans[0].Column.Dict == nil {
+		s := e.spans[0]
+		values = s.Column.Data[DecimalBytes*s.From : DecimalBytes*s.To]
+	} else {
+		row := 0
+		for _, s := range e.spans {
+			for r := s.From; r < s.To; r, row = r+1, row+1 {
+				if len(e.levels) == 0 || e.levels[row] != 0 {
+					values = append(values, s.Column.Bytes(r)...)
+				}
 			}
 		}
+		e.values = values
 	}
-	e.setBounds(b)
+	e.setBounds(decimalBounds(values))
 	return e.pages(format.Plain, func(from, to int) ([]byte, error) {
-		return e.values[DecimalBytes*from : DecimalBytes*to], nil
+		return values[DecimalBytes*from : DecimalBytes*to], nil
 	})
 }
 
-// compareDecimal compares two's complement numbers of 16 bytes, the most significant first.
-func compareDecimal(a, b []byte) int {
-	if (a[0]^b[0])&0x80 != 0 {
-		return int(b[0]>>7) - int(a[0]>>7)
+// decimalBounds compares numbers in two's complement of 16 bytes, the most significant first.
+func decimalBounds(values []byte) bounds {
+	if len(values) == 0 {
+		return bounds{}
 	}
-	return bytes.Compare(a, b)
+	const sign = 1 << 63 // turned round, words without a sign compare as those with one
+	at := func(i int) (hi, lo uint64) {
+		return binary.BigEndian.Uint64(values[i:]) ^ sign, binary.BigEndian.Uint64(values[i+8:])
+	}
+	least, most := 0, 0
+	leastHi, leastLo := at(0)
+	mostHi, mostLo := leastHi, leastLo
+	for i := DecimalBytes; i < len(values); i += DecimalBytes {
+		hi, lo := at(i)
+		if hi < leastHi || hi == leastHi && lo < leastLo {
+			least, leastHi, leastLo = i, hi, lo
+		}
+		if hi > mostHi || hi == mostHi && lo > mostLo {
+			most, mostHi, mostLo = i, hi, lo
+		}
+	}
+	return bounds{values[least : least+DecimalBytes], values[most : most+DecimalBytes], true}
 }
 
 // intStats sets the bounds of e.ints, in size bytes.

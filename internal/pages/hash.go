@@ -107,6 +107,10 @@ func HashColumn(h []Hash, c *Column, start int) {
 			words[r] = HashBytes(c.Data[pos:end])
 			pos = end
 		}
+	case c.Kind == Decimal128:
+		for r := range h {
+			words[r] = hashDecimal(c.Data[DecimalBytes*(start+r):])
+		}
 	case c.Kind == Bool || c.Kind == Int64:
 		if len(c.Nulls) == 0 {
 			HashInts(h, c.Ints[start:])
@@ -143,6 +147,12 @@ func HashBytes(v []byte) uint64 {
 		a = uint64(v[0]) | uint64(v[n/2])<<8 | uint64(v[n-1])<<16
 	}
 	hi, lo := bits.Mul64(a^hashSeedHi^uint64(len(v)), b^hashSeedLo)
+	return hi ^ lo
+}
+
+// hashDecimal is HashBytes of the 16 bytes that v begins with.
+func hashDecimal(v []byte) uint64 {
+	hi, lo := bits.Mul64(binary.LittleEndian.Uint64(v)^hashSeedHi^DecimalBytes, binary.LittleEndian.Uint64(v[8:])^hashSeedLo)
 	return hi ^ lo
 }
 
