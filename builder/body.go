@@ -179,9 +179,10 @@ func (r *jobRun) cuboids(ctx context.Context, m *segmenter.Manifest, in EngineIn
 	}
 	if r.b.o.Engine != nil && !bare {
 		// The folder's name is the id of what is known now; an engine's own inputs make it another one only where it has some.
-		if in.Table, err = r.b.o.Catalog.TableByID(ctx, r.info.TableID, 0); err != nil {
+		if in.Table, err = r.tableOf(ctx, in); err != nil {
 			return err
 		}
+		noteTable(m, in.Table.Version)
 		in.Cube, in.TableID, in.Range, in.Events = r.def, r.info.TableID, r.seg.Range, m.Measure.Events
 		in.Content = m.ContentID()
 		in.Folder, in.Step, in.Logf = segmenter.SegmentFolder(m.CubeID, in.Content, m.Attempt), r.step, r.logf

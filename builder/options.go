@@ -37,7 +37,7 @@ type Engine interface {
 // EngineInput is what an Engine is given.
 type EngineInput struct {
 	Cube    *cube.Cube
-	Table   *cube.Table // its newest version: the types of columns
+	Table   *cube.Table // the types of columns: its newest version, unless what is read has others
 	TableID string
 	Folder  string // key prefix, without a slash behind
 	Content string // id of what is built from; the same for every attempt

@@ -136,7 +136,7 @@ func stageKey(w *world, r segmenter.PartitionRange) string {
 
 func (w *world) footer(r segmenter.PartitionRange, row segmenter.LedgerRow) stage.Footer {
 	return stage.Footer{
-		Project: "default", Table: "events", TableID: w.table.ID, Topic: "events", Schema: 1, Range: r, Epoch: w.epoch[r.Partition], Events: row.Events,
+		Project: "default", Table: "events", TableID: w.table.ID, Topic: "events", Schema: w.table.Version, Range: r, Epoch: w.epoch[r.Partition], Events: row.Events,
 		Exceptions: row.Exceptions,
 	}
 }
@@ -164,7 +164,13 @@ func addRow(c *stage.Chunk, off int64) {
 	c.MinTimeUs, c.MaxTimeUs = min(c.MinTimeUs, us), max(c.MaxTimeUs, us)
 	c.Offsets, c.Timestamps = append(c.Offsets, off), append(c.Timestamps, us/1000)
 	c.Columns[0].AppendInt(us)
-	c.Columns[1].AppendInt(off)
+	for i := 1; i < len(c.Columns); i++ {
+		if c.Columns[i].Kind == stage.Bytes {
+			c.Columns[i].AppendBytes(fmt.Append(nil, off))
+		} else {
+			c.Columns[i].AppendInt(off)
+		}
+	}
 }
 
 func (w *world) write(key string, chunk *stage.Chunk, foot stage.Footer) *catalog.File {
