@@ -1,8 +1,6 @@
 package builder
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -13,16 +11,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidemarkdb/tidemark/builder/backup"
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
-const (
-	backupPrefix = "backup/"
-	backupFormat = "catalog-20060102T150405.000000Z.tar.gz"
-	dumpName     = "catalog.jsonl" // in the archive
-)
+// backupFormat is the name of a backup below backup.Prefix.
+const backupFormat = "catalog-20060102T150405.000000Z.tar.gz"
 
 // Backup writes the whole catalog, of one moment, to the store and returns its key.
 func (b *Builder) Backup(ctx context.Context) (key string, err error) {
@@ -31,15 +27,15 @@ func (b *Builder) Backup(ctx context.Context) (key string, err error) {
 		return "", fmt.Errorf("backup: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	dump, archive := filepath.Join(dir, dumpName), filepath.Join(dir, "backup.tar.gz")
+	dump, archive := filepath.Join(dir, "dump"), filepath.Join(dir, "backup.tar.gz")
 	if err := writeFile(dump, func(w io.Writer) error { return b.o.Catalog.Dump(ctx, w) }); err != nil {
 		return "", fmt.Errorf("backup: %w", err)
 	}
 	now := time.Now().UTC()
-	if err := writeFile(archive, func(w io.Writer) error { return pack(w, dump, now) }); err != nil {
+	if err := writeFile(archive, func(w io.Writer) error { return backup.Pack(w, dump, now) }); err != nil {
 		return "", fmt.Errorf("backup: %w", err)
 	}
-	key = backupPrefix + now.Format(backupFormat)
+	key = backup.Prefix + now.Format(backupFormat)
 	if err := blob.CreateSameFile(ctx, b.o.Store, key, archive); err != nil {
 		return "", fmt.Errorf("backup: %w", err)
 	}
@@ -54,32 +50,11 @@ func writeFile(name string, write func(w io.Writer) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-func pack(w io.Writer, dump string, now time.Time) error {
-	f, err := os.Open(dump)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	zip := gzip.NewWriter(w)
-	out := tar.NewWriter(zip)
-	if err := out.WriteHeader(&tar.Header{Name: dumpName, Mode: 0o600, Size: info.Size(), ModTime: now}); err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, f); err != nil {
-		return err
-	}
-	return errors.Join(out.Close(), zip.Close())
-}
-
 // Backups lists what there is, oldest first.
 func (b *Builder) Backups(ctx context.Context) ([]blob.Object, error) { return backups(ctx, b.o.Store) }
 
 func backups(ctx context.Context, st blob.Store) (list []blob.Object, err error) {
-	for o, err := range st.List(ctx, backupPrefix) {
+	for o, err := range st.List(ctx, backup.Prefix) {
 		if err != nil {
 			return nil, fmt.Errorf("list backups: %w", err)
 		}
@@ -121,7 +96,7 @@ func Restore(ctx context.Context, st blob.Store, c *catalog.Catalog, key string)
 			return "", err
 		}
 		if len(list) == 0 {
-			return "", fmt.Errorf("the store has no backup below %s: run catalog rebuild, which needs the files alone", backupPrefix)
+			return "", fmt.Errorf("the store has no backup below %s: run catalog rebuild, which needs the files alone", backup.Prefix)
 		}
 		key = slices.MaxFunc(list, func(a, b blob.Object) int {
 			if a.Key < b.Key {
@@ -135,19 +110,9 @@ func Restore(ctx context.Context, st blob.Store, c *catalog.Catalog, key string)
 		return "", fmt.Errorf("open backup %s: %w", key, err)
 	}
 	defer body.Close()
-	zip, err := gzip.NewReader(body)
+	in, err := backup.Open(body)
 	if err != nil {
 		return "", fmt.Errorf("backup %s is damaged: %w", key, err)
-	}
-	in := tar.NewReader(zip)
-	for {
-		h, err := in.Next()
-		if err != nil {
-			return "", fmt.Errorf("backup %s has no %s: %w", key, dumpName, err)
-		}
-		if h.Name == dumpName {
-			break
-		}
 	}
 	if err := c.Restore(ctx, in, restoreRaise); err != nil {
 		return "", fmt.Errorf("restore %s: %w", key, err)

@@ -217,7 +217,7 @@ func (r *rebuilding) table(id string) *tableFiles {
 
 func (r *rebuilding) cube(id string) *cubeFiles {
 	if r.cubes[id] == nil {
-		r.cubes[id] = &cubeFiles{id: id, versions: map[int]*cube.Cube{}, markers: map[string]dropped{}}
+		r.cubes[id] = &cubeFiles{id: id, versions: map[int]*cube.Cube{}, markers: map[string]segmenter.Dropped{}}
 	}
 	return r.cubes[id]
 }

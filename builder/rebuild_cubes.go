@@ -22,12 +22,12 @@ type cubeFiles struct {
 	versions map[int]*cube.Cube
 	found    []foundManifest
 	chosen   []foundManifest
-	attempt  int64              // highest in a name
-	number   int64              // highest in a manifest
-	made     int64              // us, when its first file was written
-	given    []foundManifest    // of segments that were given up, higher attempts first
-	markers  map[string]dropped // by folder of the segment
-	front    catalog.Front      // of the highest revision that a file names
+	attempt  int64                        // highest in a name
+	number   int64                        // highest in a manifest
+	made     int64                        // us, when its first file was written
+	given    []foundManifest              // of segments that were given up, higher attempts first
+	markers  map[string]segmenter.Dropped // by folder of the segment
+	front    catalog.Front                // of the highest revision that a file names
 	dropped  bool
 }
 
@@ -94,13 +94,14 @@ func (r *rebuilding) marker(ctx context.Context, c *cubeFiles, folder, key strin
 	if err != nil {
 		return err
 	}
-	var d dropped
+	var d segmenter.Dropped
 	if err := json.Unmarshal(text, &d); err != nil {
 		r.ignore("%s: %v: its segment was dropped, but why is not known", key, err)
 	}
 	c.markers[folder] = d
-	if d.Front != nil && d.Front.Revision >= c.front.Revision {
-		c.front = *d.Front
+	var f catalog.Front
+	if json.Unmarshal(d.Front, &f) == nil && f.Revision >= c.front.Revision {
+		c.front = f
 	}
 	return nil
 }

@@ -14,20 +14,6 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
-// droppedFormat is the version of a marker that this code writes. docs/format/dropped.md has the fields.
-const droppedFormat = 1
-
-// dropped is a marker: what lies in its folder was given up.
-type dropped struct {
-	FormatVersion int            `json:"format_version"`
-	Kind          string         `json:"kind"` // segment, cube, table
-	ID            string         `json:"id"`   // of the segment (its hash), the cube or the table
-	Number        int64          `json:"number,omitempty"`
-	Reason        string         `json:"reason,omitempty"`
-	RetiredUs     int64          `json:"retired_us,omitempty"`
-	Front         *catalog.Front `json:"front,omitempty"` // of the segment's cube, when this was written
-}
-
 // frontNote is the note of a manifest that says where its cube began when it was built.
 const frontNote = "front"
 
@@ -71,12 +57,12 @@ func (b *Builder) markSome(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	for _, id := range u.Tables {
-		if err := b.mark(ctx, "tables/"+id, dropped{Kind: "table", ID: id}); err != nil {
+		if err := b.mark(ctx, "tables/"+id, segmenter.Dropped{Kind: "table", ID: id}); err != nil {
 			return false, err
 		}
 	}
 	for _, id := range u.Cubes {
-		if err := b.mark(ctx, "cubes/"+id, dropped{Kind: "cube", ID: id}); err != nil {
+		if err := b.mark(ctx, "cubes/"+id, segmenter.Dropped{Kind: "cube", ID: id}); err != nil {
 			return false, err
 		}
 	}
@@ -84,8 +70,11 @@ func (b *Builder) markSome(ctx context.Context) (more bool, err error) {
 		if s.RemovedUs != 0 {
 			continue // nothing is left that could come back
 		}
-		front := u.Fronts[s.CubeID]
-		d := dropped{Kind: "segment", ID: s.ID, Number: s.Number, Reason: s.RetireReason, RetiredUs: s.RetiredUs, Front: &front}
+		front, err := json.Marshal(u.Fronts[s.CubeID])
+		if err != nil {
+			return false, err
+		}
+		d := segmenter.Dropped{Kind: "segment", ID: s.ID, Number: s.Number, Reason: s.RetireReason, RetiredUs: s.RetiredUs, Front: front}
 		if err := b.mark(ctx, segmenter.SegmentFolder(s.CubeID, s.ID, s.Attempt), d); err != nil {
 			return false, err
 		}
@@ -94,14 +83,13 @@ func (b *Builder) markSome(ctx context.Context) (more bool, err error) {
 }
 
 // mark writes a marker. One that is there is as good: that it is there is what counts, and its front is of an earlier moment.
-func (b *Builder) mark(ctx context.Context, folder string, d dropped) error {
-	d.FormatVersion = droppedFormat
-	text, err := json.MarshalIndent(d, "", "  ")
+func (b *Builder) mark(ctx context.Context, folder string, d segmenter.Dropped) error {
+	text, err := d.Encode()
 	if err != nil {
 		return err
 	}
 	key := folder + "/" + segmenter.DroppedName
-	if err := b.o.Store.Create(ctx, key, bytes.NewReader(append(text, '\n'))); err != nil && !errors.Is(err, blob.ErrExists) {
+	if err := b.o.Store.Create(ctx, key, bytes.NewReader(text)); err != nil && !errors.Is(err, blob.ErrExists) {
 		return fmt.Errorf("write marker %s: %w", key, err)
 	}
 	return nil

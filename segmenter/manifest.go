@@ -135,10 +135,6 @@ func SegmentFolder(cubeID, segmentID string, attempt int64) string {
 // ManifestName is the manifest's name in its folder.
 const ManifestName = "manifest.json"
 
-// DroppedName is the name of the marker that says of its folder that what is in it was given up: the folder of a segment, or
-// that of a cube's or table's definitions. docs/format/dropped.md has its bytes.
-const DroppedName = "dropped.json"
-
 // ParseSegmentFolder reads what SegmentFolder returns, or the key of a file below it; rest is the file's name there.
 func ParseSegmentFolder(key string) (cubeID, segmentID string, attempt int64, rest string, err error) {
 	parts := strings.SplitN(key, "/", 4)

@@ -31,16 +31,21 @@ func (e *ForeignStoreError) Error() string {
 		"that wrote this store, or an empty store", e.Catalog, e.Want)
 }
 
+// Marker returns the bytes of the object that says that a store is catalogID's.
+func Marker(catalogID string) []byte {
+	body, err := json.Marshal(marker{Format: 1, Catalog: catalogID})
+	if err != nil {
+		panic(err) // a number and a text can always be written
+	}
+	return append(body, '\n')
+}
+
 // Claim marks the store as catalogID's. It is no error if it already is; a *ForeignStoreError if it is another's.
 func Claim(ctx context.Context, st Store, catalogID string) error {
 	if catalogID == "" {
 		return errors.New("claim store: the id of the catalog is empty")
 	}
-	body, err := json.Marshal(marker{Format: 1, Catalog: catalogID})
-	if err != nil {
-		return fmt.Errorf("claim store: %w", err)
-	}
-	err = CreateSame(ctx, st, MarkerKey, bytes.NewReader(append(body, '\n')))
+	err := CreateSame(ctx, st, MarkerKey, bytes.NewReader(Marker(catalogID)))
 	if !errors.Is(err, ErrExists) {
 		return err
 	}

@@ -13,9 +13,9 @@ func importMap() []row {
 	below := []string{
 		"segmenter", "ingest/align", "builder/scheduler", "internal/cube", "internal/cube/kylin", "internal/pageviews",
 		"internal/blob", "segmenter/catalog", "internal/pages", "ingest/stage", "ingest/decode", "builder/cells", "builder/cuboid", "ingest", "builder",
-		"builder/dictionary", "builder/lookup", "query/duck", "query", "internal/verify", "internal/inspect", "internal/config", "internal/auth", "internal/doctor",
+		"builder/backup", "builder/dictionary", "builder/lookup", "query/duck", "query", "internal/verify", "internal/inspect", "internal/config", "internal/auth", "internal/doctor",
 	}
-	verify := []string{"ingest/decode", "ingest/stage", "builder/cells", "builder/cuboid", "builder/dictionary", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}
+	verify := []string{"ingest/decode", "ingest/stage", "builder/cells", "builder/cuboid", "builder/backup", "builder/dictionary", "builder/lookup", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}
 	return []row{
 		{dir: "segmenter", pure: true},
 		{dir: "ingest/align", pure: true},
@@ -30,13 +30,14 @@ func importMap() []row {
 		{dir: "ingest/decode", may: []string{"ingest/stage", "internal/cube"}, pure: true},
 		{dir: "builder/cells", may: []string{"ingest/stage", "internal/cube"}, pure: true},
 		{dir: "builder/cuboid", may: []string{"builder/cells", "segmenter", "internal/cube", "internal/blob", "internal/pages"}},
+		{dir: "builder/backup"},
 		{dir: "builder/lookup", may: []string{"segmenter/catalog", "internal/cube", "internal/blob"}},
 		{dir: "builder/dictionary", may: []string{"ingest/stage", "segmenter", "segmenter/catalog", "internal/blob"}},
 		{dir: "ingest", may: []string{
 			"ingest/align", "ingest/decode", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob",
 		}},
 		{dir: "builder", may: []string{
-			"builder/scheduler", "builder/cuboid", "builder/dictionary", "builder/lookup", "ingest/stage", "segmenter", "segmenter/catalog",
+			"builder/scheduler", "builder/cuboid", "builder/backup", "builder/dictionary", "builder/lookup", "ingest/stage", "segmenter", "segmenter/catalog",
 			"internal/cube", "internal/blob",
 		}},
 		{dir: "builder/local", may: []string{

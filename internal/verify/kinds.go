@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tidemarkdb/tidemark/builder/backup"
 	"github.com/tidemarkdb/tidemark/builder/dictionary"
+	"github.com/tidemarkdb/tidemark/builder/lookup"
+	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -64,6 +67,9 @@ func adviceOn(p Problem) string {
 	if p.Cube == "" && strings.HasPrefix(p.File, dictionary.Prefix) && p.Kind != DictionarySlices {
 		return doSlice
 	}
+	if do := adviceOnObject(p.File); do != "" {
+		return do
+	}
 	if p.Cube == "" {
 		return advice(p.Kind)
 	}
@@ -76,6 +82,23 @@ func adviceOn(p Problem) string {
 		return "either the catalog's row was changed by hand (restore the catalog from a backup), or the manifest was (" + refreshOf(p) + ")"
 	}
 	return refreshOf(p)
+}
+
+// adviceOnObject is about what is of no ledger and no segment.
+func adviceOnObject(key string) string {
+	switch {
+	case isDefinition(key):
+		return "the catalog has it: delete the object if it is there, then start tidemark serve again, which writes it"
+	case key == blob.MarkerKey:
+		return "see whether the store is the one of this catalog; if so delete the object, and any command writes it again"
+	case strings.HasSuffix(key, "/"+segmenter.DroppedName):
+		return "bring this object back from a copy of the store: a catalog that is rebuilt without it brings back what was dropped"
+	case strings.HasPrefix(key, lookup.Prefix):
+		return "bring this object back from a copy of the store"
+	case strings.HasPrefix(key, backup.Prefix):
+		return "delete it and make another: tidemark catalog backup"
+	}
+	return ""
 }
 
 func refreshOf(p Problem) string {

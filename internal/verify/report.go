@@ -28,6 +28,9 @@ type Report struct {
 	Holes         []Hole         `json:"holes"`          // no problem: answers read staged files there
 	Cubes         []CubeReport   `json:"cubes"`
 
+	// Objects counts what was proved of the store beside files of ledgers and segments: definition, marker, lookup, backup.
+	Objects map[string]int64 `json:"objects"`
+
 	Problems []Problem `json:"problems"`
 	TookMs   int64     `json:"took_ms"`
 }
@@ -99,7 +102,7 @@ type KafkaReport struct {
 // Problem is one thing that is wrong.
 type Problem struct {
 	Kind      Kind                      `json:"kind"`
-	Table     string                    `json:"table"`          // project/table
+	Table     string                    `json:"table"`          // project/table; "": the store as a whole
 	Cube      string                    `json:"cube,omitempty"` // project/cube, of a problem with a segment
 	Segment   int64                     `json:"segment,omitempty"`
 	Partition int32                     `json:"partition"` // -1: the table as a whole
@@ -112,10 +115,13 @@ type Problem struct {
 // String says all of it in one line.
 func (p Problem) String() string {
 	var b strings.Builder
-	if p.Cube == "" {
-		fmt.Fprintf(&b, "table %s", p.Table)
-	} else {
+	switch {
+	case p.Cube != "":
 		fmt.Fprintf(&b, "cube %s", p.Cube)
+	case p.Table != "":
+		fmt.Fprintf(&b, "table %s", p.Table)
+	default:
+		b.WriteString("store")
 	}
 	if p.Segment > 0 {
 		fmt.Fprintf(&b, " segment %d", p.Segment)

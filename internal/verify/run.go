@@ -35,6 +35,7 @@ type run struct {
 	cubes    []CubeReport
 	stale    []StaleSegment
 	holes    []Hole
+	objects  map[string]int64 // that were proved and are of no ledger and no segment, by kind
 }
 
 // tableRun is the part of one table.
@@ -65,13 +66,17 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	r := &run{o: o, start: time.Now(), wrong: map[string]bool{}}
+	r := &run{o: o, start: time.Now(), wrong: map[string]bool{}, objects: map[string]int64{}}
 	for _, def := range defs {
 		s, err := o.Catalog.Stats(ctx, def.ID)
 		if err != nil {
 			return nil, fmt.Errorf("verify: %w", err)
 		}
 		r.totals.Files, r.totals.Bytes = r.totals.Files+s.Files, r.totals.Bytes+s.Bytes
+	}
+	dropped, err := o.Catalog.Noted(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
 	}
 	report := &Report{Tables: make([]TableReport, len(defs))}
 	err = r.watched(ctx, func(ctx context.Context) error {
@@ -80,12 +85,15 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 				return fmt.Errorf("verify table %s/%s: %w", def.Project, def.Name, err)
 			}
 		}
+		if err := r.verifyStore(ctx, dropped); err != nil {
+			return fmt.Errorf("verify store: %w", err)
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	report.Problems = append([]Problem{}, r.problems...)
+	report.Problems, report.Objects = append([]Problem{}, r.problems...), r.objects
 	report.Cubes = append([]CubeReport{}, r.cubes...)
 	report.StaleSegments, report.Holes = append([]StaleSegment{}, r.stale...), append([]Hole{}, r.holes...)
 	report.finish(time.Since(r.start))
@@ -149,11 +157,16 @@ func (r *run) verifyTable(ctx context.Context, def *cube.Table, out *TableReport
 	if err != nil {
 		return err
 	}
+	var stored []definition
 	for _, d := range defs {
 		t.versions[d.Version] = &version{def: d, schema: stage.NewSchema(d)}
+		stored = append(stored, tableDefinition(d))
 	}
 	lines, cubes, err := t.snapshot(ctx)
 	if err != nil {
+		return err
+	}
+	if stored, err = t.cubeDefinitions(ctx, stored, cubes); err != nil {
 		return err
 	}
 	for i := range lines {
@@ -171,11 +184,13 @@ func (r *run) verifyTable(ctx context.Context, def *cube.Table, out *TableReport
 			return fmt.Errorf("segments: %w", err)
 		}
 	}
-	if !r.o.AgainstKafka {
-		return nil
+	if r.o.AgainstKafka {
+		r.kafka.Store(true)
+		if err := t.againstKafka(ctx, lines); err != nil {
+			return err
+		}
 	}
-	r.kafka.Store(true)
-	return t.againstKafka(ctx, lines)
+	return r.verifyDefinitions(ctx, name, stored)
 }
 
 // verifyFiles reads every file that the rows name, several at once.
@@ -218,12 +233,17 @@ func (t *tableRun) found(k Kind, r segmenter.PartitionRange, file, format string
 
 func (t *tableRun) add(p Problem) {
 	p.Table = t.out.name()
+	t.note(p)
+}
+
+// note keeps a problem.
+func (r *run) note(p Problem) {
 	p.Do = adviceOn(p)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.problems = append(t.problems, p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.problems = append(r.problems, p)
 	if p.File != "" {
-		t.wrong[p.File] = true
+		r.wrong[p.File] = true
 	}
 }
 

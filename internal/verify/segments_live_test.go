@@ -33,8 +33,9 @@ func TestVerifyWhileBuilderPublishes(t *testing.T) {
 	def, err := cube.ParseCube([]byte(cubeYAML+"cut: {manual: true}\n"), "views.yaml", s.def)
 	must(t, err)
 	s.with(func(cat *catalog.Catalog, st blob.Store) {
-		_, err := cat.ApplyCube(t.Context(), def.WithDefaults())
+		applied, err := cat.ApplyCube(t.Context(), def.WithDefaults())
 		must(t, err)
+		s.define(st, fmt.Sprintf("cubes/%s/v1.json", applied.Cube.ID), applied.Cube)
 		b, err := builder.New(builder.Options{
 			Catalog: cat, Store: st, Node: "n1", BackupEvery: -1, Interval: 5 * time.Millisecond, CutEvery: 10 * time.Millisecond,
 			RefreshEvery: 10 * time.Millisecond, MaintenanceEvery: 10 * time.Millisecond, RecoverEvery: 10 * time.Millisecond,
@@ -69,8 +70,9 @@ func TestVerifyWhileBuilderPublishes(t *testing.T) {
 				requeued = true
 				newer, err := cube.ParseTable([]byte(tableYAML("ndjson", "nn")), "events.yaml")
 				must(t, err)
-				_, err = cat.ApplyTable(ctx, newer)
+				changed, err := cat.ApplyTable(ctx, newer)
 				must(t, err)
+				s.define(st, fmt.Sprintf("tables/%s/v2.json", changed.Table.ID), changed.Table)
 				res, err := ingest.Requeue(ctx, ingest.RequeueOptions{Catalog: cat, Store: st, Project: "default", Table: topicName, Partition: -1})
 				must(t, err)
 				if res.Requeued == 0 {

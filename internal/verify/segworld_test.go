@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -31,10 +32,11 @@ func (s *site) applyCube() (id string) {
 	s.t.Helper()
 	def, err := cube.ParseCube([]byte(cubeYAML), "views.yaml", s.def)
 	must(s.t, err)
-	s.with(func(cat *catalog.Catalog, _ blob.Store) {
+	s.with(func(cat *catalog.Catalog, st blob.Store) {
 		applied, err := cat.ApplyCube(s.t.Context(), def.WithDefaults())
 		must(s.t, err)
 		id = applied.Cube.ID
+		s.define(st, fmt.Sprintf("cubes/%s/v%d.json", id, applied.Cube.Version), applied.Cube)
 	})
 	return id
 }

@@ -1,8 +1,10 @@
 package verify_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -94,11 +96,21 @@ func (s *site) apply(yaml string) {
 	s.t.Helper()
 	def, err := cube.ParseTable([]byte(yaml), "events.yaml")
 	must(s.t, err)
-	s.with(func(cat *catalog.Catalog, _ blob.Store) {
+	s.with(func(cat *catalog.Catalog, st blob.Store) {
 		applied, err := cat.ApplyTable(s.t.Context(), def)
 		must(s.t, err)
 		s.def = applied.Table
+		must(s.t, blob.Claim(s.t.Context(), st, cat.ID()))
+		s.define(st, fmt.Sprintf("tables/%s/v%d.json", s.def.ID, s.def.Version), s.def)
 	})
+}
+
+// define stores a definition as the server does.
+func (s *site) define(st blob.Store, key string, def any) {
+	s.t.Helper()
+	text, err := json.MarshalIndent(def, "", "  ")
+	must(s.t, err)
+	must(s.t, blob.CreateSame(s.t.Context(), st, key, bytes.NewReader(append(text, '\n'))))
 }
 
 // ingest reads to the present end.

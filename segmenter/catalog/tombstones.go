@@ -25,18 +25,8 @@ type Front struct {
 func (c *Catalog) Unmarked(ctx context.Context, limit int) (u Tombstones, err error) {
 	err = c.read(ctx, "list tombstones", func(t *tx) error {
 		u = Tombstones{Fronts: map[string]Front{}}
-		for query, list := range map[string]*[]string{
-			`SELECT id FROM tables WHERE dropped_us > 0 AND marked = 0 ORDER BY id`: &u.Tables,
-			`SELECT id FROM cubes WHERE dropped_us > 0 AND marked = 0 ORDER BY id`:  &u.Cubes,
-		} {
-			if err := t.each(func(scan func(...any) error) error {
-				var id string
-				err := scan(&id)
-				*list = append(*list, id)
-				return err
-			}, query); err != nil {
-				return err
-			}
+		if err := t.droppedIDs(&u, "0"); err != nil {
+			return err
 		}
 		if err := t.each(func(scan func(...any) error) error {
 			s, err := scanSegment(scan)
@@ -63,6 +53,21 @@ func (c *Catalog) Unmarked(ctx context.Context, limit int) (u Tombstones, err er
 	return u, err
 }
 
+// droppedIDs reads the ids of dropped tables and cubes; marked is a literal, by which the index of those to be marked is chosen.
+func (t *tx) droppedIDs(u *Tombstones, marked string) error {
+	for table, list := range map[string]*[]string{"tables": &u.Tables, "cubes": &u.Cubes} {
+		if err := t.each(func(scan func(...any) error) error {
+			var id string
+			err := scan(&id)
+			*list = append(*list, id)
+			return err
+		}, `SELECT id FROM `+table+` WHERE dropped_us > 0 AND marked = `+marked+` ORDER BY id`); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Marked notes that the store has what Unmarked has listed.
 func (c *Catalog) Marked(ctx context.Context, u Tombstones) error {
 	return c.write(ctx, "note tombstones", func(t *tx) error {
@@ -83,4 +88,20 @@ func (c *Catalog) Marked(ctx context.Context, u Tombstones) error {
 		}
 		return nil
 	})
+}
+
+// Noted lists what Marked has noted: ids of dropped tables and cubes, and segments given up whose objects may still be there.
+func (c *Catalog) Noted(ctx context.Context) (u Tombstones, err error) {
+	err = c.scan(ctx, "list noted tombstones", func(t *tx) error {
+		u = Tombstones{}
+		if err := t.droppedIDs(&u, "1"); err != nil {
+			return err
+		}
+		return t.each(func(scan func(...any) error) error {
+			s, err := scanSegment(scan)
+			u.Segments = append(u.Segments, s)
+			return err
+		}, `SELECT `+segmentColumns+` FROM segments WHERE given_up = 2 AND removed_us = 0 ORDER BY cube_id, number`)
+	})
+	return u, err
 }
