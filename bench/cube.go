@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -11,18 +10,38 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-//go:embed peers/duckdb_cube.py
-var duckdbCube string
-
 // cubeFlags are those of the scenario cube.
 type cubeFlags struct {
 	ingestFlags
-	memory string
-	merges mergeFlags
+	memory, small                string
+	sizes, hllPeers, peers, only string
+	merges                       mergeFlags
+}
+
+func (f *cubeFlags) register(fs *flag.FlagSet) {
+	fs.StringVar(&f.brokers, "brokers", "127.0.0.1:9092", "addresses of the brokers")
+	fs.StringVar(&f.tidemark, "tidemark", "", "the tidemark binary (required)")
+	fs.StringVar(&f.tidemarkArgs, "tidemark-args", "", "more flags for tidemark serve")
+	fs.StringVar(&f.python, "python", "", "a Python that has the duckdb package: adds DuckDB")
+	fs.StringVar(&f.out, "out", "bench/results", "folder for the results; empty: print only")
+	fs.StringVar(&f.work, "work", "", "folder for staged files (default: a temporary one)")
+	fs.Uint64Var(&f.seed, "seed", 1, "seed of the events")
+	fs.Float64Var(&f.late, "late", 0.01, "share of late events")
+	fs.IntVar(&f.rounds, "rounds", 1, "how often each contender builds each cube")
+	fs.BoolVar(&f.keep, "keep", false, "leave staged files in --work, and take them if they are there (same flags only)")
+	fs.StringVar(&f.memory, "build-memory", "512MiB", "of tidemark's builds")
+	fs.StringVar(&f.small, "small-memory", "64MiB", "of one more build of the fewest events, which must make the same files")
+	fs.StringVar(&f.sizes, "sizes", "1000000,3000000,10000000,30000000", "numbers of events to build; of the largest only the cube all")
+	fs.StringVar(&f.peers, "peer-sizes", "10000000", "numbers of events that DuckDB builds too")
+	fs.StringVar(&f.hllPeers, "peer-hll-sizes", "3000000", "the same for the cube all_hll, which takes DuckDB long")
+	fs.StringVar(&f.only, "parts", "all,all_hll,base,memory,merges", "what is measured; separated by commas")
+	f.merges.register(fs)
 }
 
 // cubeRun is one contender's build of one cube, by its own clock; CPU and memory are of its whole process.
@@ -32,8 +51,10 @@ type cubeRun struct {
 	Round     int     `json:"round"`
 	Events    int64   `json:"events"`
 	Cells     int64   `json:"cells,omitempty"`
+	Bytes     int64   `json:"bytes,omitempty"` // of the cuboids' files
 	Seconds   float64 `json:"seconds"`
 	Process   processUsage
+	digest    string // of the cuboids' files
 }
 
 // cubeReport is what the scenario leaves.
@@ -43,67 +64,18 @@ type cubeReport struct {
 	Commit   string    `json:"commit"`
 	Started  time.Time `json:"started"`
 	Machine  machine   `json:"machine"`
-	Events   int64     `json:"events"`
+	Memory   string    `json:"build_memory"`
 	Runs     []cubeRun `json:"runs"`
-}
-
-// cubeKinds are the cubes that are built: name, measures, and whether it has the base cuboid alone.
-var cubeKinds = []struct {
-	name, measures, peer string
-	base                 bool
-}{
-	{"all", "[count, sum(bytes), max(latency_ms)]", "plain", false},
-	{"all_hll", "[count, sum(bytes), count_distinct(visitor_id)]", "hll", false},
-	{"base", "[count, sum(bytes), max(latency_ms)]", "plain", true},
-}
-
-const cubeDims = "ts_minute,country,section,page_url,device_type,os,browser,lang,referrer"
-
-// cubeYAML is the definition of one of cubeKinds: 9 dimensions, 63 cuboids or one.
-func cubeYAML(name, measures string, base bool) string {
-	groups := "  - {hierarchy: [[device_type, os, browser]], joint: [[section, page_url], [lang, referrer]]}\n"
-	if base {
-		groups = "  - {joint: [[" + cubeDims + "]]}\n"
-	}
-	return "cube: " + name + "\ntable: pageviews\ndimensions: [" + strings.Replace(cubeDims, "ts_minute", "minute(ts)", 1) + "]\nmeasures: " + measures +
-		"\ngroups:\n" + groups + "cut: {manual: true}\nmerge: {manual: true}\n"
-}
-
-// cubeSets are the cuboids of cubeYAML, for DuckDB.
-func cubeSets(base bool) string {
-	if base {
-		return cubeDims
-	}
-	units := [][]string{
-		{"", "device_type", "device_type,os", "device_type,os,browser"},
-		{"", "section,page_url"},
-		{"", "lang,referrer"},
-		{"", "ts_minute"},
-		{"", "country"},
-	}
-	sets := []string{""}
-	for _, options := range units {
-		var next []string
-		for _, s := range sets {
-			for _, o := range options {
-				next = append(next, strings.Trim(s+","+o, ","))
-			}
-		}
-		sets = next
-	}
-	return strings.Join(sets[1:], ";") // the first is empty
 }
 
 func runCube(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	f := cubeFlags{ingestFlags: ingestFlags{log: os.Stderr}}
 	fs := flag.NewFlagSet("cube", flag.ContinueOnError)
 	f.register(fs)
-	fs.StringVar(&f.memory, "build-memory", "512MiB", "of tidemark's builds")
-	f.merges.register(fs)
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	if _, err := f.chosen(); err != nil {
+	if err := f.validate(); err != nil {
 		return err
 	}
 	if f.work == "" {
@@ -114,76 +86,127 @@ func runCube(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	}
 	rep := cubeReport{
 		Scenario: "cube", Command: strings.Replace(shownCommand(args), "bench ingest", "bench cube", 1), Commit: commit(ctx),
-		Started: time.Now().UTC().Truncate(time.Second), Machine: describeMachine(), Events: f.events,
+		Started: time.Now().UTC().Truncate(time.Second), Machine: describeMachine(), Memory: f.memory,
 	}
-	if rep.Runs, err = f.cubes(ctx); err != nil {
+	add := func(r cubeRun) {
+		rep.Runs = append(rep.Runs, r)
+		fmt.Fprintf(stdout, "%-26s %-24s %9d events %8.2f s %8.1f CPU s %6.0f MiB\n",
+			r.Cube, r.Contender, r.Events, r.Seconds, r.Process.CPUSeconds, float64(r.Process.PeakRSSBytes)/(1<<20))
+	}
+	if err := f.cubes(ctx, add); err != nil {
 		return err
 	}
 	text := rep.markdown()
-	if _, err := io.WriteString(stdout, text); err != nil || f.out == "" {
+	if _, err := io.WriteString(stdout, "\n"+text); err != nil || f.out == "" {
 		return err
 	}
 	return rep.write(f.out, text)
 }
 
-// cubes stages the events once, and has each contender build each cube in each round.
-func (f *cubeFlags) cubes(ctx context.Context) (runs []cubeRun, err error) {
-	j, err := f.prepare(ctx, variants()[0])
-	if err != nil {
-		return nil, err
+func (f *cubeFlags) validate() error {
+	if f.tidemark == "" {
+		return wrongUse("give --tidemark PATH, a binary made by go build ./cmd/tidemark")
 	}
-	defer func() { err = errors.Join(err, f.clean(context.WithoutCancel(ctx), j)) }()
-	data := filepath.Join(f.work, "cube")
-	if err := os.MkdirAll(data, 0o755); err != nil {
-		return nil, err
+	if f.rounds < 1 {
+		return wrongUse("%d rounds: give 1 or more", f.rounds)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
-	if _, err := f.runTidemark(ctx, j, data); err != nil {
-		return nil, err
-	}
-	data = filepath.Join(data, "data")
-	for round := range f.rounds {
-		for _, k := range cubeKinds {
-			r, err := f.tidemarkCube(ctx, data, cubeYAML(k.name, k.measures, k.base), k.name)
-			if err != nil {
-				return nil, fmt.Errorf("cube %s: %w", k.name, err)
-			}
-			r.Events, r.Round = j.truth.Events, round
-			runs = append(runs, r)
-			if f.python == "" {
-				continue
-			}
-			for _, threads := range threadCounts() {
-				r, err := f.duckdbCube(ctx, data, fmt.Sprint(threads), k.peer, cubeSets(k.base))
-				if err != nil {
-					return nil, fmt.Errorf("cube %s: %w", k.name, err)
-				}
-				if r.Events != j.truth.Events {
-					return nil, fmt.Errorf("DuckDB counts %d events, want %d", r.Events, j.truth.Events)
-				}
-				r.Cube, r.Round = k.name, round
-				runs = append(runs, r)
-			}
-		}
-		merged, err := f.measureMerges(ctx, data)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range merged {
-			r.Round = round
-			runs = append(runs, r)
+	for _, list := range []string{f.sizes, f.peers, f.hllPeers} {
+		if _, err := numbers(list); err != nil {
+			return err
 		}
 	}
-	return runs, nil
+	for _, p := range strings.Split(f.only, ",") {
+		if !slices.Contains([]string{"all", "all_hll", "base", "memory", "merges"}, p) {
+			return wrongUse("part %q: give some of all, all_hll, base, memory, merges", p)
+		}
+	}
+	return nil
 }
 
-func (f *cubeFlags) duckdbCube(ctx context.Context, data, threads, measures, sets string) (r cubeRun, err error) {
-	glob := filepath.Join(data, "store", "staged", "*", "*", "*.parquet")
-	c := child{path: f.python, args: []string{"-c", duckdbCube, glob, threads, measures, sets}, stderr: f.log}
-	r.Process, err = c.runJSON(ctx, &r)
-	r.Contender = "duckdb-" + threads + "t"
-	return r, err
+func (f *cubeFlags) has(part string) bool { return slices.Contains(strings.Split(f.only, ","), part) }
+
+// numbers reads numbers of events.
+func numbers(list string) (out []int64, err error) {
+	for _, s := range strings.Split(list, ",") {
+		if s == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < 1 {
+			return nil, wrongUse("%q is no number of events: give some, 1 or more, separated by commas", s)
+		}
+		out = append(out, n)
+	}
+	return out, nil
 }
+
+// cubes measures every size in turn, so that the disk holds the events of one.
+func (f *cubeFlags) cubes(ctx context.Context, add func(cubeRun)) error {
+	sizes, err := numbers(f.sizes)
+	if err != nil {
+		return err
+	}
+	slices.Sort(sizes)
+	merged := !f.has("merges")
+	for i, n := range sizes {
+		st, err := f.stage(ctx, n)
+		if err != nil {
+			return fmt.Errorf("stage %d events: %w", n, err)
+		}
+		err = f.builds(ctx, st, i == 0, i > 0 && i == len(sizes)-1, add)
+		if err == nil && !merged && (n >= f.merges.events || i == len(sizes)-1) {
+			merged = true
+			var runs []cubeRun
+			runs, err = f.measureMerges(ctx, st.data)
+			for _, r := range runs {
+				add(r)
+			}
+		}
+		if !f.keep {
+			err = errors.Join(err, os.RemoveAll(filepath.Dir(st.data)))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// builds has each contender build each cube of the staged events, of the largest size only all.
+func (f *cubeFlags) builds(ctx context.Context, st staged, smallest, largest bool, add func(cubeRun)) error {
+	for round := range f.rounds {
+		for _, k := range cubeKinds {
+			if !f.has(k.name) || largest && k.name != "all" {
+				continue
+			}
+			r, err := f.tidemarkCube(ctx, st, k, f.memory)
+			if err != nil {
+				return fmt.Errorf("cube %s: %w", k.name, err)
+			}
+			r.Round = round
+			add(r)
+			if err := f.duckdbCubes(ctx, st, k, func(r cubeRun) { r.Round = round; add(r) }); err != nil {
+				return fmt.Errorf("cube %s: %w", k.name, err)
+			}
+			if k.name != "all" || !smallest || !f.has("memory") || round > 0 {
+				continue
+			}
+			small, err := f.tidemarkCube(ctx, st, k, f.small)
+			if err != nil {
+				return fmt.Errorf("cube %s with %s: %w", k.name, f.small, err)
+			}
+			if small.digest != r.digest {
+				return fmt.Errorf("cube %s: with %s of memory its files are not those with %s", k.name, f.small, f.memory)
+			}
+			small.Contender += " with " + f.small
+			add(small)
+		}
+	}
+	return nil
+}
+
+// readMemory is for events that are read: there are none while cubes are built.
+const readMemory = "16MiB"
 
 // served runs steps against a server of its own, whose CPU and memory it returns.
 func (f *cubeFlags) served(ctx context.Context, data string, steps func(ctx context.Context, ask func(v any, args ...string) error) error) (processUsage, error) {
@@ -201,6 +224,7 @@ func (f *cubeFlags) served(ctx context.Context, data string, steps func(ctx cont
 	}
 	args := append([]string{
 		"serve", "--data", data, "--http", "127.0.0.1:0", "--brokers", f.brokers, "--build-memory", f.memory, "--log-level", "warn",
+		"--memory", readMemory,
 	}, strings.Fields(f.tidemarkArgs)...)
 	c := child{path: f.tidemark, args: args, stderr: f.log, done: func(ctx context.Context) error {
 		if err := answering(ctx, data); err != nil {
@@ -249,44 +273,40 @@ func last(ask func(v any, args ...string) error, cube string) (float64, error) {
 	return list.Jobs[0].EndedAt.Sub(list.Jobs[0].StartedAt).Seconds(), nil
 }
 
-// tidemarkCube builds all events as one segment, in a process of its own.
-func (f *cubeFlags) tidemarkCube(ctx context.Context, data, yaml, name string) (r cubeRun, err error) {
-	path := filepath.Join(f.work, name+".yaml")
-	if err := os.WriteFile(path, []byte(yaml), 0o644); err != nil {
-		return r, err
-	}
-	r.Cube, r.Contender = name, "tidemark"
-	r.Process, err = f.served(ctx, data, func(_ context.Context, ask func(v any, args ...string) error) error {
-		if err := ask(nil, "cube", "apply", "-f", path); err != nil {
-			return err
-		}
-		if err := ask(nil, "segment", "build", name, "--start", "earliest", "--wait"); err != nil {
-			return err
-		}
-		if r.Seconds, err = last(ask, name); err != nil {
-			return err
-		}
-		return ask(nil, "cube", "purge", name)
-	})
-	return r, err
-}
-
 func (r *cubeReport) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Cubes, %s, commit %s\n\n`%s`\n\n%d x %s, %.0f GiB, %s, %s, load %.1f before the first run. %d events; 9 dimensions, 63 cuboids (base: 1).\n\n",
+	fmt.Fprintf(&b, "# Cubes, %s, commit %s\n\n`%s`\n\n%d x %s, %.0f GiB, %s, %s, load %.1f before the first run.\n\n",
 		r.Started.Format("2006-01-02 15:04Z"), r.Commit, r.Command, r.Machine.Cores, r.Machine.CPU, float64(r.Machine.MemoryBytes)/(1<<30),
-		r.Machine.System, r.Machine.Go, r.Machine.Load, r.Events)
-	b.WriteString("| cube | contender | round | seconds | to tidemark | CPU s, whole process | peak RSS MiB |\n| --- | --- | --- | --- | --- | --- | --- |\n")
-	own := map[string]float64{}
+		r.Machine.System, r.Machine.Go, r.Machine.Load)
+	fmt.Fprintf(&b, cubeAbout, r.Memory)
+	b.WriteString("\n| cube | events | contender | round | seconds | to tidemark | CPU s | CPU to tidemark | CPU us/event | ns/cell | cells/event | MB | peak RSS MiB |\n" +
+		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	own := map[string]cubeRun{}
 	for _, x := range r.Runs {
+		key := fmt.Sprint(x.Cube, x.Events, x.Round)
 		if x.Contender == "tidemark" {
-			own[fmt.Sprint(x.Cube, x.Round)] = x.Seconds
+			own[key] = x
 		}
-		fmt.Fprintf(&b, "| %s | %s | %d | %.2f | %.2f | %.1f | %.0f |\n", x.Cube, x.Contender, x.Round+1, x.Seconds, x.Seconds/own[fmt.Sprint(x.Cube, x.Round)],
-			x.Process.CPUSeconds, float64(x.Process.PeakRSSBytes)/(1<<20))
+		t, events := own[key], float64(max(x.Events, 1))
+		perCell := "-"
+		if x.Cells > 0 {
+			perCell = fmt.Sprintf("%.0f", x.Process.CPUSeconds*1e9/float64(x.Cells))
+		}
+		fmt.Fprintf(&b, "| %s | %d | %s | %d | %.2f | %.2f | %.1f | %.2f | %.2f | %s | %.2f | %.1f | %.0f |\n", x.Cube, x.Events, x.Contender, x.Round+1,
+			x.Seconds, x.Seconds/t.Seconds, x.Process.CPUSeconds, x.Process.CPUSeconds/t.Process.CPUSeconds, x.Process.CPUSeconds*1e6/events, perCell,
+			float64(x.Cells)/events, float64(x.Bytes)/1e6, float64(x.Process.PeakRSSBytes)/(1<<20))
 	}
 	return b.String()
 }
+
+// cubeAbout says what the table is of.
+const cubeAbout = `Page views of bench table, staged by tidemark as Parquet. 9 dimensions: minute, country (60 values), lang (39), section (12), device_type (4),
+os (9), is_bounce (2), referrer (1000), campaign (200); 63 cuboids (base: 1). Measures: count and sum of bytes, with the max of latency_ms (all, base)
+or the distinct visitors (all_hll). Seconds are those of the job, or of the statements, by the contender's own clock; CPU and memory are of its
+process. tidemark writes compressed Parquet with a hash of every row (builds with %s of memory), DuckDB fills tables in memory. DuckDB's plans:
+"sets" is one statement with GROUPING SETS over the files; "each" reads the files into a table, then groups by each set in turn (in sets,
+sketches take all of the memory); "enums" is each with the strings turned into enums by hand before, which is our trick done for it.
+`
 
 func (r *cubeReport) write(dir, text string) error {
 	whole, err := json.MarshalIndent(r, "", "  ")
