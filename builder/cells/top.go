@@ -123,10 +123,7 @@ func (s *tops[W]) Fold(groups []uint32, src States, from int) error {
 	if !fits {
 		return &OverflowError{s.measure.Name}
 	}
-	if len(s.waitFor) > max(minWaiting, len(s.of)) {
-		s.settle()
-	}
-	return nil
+	return nil // all waits until settle: to drop values in between would make states depend on what else is folded (I6)
 }
 
 // settle brings what waits into the states, and drops what they cannot keep.

@@ -51,6 +51,7 @@ type RowGroup struct {
 	Mask  uint64
 	Rows  int
 	Bytes int64 // in its file
+	Plain int64 // of its pages, not compressed
 	// Bounds are the least and the greatest value of each dimension of the layout; nil where it is absent or they are not
 	// known. Nulls count the rows without a value.
 	Bounds []*cells.Dict
@@ -149,7 +150,7 @@ func (r *Reader) describe(f *pages.File, i int) (RowGroup, error) {
 	if err != nil {
 		return RowGroup{}, err
 	}
-	g := RowGroup{Mask: mask, Rows: int(rg.NumRows), Bytes: rg.TotalCompressedSize, Bounds: make([]*cells.Dict, len(r.layout.Dims)), Nulls: make([]int64, len(r.layout.Dims)), group: i}
+	g := RowGroup{Mask: mask, Rows: int(rg.NumRows), Bytes: rg.TotalCompressedSize, Plain: rg.TotalByteSize, Bounds: make([]*cells.Dict, len(r.layout.Dims)), Nulls: make([]int64, len(r.layout.Dims)), group: i}
 	for d := range r.layout.Dims {
 		st := &rg.Columns[1+d].MetaData.Statistics
 		g.Nulls[d] = st.NullCount

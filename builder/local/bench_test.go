@@ -35,7 +35,7 @@ func stagePageviews(tb testing.TB, n int64, measures string) *world {
 	w.table = w.table.WithDefaults()
 	w.table.ID, w.table.Version = "t1", 1
 	w.apply(string(bytes.ReplaceAll([]byte(benchCube), []byte("MEASURES"), []byte(measures))))
-	gen, err := pageviews.New(pageviews.Options{Rate: 1000, Partitions: 1})
+	gen, err := pageviews.New(pageviews.Options{Partitions: 1, Late: 0.01})
 	must(tb, err)
 	schema := stage.NewSchema(w.table)
 	var ev pageviews.Event
@@ -78,7 +78,11 @@ func appendView(tb testing.TB, s *stage.Schema, c *stage.Chunk, off int64, ev *p
 		case "bytes":
 			col.AppendInt(ev.Bytes)
 		case "is_bounce":
-			col.AppendInt(0)
+			bounce := int64(0)
+			if ev.Bounce {
+				bounce = 1
+			}
+			col.AppendInt(bounce)
 		default:
 			text, ok := texts[f.Name]
 			if !ok {

@@ -46,6 +46,9 @@ func (b *budget) work(ctx context.Context, n int64) error {
 	}
 }
 
+// forWork is how much all tasks under way have together.
+func (b *budget) forWork() int64 { return b.limit - b.most }
+
 func (b *budget) worked(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

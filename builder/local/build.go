@@ -59,25 +59,40 @@ func (b *build) fromEvents(ctx context.Context, o *output) error {
 	defer b.tellReused()
 	progress := b.in.Step("make cuboids", "cuboids")
 	var made atomic.Int64
-	l := &lattice{nodes: b.nodes, limit: b.e.o.Threads, drop: func(n *node) {
-		if n.kept != nil {
-			n.kept.drop()
-			n.kept = nil
-		}
-	}}
+	l := &lattice{nodes: b.nodes, limit: b.e.o.Threads, feeds: holds, drop: dropKept}
 	l.make = func(ctx context.Context, n, parent *node) error {
-		line, left, err := b.left(ctx, o, n)
-		switch {
-		case err != nil:
-		case left && n.above:
-			n.kept, err = b.cellsOf(line)
-		case !left:
-			err = b.merging(ctx, min(len(parent.kept.runs[0].parts), b.e.size.fanIn)*b.e.size.frameRows, func() error { return b.child(ctx, o, n, parent) })
-		}
+		err := b.unlessLeft(ctx, o, n, func() error { return b.childOf(ctx, o, n, parent) })
 		progress(made.Add(1), int64(len(b.nodes)-1))
 		return err
 	}
+	l.finished(b.nodes[0])
 	return l.run(ctx)
+}
+
+func dropKept(n *node) {
+	if n.kept != nil {
+		n.kept.drop()
+		n.kept = nil
+	}
+}
+
+// unlessLeft takes over a cuboid that an earlier attempt has finished, else makes it.
+func (b *build) unlessLeft(ctx context.Context, o *output, n *node, make func() error) error {
+	line, left, err := b.left(ctx, o, n)
+	switch {
+	case err != nil:
+	case left && n.above:
+		n.kept, err = b.cellsOf(line)
+	case !left:
+		err = make()
+	}
+	return err
+}
+
+// childOf makes a cuboid of a larger one when there is room.
+func (b *build) childOf(ctx context.Context, o *output, n, parent *node) error {
+	held := b.rowBytes(min(len(parent.kept.runs[0].parts), b.e.size.fanIn) * b.e.size.frameRows)
+	return b.merging(ctx, held, func() error { return b.child(ctx, o, n, parent) })
 }
 
 // base makes the base cuboid, or takes over the one that an earlier attempt left.
@@ -116,13 +131,17 @@ func (b *build) base(ctx context.Context, o *output) error {
 	}
 	b.in.Logf("%d blocks of events became %d cells; %d blocks were left by an earlier attempt", len(runs), rowsOf(runs), b.reused.runs)
 	progress := b.in.Step("merge the base cuboid", "rows")
-	return b.merging(ctx, min(len(runs), b.e.size.fanIn)*b.e.size.frameRows, func() error { return b.mergeRuns(ctx, o, n, runs, progress) })
+	return b.merging(ctx, b.rowBytes(min(len(runs), b.e.size.fanIn)*b.e.size.frameRows), func() error { return b.mergeRuns(ctx, o, n, runs, progress) })
 }
 
-// merging runs f, which holds so many rows of its sources, when there is a thread and memory for it.
-func (b *build) merging(ctx context.Context, held int, f func() error) error {
-	held += 3*b.e.size.stepRows + 2*b.e.size.groupRows
-	need := int64(held * (cellBytes + len(b.layout.Measures)*eventStateSize))
+// rowBytes is about what cells take of memory.
+func (b *build) rowBytes(rows int) int64 {
+	return int64(rows) * int64(cellBytes+len(b.layout.Measures)*eventStateSize)
+}
+
+// merging runs f, which holds so many bytes of its sources, when there is a thread and memory for it.
+func (b *build) merging(ctx context.Context, held int64, f func() error) error {
+	need := held + b.rowBytes(3*b.e.size.stepRows+2*b.e.size.groupRows)
 	if err := b.e.mem.work(ctx, need); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ type node struct {
 	place   int    // in the order of the output
 	waits   int    // larger cuboids that hold all its dimensions and are not finished
 	parent  *node  // the smallest finished one of them
+	from    *node  // of a merge: what it is rolled up from; nil: it is merged of the segments' cells
 	needed  int    // cuboids whose parent this is by now, not started
 	readers int    // cuboids that are being made of it
 	rows    int64  // once it is finished
@@ -46,26 +47,36 @@ func order(masks []uint64) []*node {
 	return list
 }
 
-// lattice makes every cuboid from the smallest larger one (ties go to the lower mask), several at once.
+// lattice makes every cuboid from the smallest of those that feed it (ties go to the lower mask), several at once.
 type lattice struct {
 	nodes []*node
-	limit int // at once
+	limit int                       // at once
+	feeds func(n, below *node) bool // whether below waits for n and can be made of it
 	make  func(ctx context.Context, n, parent *node) error
 	drop  func(n *node) // its cells are not needed any more
 }
 
-// run begins with the first node, which is finished.
+// holds reports whether n has all dimensions of below.
+func holds(n, below *node) bool { return below.mask&^n.mask == 0 }
+
+// run makes what is not finished.
 func (l *lattice) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	ended := make(chan *node, len(l.nodes))
-	l.finished(l.nodes[0])
-	busy, left := 0, len(l.nodes)-1
+	busy, left := 0, 0
+	for _, n := range l.nodes {
+		if !n.done {
+			left++
+		}
+	}
 	for left > 0 {
 		if n := l.ready(); n != nil && busy < l.limit {
 			p := n.parent
 			n.started = true
-			p.needed--
-			p.readers++
+			if p != nil {
+				p.needed--
+				p.readers++
+			}
 			busy++
 			g.Go(func() error {
 				err := l.make(ctx, n, p)
@@ -79,9 +90,11 @@ func (l *lattice) run(ctx context.Context) error {
 		select {
 		case n := <-ended:
 			busy, left = busy-1, left-1
-			n.parent.readers--
 			l.finished(n)
-			l.free(n.parent)
+			if n.parent != nil {
+				n.parent.readers--
+				l.free(n.parent)
+			}
 		case <-ctx.Done():
 			return g.Wait()
 		}
@@ -103,7 +116,7 @@ func (l *lattice) ready() *node {
 func (l *lattice) finished(n *node) {
 	n.done = true
 	for _, below := range l.nodes[n.place+1:] {
-		if below.mask&^n.mask != 0 {
+		if !l.feeds(n, below) {
 			continue
 		}
 		below.waits--

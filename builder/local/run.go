@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -36,6 +37,8 @@ type store struct {
 	file  *file // nil: nothing was spilled
 	runs  []*run
 	buf   []byte
+
+	frameRows int // most of a frame; 0: that of the engine's sizes
 }
 
 // begin starts another run.
@@ -69,7 +72,7 @@ func (s *store) add(c *cells.Cells) error {
 }
 
 func (s *store) spill(c *cells.Cells) error {
-	step := s.b.e.size.frameRows
+	step := cmp.Or(s.frameRows, s.b.e.size.frameRows)
 	if s.whole {
 		step = c.Len()
 	}

@@ -200,7 +200,7 @@ func TestMergeRefused(t *testing.T) {
 	must(t, err)
 	must(t, w.store.Delete(t.Context(), second.Files[0].Key))
 	refused("gone", first, second)
-	text[len(text)/2] ^= 1
+	text[100] ^= 1 // of the base cuboid: smaller ones may be rolled up of it, and are not read then
 	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	must(t, os.WriteFile(path, text, 0o644))
 	refused("a changed byte", first, second)

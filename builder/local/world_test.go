@@ -54,6 +54,7 @@ type world struct {
 	rows  []catalog.LedgerEntry
 	rng   *rand.Rand
 	epoch int64
+	wild  bool // floats may be NaN, infinite and -0, strings empty or with a zero byte
 }
 
 func must(t testing.TB, err error) {
@@ -96,6 +97,14 @@ func (w *world) value(c *stage.Column, f stage.Field, off int64) {
 	}
 	if r.IntN(20) == 0 {
 		c.AppendNull()
+		return
+	}
+	if w.wild && r.IntN(4) == 0 && (f.Kind == stage.Float64 || f.Kind == stage.Bytes) {
+		if f.Kind == stage.Float64 {
+			c.AppendFloat([]float64{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 0}[r.IntN(5)])
+		} else {
+			c.AppendBytes([]byte([]string{"", "\u00e9", "a\x00"}[r.IntN(3)]))
+		}
 		return
 	}
 	switch f.Name {
