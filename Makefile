@@ -33,7 +33,7 @@ help:
 	@echo 'build   the program, ./tidemark'
 	@echo 'test    everything: lint, build, race, sim, fuzz, e2e, with real servers that it installs'
 	@echo 'unit    go test ./... : all that needs no server'
-	@echo 'race    all tests under the race detector, with real servers'
+	@echo 'race    all tests under the race detector, but the few marked !race without it, with real servers'
 	@echo 'sim     tests in virtual time with the in-memory Kafka'
 	@echo 'fuzz    FUZZ_SECONDS (240) of new inputs, shared by all fuzz targets'
 	@echo 'golden  rewrite the text files of planner tests; read the diff'
@@ -66,6 +66,7 @@ stage-unit:
 
 stage-race:
 	go test $(watched) $(unprofiled) -timeout 25m $(GOTESTFLAGS) ./...
+	@deploy/local/gotest.sh unraced $(GOTESTFLAGS)
 
 stage-sim:
 	@deploy/local/gotest.sh sim $(GOTESTFLAGS)

@@ -1,6 +1,6 @@
-//go:build !race || synctests
+//go:build !race
 
-// Under the race detector these take minutes and show no more: they run in the stage sim.
+// Under the race detector these take minutes and show no more: the stage race runs them without it.
 
 package builder
 

@@ -3,26 +3,27 @@
 # needs no entry anywhere.
 #
 #   gotest.sh sim [FLAGS]      tests of files with the build tag synctests
+#   gotest.sh unraced [FLAGS]  tests of files that are left out under the race detector (//go:build !race)
 #   gotest.sh e2e [FLAGS]      tests of files with the build tag e2e
 #   gotest.sh fuzz SECONDS     new inputs, an equal share of SECONDS for each fuzz target
 set -euo pipefail
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.."
 
-# Tests declared in files with one build tag: lines "folder name".
-tagged() {
+# Tests declared in files whose build constraint matches: lines "folder name".
+constrained() {
   local f
-  { grep -rlE --include='*_test.go' "^//go:build .*\b$1\b" . || true; } | grep -v '/testdata/' | while read -r f; do
+  { grep -rlE --include='*_test.go' "^//go:build $1" . || true; } | grep -v '/testdata/' | while read -r f; do
     sed -nE "s|^func (Test[A-Za-z0-9_]*)\(.*|$(dirname "$f") \1|p" "$f"
   done | sort -u
 }
 
-run_tagged() { # TAG FLAGS...
-  local tag=$1 folder names bad=0
-  shift
+run_constrained() { # CONSTRAINT TAG FLAGS...
+  local tag=$2 folder names bad=0
   local list
-  list=$(tagged "$tag")
-  [ -n "$list" ] || { echo "no tests with the build tag $tag" >&2; return 1; }
+  list=$(constrained "$1")
+  [ -n "$list" ] || { echo "no tests of files with //go:build $1" >&2; return 1; }
+  shift 2
   for folder in $(cut -d' ' -f1 <<<"$list" | uniq); do
     names=$(awk -v f="$folder" '$1 == f { print $2 }' <<<"$list" | paste -sd'|')
     go test -pgo=off -tags "$tag" -count=1 -run "^($names)\$" "$@" "$folder" || bad=1
@@ -68,8 +69,9 @@ fuzz() {
 }
 
 case ${1:-} in
-  sim) shift && run_tagged synctests -timeout 10m "$@" ;;
-  e2e) shift && run_tagged e2e -timeout 50m -v "$@" ;;
+  sim) shift && run_constrained '.*\bsynctests\b' synctests -timeout 10m "$@" ;;
+  e2e) shift && run_constrained '.*\be2e\b' e2e -timeout 50m -v "$@" ;;
+  unraced) shift && run_constrained '!race$' '' -timeout 10m "$@" ;;
   fuzz) fuzz "${2:?usage: gotest.sh fuzz SECONDS}" ;;
   *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
