@@ -147,7 +147,14 @@ func Apply(ctx context.Context, st blob.Store, c *catalog.Catalog, s *Snapshot) 
 		return v, false, err
 	}
 	if version > 1 {
-		if v, err = c.Lookup(ctx, s.Lookup.Project, s.Lookup.Name); err != nil || v.SHA256 == s.SHA256 {
+		if v, err = c.Lookup(ctx, s.Lookup.Project, s.Lookup.Name); err != nil {
+			return v, false, err
+		}
+		if v.SHA256 == s.SHA256 { // its object may be gone: then it is mended by this
+			err := blob.CreateSame(ctx, st, v.Key, bytes.NewReader(s.Bytes))
+			if err != nil {
+				err = fmt.Errorf("snapshot of lookup %s/%s: %w", s.Lookup.Project, s.Lookup.Name, err)
+			}
 			return v, false, err
 		}
 	}

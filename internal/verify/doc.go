@@ -27,4 +27,6 @@
 //   - V10: of the rest of the store: it says whose it is; every version of every definition, every marker of what was dropped
 //     and every snapshot of a lookup table that the catalog names is there as it was written; every backup can be read whole.
 //     Left out are folders of segments that are not ready, which nothing reads, and that a backup is gone, since nothing names them.
+//   - V11: a cube's lookup tables are there; a segment's manifest names one snapshot of each lookup table of its definition, as the
+//     catalog knows it, and it is in the store as it was written, though the lookup table was dropped.
 package verify

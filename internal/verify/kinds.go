@@ -50,8 +50,9 @@ const (
 
 // Kinds that are shown and not asked for.
 const (
-	definitionKind Kind = "definition"    // a definition's version is missing or does not compile
-	secondRead     Kind = "second_reader" // another Parquet implementation reads other values
+	lookupMissing  Kind = "lookup_missing" // a cube names a lookup table that is not there
+	definitionKind Kind = "definition"     // a definition's version is missing or does not compile
+	secondRead     Kind = "second_reader"  // another Parquet implementation reads other values
 )
 
 const (
@@ -68,12 +69,17 @@ func adviceOn(p Problem) string {
 		return doSlice
 	}
 	if do := adviceOnObject(p.File); do != "" {
+		if p.Segment > 0 && strings.HasPrefix(p.File, lookup.Prefix) {
+			do += "; or " + refreshOf(p)
+		}
 		return do
 	}
 	if p.Cube == "" {
 		return advice(p.Kind)
 	}
 	switch p.Kind {
+	case lookupMissing:
+		return "apply the lookup table again, or take it out of the cube's lookups"
 	case SegmentUnreadable, SegmentOverlap, SegmentRange:
 		return doLedger
 	case SegmentExtra:
@@ -94,7 +100,7 @@ func adviceOnObject(key string) string {
 	case strings.HasSuffix(key, "/"+segmenter.DroppedName):
 		return "bring this object back from a copy of the store: a catalog that is rebuilt without it brings back what was dropped"
 	case strings.HasPrefix(key, lookup.Prefix):
-		return "bring this object back from a copy of the store"
+		return "bring this object back from a copy of the store; or, if it is the newest version, delete what is left of it and apply the same file again: tidemark lookup apply"
 	case strings.HasPrefix(key, backup.Prefix):
 		return "delete it and make another: tidemark catalog backup"
 	}

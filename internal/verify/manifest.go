@@ -55,6 +55,9 @@ func (c *cubeRun) proveSegment(ctx context.Context, s *catalog.SegmentEntry, obj
 			c.wrongWith(s, SegmentExtra, key, "the manifest does not name it")
 		}
 	}
+	if err := c.segmentLookups(ctx, s, m); err != nil {
+		return err
+	}
 	c.count(func(*TableReport) {
 		c.report.Events += m.Measure.Events
 		c.report.Bytes += s.Bytes

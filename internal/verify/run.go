@@ -29,13 +29,14 @@ type run struct {
 	table                                  atomic.Pointer[string]
 	kafka                                  atomic.Bool
 
-	mu       sync.Mutex // guards what follows and every TableReport
-	problems []Problem
-	wrong    map[string]bool // files that a problem names
-	cubes    []CubeReport
-	stale    []StaleSegment
-	holes    []Hole
-	objects  map[string]int64 // that were proved and are of no ledger and no segment, by kind
+	mu        sync.Mutex // guards what follows and every TableReport
+	problems  []Problem
+	wrong     map[string]bool // files that a problem names
+	cubes     []CubeReport
+	stale     []StaleSegment
+	holes     []Hole
+	snapshots map[string]bool  // of lookup tables, that cubes and segments name and that were looked at
+	objects   map[string]int64 // that were proved and are of no ledger and no segment, by kind
 }
 
 // tableRun is the part of one table.
@@ -66,7 +67,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	r := &run{o: o, start: time.Now(), wrong: map[string]bool{}, objects: map[string]int64{}}
+	r := &run{o: o, start: time.Now(), wrong: map[string]bool{}, objects: map[string]int64{}, snapshots: map[string]bool{}}
 	for _, def := range defs {
 		s, err := o.Catalog.Stats(ctx, def.ID)
 		if err != nil {
@@ -248,10 +249,10 @@ func (r *run) note(p Problem) {
 }
 
 // isWrong reports whether a problem names a file: what follows from it need not be said again (V3).
-func (t *tableRun) isWrong(key string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.wrong[key]
+func (r *run) isWrong(key string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.wrong[key]
 }
 
 // count adds to the table's report what f changes.

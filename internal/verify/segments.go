@@ -103,6 +103,9 @@ func (c *cubeRun) verify(ctx context.Context, parts []partition) error {
 	c.disjoint()
 	c.findHoles()
 	c.every = max(1, int64(len(objects))/int64(max(1, c.o.SecondReader)))
+	if err := c.newestLookups(ctx); err != nil {
+		return err
+	}
 	g, group := errgroup.WithContext(ctx)
 	g.SetLimit(c.o.Workers)
 	for i := range c.snap.Segments {

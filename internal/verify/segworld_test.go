@@ -30,9 +30,21 @@ start: earliest
 // applyCube stores the cube of the site and returns its id.
 func (s *site) applyCube() (id string) {
 	s.t.Helper()
-	def, err := cube.ParseCube([]byte(cubeYAML), "views.yaml", s.def)
-	must(s.t, err)
+	return s.applyViews("")
+}
+
+// applyViews stores the cube with more lines, and the lookup tables that there are to name.
+func (s *site) applyViews(more string) (id string) {
+	s.t.Helper()
 	s.with(func(cat *catalog.Catalog, st blob.Store) {
+		list, err := cat.Lookups(s.t.Context(), "default")
+		must(s.t, err)
+		var known []*cube.Lookup
+		for _, v := range list {
+			known = append(known, v.Lookup)
+		}
+		def, err := cube.ParseCube([]byte(cubeYAML+more), "views.yaml", s.def, known...)
+		must(s.t, err)
 		applied, err := cat.ApplyCube(s.t.Context(), def.WithDefaults())
 		must(s.t, err)
 		id = applied.Cube.ID

@@ -174,6 +174,9 @@ func (r *run) lookups(ctx context.Context) error {
 			return err
 		}
 		for _, v := range versions {
+			if r.isWrong(v.Key) { // a segment or a cube that needs it has said so
+				continue
+			}
 			if err := r.lookup(ctx, v); err != nil {
 				return err
 			}
