@@ -43,6 +43,7 @@ func (c *cleaning) dictionaries(ctx context.Context) error {
 		for _, s := range list {
 			named[s.Key], last[s.Column] = true, s.Slice
 		}
+		c.packs(objects, list)
 		for _, o := range objects {
 			k, err := dictionary.ParseKey(o.Key)
 			if err != nil || named[o.Key] || (k.Slice > last[k.Column] && !slices.Contains(dropped, id)) {
@@ -52,4 +53,32 @@ func (c *cleaning) dictionaries(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// packs looks for packs of slices that a dictionary does not have, and for those of which there is a larger one. A build that
+// opens one just then reads the slices.
+func (c *cleaning) packs(objects []blob.Object, list []catalog.DictionarySlice) {
+	var there []dictionary.Pack
+	for _, o := range objects {
+		if p, ok := dictionary.ParsePack(o.Key); ok && packOf(p, list) {
+			there = append(there, p)
+		}
+	}
+	for _, o := range objects {
+		p, ok := dictionary.ParsePack(o.Key)
+		switch {
+		case !ok:
+		case !slices.Contains(there, p):
+			c.unneeded(o.Key, "no dictionary has its slices", []blob.Object{o})
+		case slices.ContainsFunc(there, func(q dictionary.Pack) bool { return q != p && q.Has(p) }):
+			c.unneeded(o.Key, "a larger pack has its slices", []blob.Object{o})
+		}
+	}
+}
+
+// packOf reports whether a pack is of slices in the list.
+func packOf(p dictionary.Pack, list []catalog.DictionarySlice) bool {
+	return slices.ContainsFunc(list, func(s catalog.DictionarySlice) bool {
+		return s.Column == p.Column && s.Slice == p.Last && s.SHA256 == p.SHA256
+	})
 }

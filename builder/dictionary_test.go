@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -203,6 +204,53 @@ func TestCleanupDictionariesSim(t *testing.T) {
 			t.Errorf("left of a dropped table: %v", got)
 		}
 	})
+}
+
+// B7: a pack goes once a larger one is there, or its slices are another dictionary's; a rebuilt catalog leaves packs be.
+func TestCleanupPacksSim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, byHand)
+		w.storeTable()
+		b := w.builder(nil)
+		for i := range 16 {
+			w.words(w.cat, fmt.Sprint("w", i))
+		}
+		list := w.slices(w.cat)
+		packs := w.packs()
+		if len(packs) != 1 {
+			t.Fatalf("%d packs of 16 slices, want 1", len(packs))
+		}
+		stray := dictionary.Pack{TableID: w.table.ID, Column: "name", First: 1, Last: 16, SHA256: list[14].SHA256}
+		small := dictionary.Pack{TableID: w.table.ID, Column: "name", First: 1, Last: 2, SHA256: list[1].SHA256} // as if they had been of two
+		for _, p := range []dictionary.Pack{stray, small} {
+			must(t, w.store.Create(t.Context(), p.Key(), strings.NewReader("x")))
+		}
+		for range 2 {
+			time.Sleep(2 * time.Hour)
+			res, err := b.Cleanup(t.Context(), false)
+			must(t, err)
+			if len(res.Unneeded) != 2 && res.Removed != 2 {
+				t.Errorf("got %+v, want two packs marked, then removed", res)
+			}
+		}
+		if d := cmp.Diff(packs, w.packs()); d != "" {
+			t.Errorf("packs after it (-want +got):\n%s", d)
+		}
+		_, res := w.rebuilt()
+		if slices.ContainsFunc(res.Ignored, func(s string) bool { return strings.Contains(s, "pack-") }) {
+			t.Errorf("a rebuild ignored %q, want nothing of packs", res.Ignored)
+		}
+	})
+}
+
+func (w *world) packs() (list []string) {
+	w.t.Helper()
+	for _, key := range w.keys(dictionary.Prefix) {
+		if _, ok := dictionary.ParsePack(key); ok {
+			list = append(list, key)
+		}
+	}
+	return list
 }
 
 // A store whose dictionaries the catalog does not know is another catalog's.

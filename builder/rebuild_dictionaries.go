@@ -32,7 +32,9 @@ func (r *rebuilding) dictionaries(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		objects[o.Key] = o
+		if _, ok := dictionary.ParsePack(o.Key); !ok { // packs follow from slices
+			objects[o.Key] = o
+		}
 	}
 	named := map[[2]string][]string{} // keys, by table and column, one for each segment
 	for _, c := range r.cubes {

@@ -9,7 +9,6 @@ import (
 // cursor walks the values of a file in ascending order. It reads no frame that it is told to pass over.
 type cursor struct {
 	f           *file
-	tag         int // the caller's
 	data, index window
 
 	begun   bool

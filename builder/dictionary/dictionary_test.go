@@ -125,7 +125,7 @@ func TestDiskLimit(t *testing.T) {
 		many = append(many, fmt.Sprint(i*7919))
 	}
 	_, _, err := build(t.Context(), d, col(many...))
-	if err == nil || !strings.Contains(err.Error(), "2000 bytes (Disk)") {
+	if err == nil || !strings.Contains(err.Error(), "2000 bytes: give them more (build.dictionary_disk)") {
 		t.Errorf("got %v, want it to name the limit", err)
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
@@ -259,7 +259,7 @@ func TestLosesTooOften(t *testing.T) {
 		}
 	}}})
 	_, _, err := build(t.Context(), d, words("a"))
-	if !errors.Is(err, catalog.ErrUnavailable) || !strings.Contains(err.Error(), "3 times (Tries)") {
+	if !errors.Is(err, catalog.ErrUnavailable) || !strings.Contains(err.Error(), "3 times (build.dictionary_tries)") {
 		t.Errorf("got %v, want ErrUnavailable after 3 tries", err)
 	}
 	checkAll(t, st, c)

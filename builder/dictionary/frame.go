@@ -30,8 +30,9 @@ type Footer struct {
 	Writer        string `json:"writer"`
 	TableID       string `json:"table_id"`
 	Column        string `json:"column"`
-	Slice         int64  `json:"slice"`           // counts from 1
-	Previous      string `json:"previous_sha256"` // of slice Slice-1, "" in the first
+	First         int64  `json:"first_slice,omitempty"` // of a pack, which has slices First to Slice; 0: it is one slice
+	Slice         int64  `json:"slice"`                 // counts from 1
+	Previous      string `json:"previous_sha256"`       // of slice Slice-1, "" in the first; of a pack that of slice Slice
 	FirstID       int64  `json:"first_id"`
 	Values        int64  `json:"values"`
 	Frames        int64  `json:"frames"`       // of values
@@ -161,7 +162,9 @@ func decodeFooter(text []byte, end int64) (*Footer, error) {
 	switch {
 	case f.Slice < 1 || f.FirstID < 0 || f.Values < 1 || f.Values > maxValues || f.FirstID > maxValues-f.Values:
 		return nil, damaged("slice %d has %d values from id %d", f.Slice, f.Values, f.FirstID)
-	case (f.Slice == 1) != (f.Previous == "") || (f.Slice == 1) != (f.FirstID == 0):
+	case f.First < 0 || f.First > 0 && (f.First >= f.Slice || f.Previous == "" || (f.First == 1) != (f.FirstID == 0)):
+		return nil, damaged("a pack of slices %d to %d has %d values from id %d and the hash %q", f.First, f.Slice, f.Values, f.FirstID, f.Previous)
+	case f.First == 0 && ((f.Slice == 1) != (f.Previous == "") || (f.Slice == 1) != (f.FirstID == 0)):
 		return nil, damaged("slice %d has %d values from id %d and %q before it", f.Slice, f.Values, f.FirstID, f.Previous)
 	case f.Previous != "" && !isHash(f.Previous):
 		return nil, damaged("the hash of the slice before is %q", f.Previous)

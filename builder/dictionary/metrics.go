@@ -11,6 +11,7 @@ type metrics struct {
 	values  prometheus.Counter
 	appends *prometheus.CounterVec
 	spilled prometheus.Counter
+	packs   *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -22,8 +23,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, []string{"state"}),
 		spilled: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "spilled_bytes_total", Help: "Bytes of temporary files of dictionaries."}),
 	}
+	m.packs = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: prefix + "packs_total", Help: "Packs of slices of dictionaries that this process has made, or could not make.",
+	}, []string{"state"})
+	for _, state := range []string{"made", "failed"} {
+		m.packs.WithLabelValues(state)
+	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.values, m.appends, m.spilled} {
+	for _, c := range []prometheus.Collector{m.values, m.appends, m.spilled, m.packs} {
 		errs = append(errs, reg.Register(c))
 	}
 	for _, state := range []string{"appended", "lost"} {

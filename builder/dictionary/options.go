@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,10 +26,11 @@ type Options struct {
 	Catalog Catalog    // required
 	Store   blob.Store // required
 	Dir     string     // of temporary files, which are named dictionary-*; what a killed process has left is the caller's to remove; default: the system's
-	Memory  int64      // bytes of one Gather; default 64 MiB, at least 1 MiB. Each slice needs 64 KiB, whatever this says
+	Memory  int64      // bytes of one Gather; default 64 MiB, at least 1 MiB. Each file that is looked up needs 64 KiB, whatever this says
 	Disk    int64      // bytes of temporary files of one Gather; default 64 GiB
 	Tries   int        // how often one Gather may lose against others that append; default 100
 
+	Logger   *slog.Logger          // default: discard
 	Registry prometheus.Registerer // default: one that nobody reads
 }
 
@@ -44,6 +46,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Dir == "" {
 		o.Dir = os.TempDir()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Registry == nil {
 		o.Registry = prometheus.NewRegistry()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -128,6 +129,7 @@ func (a *again) next(ctx context.Context) (bool, error) {
 func (i *IDs) resolve(ctx context.Context, values pending) error {
 	o := i.g.d.o
 	var seen catalog.DictionarySlice // zero: none
+	all := &chain{}
 	for range o.Tries {
 		list, err := o.Catalog.DictionarySlices(ctx, i.g.tableID, i.g.column, seen.Slice)
 		if err != nil {
@@ -139,8 +141,17 @@ func (i *IDs) resolve(ctx context.Context, values pending) error {
 		if len(list) > 0 {
 			seen = list[len(list)-1]
 		}
-		fresh, err := i.split(ctx, values, list, seen)
+		now, err := i.g.chain(ctx, list)
+		if err != nil {
+			return err
+		}
+		all.slices = append(all.slices, list...)
+		if len(list) == len(all.slices) {
+			all.packs = now.packs
+		}
+		fresh, err := i.split(ctx, values, now, seen)
 		if err != nil || fresh == nil {
+			i.g.pack(ctx, all, err)
 			return err
 		}
 		// Store first, then catalog (D3).
@@ -152,6 +163,8 @@ func (i *IDs) resolve(ctx context.Context, values pending) error {
 			i.g.d.m.appends.WithLabelValues("appended").Inc()
 			i.g.d.m.values.Add(float64(fresh.slice.Values))
 			i.last = fresh.slice
+			all.slices = append(all.slices, fresh.slice)
+			i.g.pack(ctx, all, nil)
 			return nil
 		}
 		if !errors.Is(err, catalog.ErrDictionaryMoved) {
@@ -162,7 +175,21 @@ func (i *IDs) resolve(ctx context.Context, values pending) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: others were faster %d times (Tries)", catalog.ErrUnavailable, o.Tries)
+	return fmt.Errorf("%w: others were faster %d times (build.dictionary_tries)", catalog.ErrUnavailable, o.Tries)
+}
+
+// pack makes the packs that all slices lack, unless there was an error. One that cannot be made is missed by nobody: the
+// slices are read instead, and the next build tries again.
+func (g *Gather) pack(ctx context.Context, all *chain, err error) {
+	if err != nil || len(all.slices) < packWidth {
+		return
+	}
+	made, err := g.makePacks(ctx, all)
+	g.d.m.packs.WithLabelValues("made").Add(float64(made))
+	if err != nil && ctx.Err() == nil {
+		g.d.m.packs.WithLabelValues("failed").Inc()
+		g.d.o.Logger.LogAttrs(ctx, slog.LevelWarn, "pack of a dictionary was not made", slog.Any("err", g.named(err)))
+	}
 }
 
 // follow checks that slices continue each other (D1).
@@ -179,11 +206,12 @@ func follow(last catalog.DictionarySlice, list []catalog.DictionarySlice) error 
 
 // split finds values in slices and writes their ids. Those that no slice has become the slice to come next, after last, and get
 // the ids that they have if it is appended; nil if there are none.
-func (i *IDs) split(ctx context.Context, values pending, list []catalog.DictionarySlice, last catalog.DictionarySlice) (*fresh, error) {
-	find, err := i.g.open(ctx, list)
+func (i *IDs) split(ctx context.Context, values pending, known *chain, last catalog.DictionarySlice) (*fresh, error) {
+	cursors, err := known.open(ctx, i.g.d.o.Store, 0, len(known.slices), i.g.d.o.Memory/4)
 	if err != nil {
 		return nil, err
 	}
+	find := &lookup{waiting: cursors}
 	f, err := i.g.fresh(last)
 	if err != nil {
 		return nil, err
@@ -206,7 +234,7 @@ func (i *IDs) split(ctx context.Context, values pending, list []catalog.Dictiona
 		var id int64
 		if c != nil {
 			id = c.id
-			if s := list[c.tag]; s.Slice > i.last.Slice {
+			if s := known.sliceOf(id); s.Slice > i.last.Slice {
 				i.last = s
 			}
 		} else if id, err = f.add(v, at); err != nil {
@@ -220,21 +248,6 @@ func (i *IDs) split(ctx context.Context, values pending, list []catalog.Dictiona
 		return nil, err
 	}
 	return f.finish()
-}
-
-// open opens slices for a walk through all of them side by side.
-func (g *Gather) open(ctx context.Context, list []catalog.DictionarySlice) (*lookup, error) {
-	l := &lookup{}
-	for n, s := range list {
-		f, err := openSlice(ctx, g.d.o.Store, s)
-		if err != nil {
-			return nil, err
-		}
-		c := f.cursor(g.d.o.Memory / 4 / int64(len(list)))
-		c.tag = n
-		l.waiting = append(l.waiting, c)
-	}
-	return l, nil
 }
 
 // Of returns the ids of the values of a block, in their order. It costs what the block has, wherever its values lie.

@@ -30,7 +30,7 @@ func (d *disk) file() (*os.File, error) {
 // take counts bytes before they are written.
 func (d *disk) take(n int64) error {
 	if d.used+n > d.limit {
-		return &limitError{d.limit}
+		return &LimitError{d.limit}
 	}
 	d.used += n
 	d.m.spilled.Add(float64(n))

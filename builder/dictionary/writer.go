@@ -29,11 +29,11 @@ type writer struct {
 	err     error
 }
 
-// limitError refuses a temporary file that would pass the limit.
-type limitError struct{ limit int64 }
+// LimitError refuses a temporary file that would pass Options.Disk.
+type LimitError struct{ Limit int64 }
 
-func (e *limitError) Error() string {
-	return fmt.Sprintf("temporary files of a dictionary reach their limit of %d bytes (Disk): give it more, or build a shorter range", e.limit)
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("temporary files of a dictionary reach their limit of %d bytes: give them more (build.dictionary_disk), or build a shorter range", e.Limit)
 }
 
 func newWriter(w io.Writer, foot Footer, take func(bytes int64) error) *writer {

@@ -11,6 +11,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder"
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
+	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 )
 
@@ -37,7 +38,9 @@ func (b *build) run(ctx context.Context) (out builder.EngineOutput, err error) {
 func (b *build) final(err error) error {
 	var overflow *cells.OverflowError
 	var limit *DiskLimitError
-	if errors.As(err, &overflow) || errors.As(err, &limit) {
+	var looking *dictionary.LimitError
+	var ids *dictionary.FullError
+	if errors.As(err, &overflow) || errors.As(err, &limit) || errors.As(err, &looking) || errors.As(err, &ids) {
 		return &builder.FinalError{Err: err}
 	}
 	return err

@@ -109,7 +109,10 @@ func (n *node) build(address string, metrics *prometheus.Registry) (err error) {
 	if err != nil {
 		return err
 	}
-	ids, err := dictionary.New(dictionary.Options{Catalog: n.catalog, Store: n.store, Dir: n.cfg.BuildDir(), Disk: n.cfg.Build.Disk, Registry: metrics})
+	ids, err := dictionary.New(dictionary.Options{
+		Catalog: n.catalog, Store: n.store, Dir: n.cfg.BuildDir(), Memory: n.cfg.Build.DictionaryMemory, Disk: n.cfg.Build.DictionaryDisk,
+		Tries: n.cfg.Build.DictionaryTries, Logger: n.log, Registry: metrics,
+	})
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,10 @@ type Ingest struct {
 type Build struct {
 	Memory int64 // bytes of events and cells in memory
 	Disk   int64 // bytes of temporary files
+
+	DictionaryMemory int64 // bytes of one column's strings in memory, of one build
+	DictionaryDisk   int64 // bytes of their temporary files
+	DictionaryTries  int
 }
 
 // CatalogDSN returns what the catalog is opened with.

@@ -120,6 +120,12 @@ func buildSettings() []Setting {
 			size(func(c *Config) *int64 { return &c.Build.Memory }),
 		row("build.disk", "build-disk", "SIZE", "64GiB", "temporary files of builds, all together; at it a build fails").
 			size(func(c *Config) *int64 { return &c.Build.Disk }),
+		row("build.dictionary_memory", "dictionary-memory", "SIZE", "64MiB", "strings of one column that a build looks up in its dictionary, at least 1MiB; over it they go to temporary files").
+			size(func(c *Config) *int64 { return &c.Build.DictionaryMemory }),
+		row("build.dictionary_disk", "dictionary-disk", "SIZE", "64GiB", "temporary files of one such look-up; at it the build fails").
+			size(func(c *Config) *int64 { return &c.Build.DictionaryDisk }),
+		row("build.dictionary_tries", "dictionary-tries", "N", "100", "how often one build may lose against others that add to a dictionary, before it fails and is tried again").
+			count(func(c *Config) *int { return &c.Build.DictionaryTries }),
 	}
 }
 

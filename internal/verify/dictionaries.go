@@ -36,7 +36,48 @@ func (t *tableRun) verifyDictionaries(ctx context.Context) error {
 		g.Go(func() error { return t.slice(group, s, after) })
 		before = s
 	}
-	return g.Wait()
+	if err := errors.Join(t.verifyPacks(group, g, list), g.Wait()); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// verifyPacks proves that packs have what their slices have. One of slices that the dictionary does not have is read by nobody.
+func (t *tableRun) verifyPacks(ctx context.Context, g *errgroup.Group, list []catalog.DictionarySlice) error {
+	if len(list) == 0 {
+		return nil
+	}
+	columns := map[string][]catalog.DictionarySlice{}
+	for _, s := range list {
+		columns[s.Column] = append(columns[s.Column], s)
+	}
+	for o, err := range t.o.Store.List(ctx, dictionary.Prefix+t.def.ID+"/") {
+		if err != nil {
+			return err
+		}
+		p, ok := dictionary.ParsePack(o.Key)
+		of := columns[p.Column]
+		if ok && p.Last <= int64(len(of)) && of[p.Last-1].SHA256 == p.SHA256 {
+			g.Go(func() error { return t.pack(ctx, p, o.Size, of) })
+		}
+	}
+	return nil
+}
+
+func (t *tableRun) pack(ctx context.Context, p dictionary.Pack, size int64, list []catalog.DictionarySlice) error {
+	defer t.files.Add(1)
+	t.bytes.Add(size)
+	err := dictionary.CheckPack(ctx, t.o.Store, p, size, list)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, blob.ErrNotFound): // clean-up took it, or a slice is gone, which is said of that
+		return nil
+	case dictionary.IsDamaged(err):
+		t.add(Problem{Kind: FileChanged, Partition: -1, File: p.Key(), Message: err.Error()})
+		return nil
+	}
+	return err
 }
 
 // slice proves one slice, which comes after another.

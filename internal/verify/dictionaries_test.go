@@ -2,7 +2,10 @@ package verify_test
 
 import (
 	"cmp"
+	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -94,5 +97,31 @@ func TestDictionaries(t *testing.T) {
 			folder := c.segment(id, build{v: v, change: named(in)})
 			c.names(t, verify.SegmentInputs, 1, folder+"/"+segmenter.ManifestName)
 		})
+	}
+}
+
+// A pack of slices that is damaged is found, and needs no copy.
+func TestPacks(t *testing.T) {
+	s := fullSite(t, "parquet")
+	s.applyCube()
+	c := s.clone(t)
+	for i := range 16 {
+		c.words(fmt.Sprint("word ", i))
+	}
+	c.clean(c.verify())
+	found := 0
+	must(t, filepath.WalkDir(c.path(dictionary.Prefix), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasPrefix(d.Name(), "pack-") {
+			return err
+		}
+		found++
+		text, err := os.ReadFile(path)
+		must(t, err)
+		text[len(text)/2] ^= 4
+		return os.WriteFile(path, text, 0o600)
+	}))
+	p := c.finds(c.verify(), verify.FileChanged)
+	if _, ok := dictionary.ParsePack(p.File); found != 1 || !ok || !strings.Contains(p.Do, "remove") {
+		t.Errorf("got %+v of %d packs, want a pack, and to remove it", p, found)
 	}
 }

@@ -65,6 +65,9 @@ const (
 
 // adviceOn says what to do about a problem.
 func adviceOn(p Problem) string {
+	if _, ok := dictionary.ParsePack(p.File); ok {
+		return "remove this object: builds read the slices, and make it again"
+	}
 	if p.Cube == "" && strings.HasPrefix(p.File, dictionary.Prefix) && p.Kind != DictionarySlices {
 		return doSlice
 	}
