@@ -103,7 +103,7 @@ func checkFormatError(t testing.TB, key string, err error) {
 // A storage error stays one when a cuboid is read: it is no damage, and worth another try.
 func TestReadFaults(t *testing.T) {
 	l := testLayout(t)
-	b := goldenStore(t)
+	b := goldenStore(t, "testdata/format/v1")
 	for at := 0; ; at++ {
 		faulty := &faultblob.Store{Store: b.st, At: at}
 		_, err := readEverything(t, faulty, b, l)

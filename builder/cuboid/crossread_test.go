@@ -84,9 +84,8 @@ type typedFile struct {
 }
 
 // crossFile writes cuboids of many rows, in several pages and row groups, as one file.
-func crossFile(t *testing.T) typedFile {
+func crossFile(t *testing.T, l *cells.Layout) typedFile {
 	t.Helper()
-	l := testLayout(t)
 	b := build(t, l, testCells(t, l, 11, 400), cuboid.WriterOptions{FileBytes: 1 << 30}, batches{rows: 150})
 	h, err := cuboid.NewHeader(l)
 	if err != nil {
@@ -170,8 +169,16 @@ func (f *typedFile) same(t *testing.T, got fileSums) {
 	}
 }
 
-func TestDuckDBReads(t *testing.T) {
-	f := crossFile(t)
+// crossReads has a reader read files with numbers, and with measures of every function.
+func crossReads(t *testing.T, read func(*testing.T, typedFile)) {
+	for dir, l := range goldenSets(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) { read(t, crossFile(t, l)) })
+	}
+}
+
+func TestDuckDBReads(t *testing.T) { crossReads(t, duckDBReads) }
+
+func duckDBReads(t *testing.T, f typedFile) {
 	db, err := sql.Open("duckdb", "")
 	if err != nil {
 		t.Fatal(err)
@@ -240,8 +247,9 @@ func (m memFile) Create(string) (xsource.ParquetFile, error) { return nil, io.Er
 func (m memFile) Write([]byte) (int, error)                  { return 0, io.ErrClosedPipe }
 func (m memFile) Close() error                               { return nil }
 
-func TestXitongsysReads(t *testing.T) {
-	f := crossFile(t)
+func TestXitongsysReads(t *testing.T) { crossReads(t, xitongsysReads) }
+
+func xitongsysReads(t *testing.T, f typedFile) {
 	r, err := xreader.NewParquetColumnReader(memFile{bytes.NewReader(f.data), f.data}, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -267,8 +275,9 @@ func TestXitongsysReads(t *testing.T) {
 	f.same(t, got)
 }
 
-func TestParquetGoReads(t *testing.T) {
-	f := crossFile(t)
+func TestParquetGoReads(t *testing.T) { crossReads(t, parquetGoReads) }
+
+func parquetGoReads(t *testing.T, f typedFile) {
 	pf, err := parquet.OpenFile(bytes.NewReader(f.data), int64(len(f.data)))
 	if err != nil {
 		t.Fatal(err)
@@ -318,12 +327,13 @@ func (f *typedFile) parquetGoValue(name string, v parquet.Value) any {
 }
 
 // TIDEMARK_PYTHON names a python that has pyarrow and pandas; `make test` sets it.
-func TestPythonReads(t *testing.T) {
+func TestPythonReads(t *testing.T) { crossReads(t, pythonReads) }
+
+func pythonReads(t *testing.T, f typedFile) {
 	python := os.Getenv("TIDEMARK_PYTHON")
 	if python == "" {
 		t.Skip("TIDEMARK_PYTHON names no python with pyarrow and pandas")
 	}
-	f := crossFile(t)
 	cmd := exec.CommandContext(t.Context(), python, "../../ingest/stage/testdata/readers.py", f.path)
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()

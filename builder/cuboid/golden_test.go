@@ -22,7 +22,10 @@ import (
 // this version must read for ever.
 var create = flag.Bool("create", false, "create missing golden files")
 
-const goldenDir = "testdata/format/v1"
+// goldenSets are folders of golden files: numbers, and measures of every function.
+func goldenSets(t testing.TB) map[string]*cells.Layout {
+	return map[string]*cells.Layout{"testdata/format/v1": testLayout(t), "testdata/format/v1/measures": everyMeasure(t)}
+}
 
 // goldenIndex is what a manifest says of the golden files.
 type goldenIndex struct {
@@ -37,12 +40,12 @@ func fixture(t testing.TB, l *cells.Layout) built {
 }
 
 // golden compares got with a golden file.
-func golden(t *testing.T, name string, got []byte) {
+func golden(t *testing.T, dir, name string, got []byte) {
 	t.Helper()
-	path := filepath.Join(goldenDir, name)
+	path := filepath.Join(dir, name)
 	want, err := os.ReadFile(path)
 	if os.IsNotExist(err) && *create {
-		if err := os.MkdirAll(goldenDir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, got, 0o644); err != nil {
@@ -61,39 +64,41 @@ func golden(t *testing.T, name string, got []byte) {
 // U2: the writer of today writes the golden files, byte by byte. When a better writer changes bytes within the format, this
 // test changes; the files and TestReadGolden do not.
 func TestWriteGolden(t *testing.T) {
-	l := testLayout(t)
-	b := fixture(t, l)
-	for _, f := range b.files {
-		golden(t, filepath.Base(f.Key), objectBytes(t, b.st, f.Key))
+	for dir, l := range goldenSets(t) {
+		b := fixture(t, l)
+		for _, f := range b.files {
+			golden(t, dir, filepath.Base(f.Key), objectBytes(t, b.st, f.Key))
+		}
+		text, err := json.MarshalIndent(goldenIndex{b.files, b.entries}, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, dir, "index.json", append(text, '\n'))
+		golden(t, dir, "rows.txt", []byte(allRows(t, b.reader(t, l), l)))
 	}
-	text, err := json.MarshalIndent(goldenIndex{b.files, b.entries}, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "index.json", append(text, '\n'))
-	golden(t, "rows.txt", []byte(allRows(t, b.reader(t, l), l)))
 }
 
 // U3: version 1 is read for ever.
 func TestReadGolden(t *testing.T) {
-	l := testLayout(t)
-	b := goldenStore(t)
-	want, err := os.ReadFile(filepath.Join(goldenDir, "rows.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(allRows(t, b.reader(t, l), l), "\n")); d != "" {
-		t.Errorf("rows differ (-golden +read):\n%s", d)
-	}
-	if len(b.files) < 2 {
-		t.Errorf("%d golden files, want some", len(b.files))
+	for dir, l := range goldenSets(t) {
+		b := goldenStore(t, dir)
+		want, err := os.ReadFile(filepath.Join(dir, "rows.txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(allRows(t, b.reader(t, l), l), "\n")); d != "" {
+			t.Errorf("%s: rows differ (-golden +read):\n%s", dir, d)
+		}
+		if len(b.files) < 2 {
+			t.Errorf("%s: %d golden files, want some", dir, len(b.files))
+		}
 	}
 }
 
 // goldenStore returns the golden files as they lie in the repository.
-func goldenStore(t testing.TB) built {
+func goldenStore(t testing.TB, dir string) built {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(goldenDir, "index.json"))
+	text, err := os.ReadFile(filepath.Join(dir, "index.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +108,7 @@ func goldenStore(t testing.TB) built {
 	}
 	b := built{st: new(blob.Mem), files: index.Files, entries: index.Cuboids}
 	for _, f := range b.files {
-		data, err := os.ReadFile(filepath.Join(goldenDir, filepath.Base(f.Key)))
+		data, err := os.ReadFile(filepath.Join(dir, filepath.Base(f.Key)))
 		if err != nil {
 			t.Fatal(err)
 		}

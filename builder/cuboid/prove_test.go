@@ -3,28 +3,15 @@ package cuboid_test
 import (
 	"errors"
 	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
-	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/pages"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
-
-// everyMeasure is a layout with a measure of every function.
-func everyMeasure(t testing.TB) *cells.Layout {
-	c := testCube()
-	for _, m := range []string{"count_distinct url", "count_distinct_exact num", "percentile share", "first url", "last cost"} {
-		f, column, _ := strings.Cut(m, " ")
-		c.Measures = append(c.Measures, cube.Measure{Function: cube.Function(f), Column: column})
-	}
-	c.Measures = append(c.Measures, cube.Measure{Function: cube.TopN, By: []string{"url"}})
-	return layoutOf(t, c.WithDefaults())
-}
 
 // proveAll proves every cuboid, and that it agrees with the base.
 func proveAll(r *cuboid.Reader, l *cells.Layout, t testing.TB) error {

@@ -52,6 +52,22 @@ func testCube() *cube.Cube {
 
 func testLayout(t testing.TB) *cells.Layout { return layoutOf(t, testCube()) }
 
+// everyMeasure is a layout with a measure of every function, and a sketch in every form.
+func everyMeasure(t testing.TB) *cells.Layout {
+	c := testCube()
+	for _, m := range []string{
+		"count_distinct url", "count_distinct num", "count_distinct_exact num", "count_distinct_exact name", "percentile share", "first url", "last cost",
+	} {
+		f, column, _ := strings.Cut(m, " ")
+		c.Measures = append(c.Measures, cube.Measure{Function: cube.Function(f), Column: column})
+	}
+	c.Measures = append(c.Measures,
+		cube.Measure{Name: "shares", Function: cube.CountDistinct, Column: "share", Precision: 4}, // few registers, soon full
+		cube.Measure{Function: cube.TopN, By: []string{"url"}},
+		cube.Measure{Name: "top_amounts", Function: cube.TopN, By: []string{"name", "num"}, Column: "cost", N: 3})
+	return layoutOf(t, c.WithDefaults())
+}
+
 // smallLayout has few columns, for tests that read a file many times.
 func smallLayout(t testing.TB) *cells.Layout {
 	c := testCube()
@@ -89,6 +105,12 @@ func testCells(t testing.TB, l *cells.Layout, seed uint64, n int) *cells.Cells {
 		}
 	}
 	b := l.NewBlock(l.Base())
+	b.IDs = func(_ string, values *stage.Column) (ids []uint32, _ error) {
+		for i := range values.Len() {
+			ids = append(ids, uint32(3*i+1))
+		}
+		return ids, nil
+	}
 	if err := b.Add(s, c, 0, n, 0); err != nil {
 		t.Fatal(err)
 	}
