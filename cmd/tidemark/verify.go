@@ -20,8 +20,9 @@ func (a *app) verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify", Short: "Prove that every offset is accounted for, from the files themselves", Args: exactly(),
 		Long: `Reads the catalog and every file and proves that the files tile the offsets that were read: each offset of each partition is an
-event in exactly one file, a gap, quarantined, skipped or lost; that each segment holds what its manifest and the catalog
-say, out of those files; and that its cuboids are all there and add up to its events. With --against-kafka it reads the topics again, as far as the brokers still have them, and compares.
+event in exactly one file, a gap, quarantined, skipped or lost; that each segment holds what its manifest and the catalog say, out of
+those files; that its cuboids are all there and add up to its events; and that all other objects of the store are as they were
+written. With --against-kafka it reads the topics again, as far as the brokers still have them, and compares.
 Holes and stale segments are listed; only problems make it exit with 1.`,
 		Example: "  tidemark verify\n  tidemark verify --table clicks --against-kafka --brokers broker-1:9092\n  tidemark verify -o json",
 	}
