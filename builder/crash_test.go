@@ -1,6 +1,6 @@
-//go:build !race
+//go:build !race || synctests
 
-// Under the race detector these take minutes and show no more: the stage race runs them without it.
+// Under the race detector these take minutes and show no more: they run in the stage sim.
 
 package builder
 
