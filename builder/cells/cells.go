@@ -93,6 +93,39 @@ func (c *Cells) Upto(from int, o *Cells, j int) int {
 	return sort.Search(c.Len()-from, func(i int) bool { return c.Compare(from+i, o, j) > 0 })
 }
 
+// Tail returns the first row that has the values of the last one in the first dims dimensions of the cuboid. There must be a row.
+func (c *Cells) Tail(dims int) int {
+	last := c.Len() - 1
+	return sort.Search(last, func(i int) bool {
+		left := dims
+		for dim, d := range c.Dicts {
+			if d == nil {
+				continue
+			}
+			if left == 0 {
+				break
+			}
+			left--
+			if c.Keys.Code(i, dim) != c.Keys.Code(last, dim) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// SharedDims returns how many dimensions two cuboids begin with in common.
+func (l *Layout) SharedDims(a, b uint64) (n int) {
+	for i := range l.Dims {
+		if bit := l.bit(i); (a^b)&bit != 0 {
+			return n
+		} else if a&bit != 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // Part is rows [From, To) of cells.
 type Part struct {
 	Cells    *Cells

@@ -301,18 +301,12 @@ func (b *build) group(ctx context.Context, in *inputs, i int, blk block) (*store
 
 // mergeRuns makes a cuboid of runs, and drops them. The caller holds a thread.
 func (b *build) mergeRuns(ctx context.Context, o *output, n *node, list []*store, progress func(done, total int64)) error {
-	list, err := b.reduce(ctx, n, list)
+	list, err := b.reduce(ctx, n.mask, list)
 	if err != nil {
 		return err
 	}
-	var sources []source
-	for _, s := range list {
-		for _, r := range s.runs {
-			sources = append(sources, b.reader(r))
-		}
-	}
 	total := rowsOf(list)
-	if err := b.cuboid(ctx, o, n, sources, func(rows int64) { progress(rows, total) }); err != nil {
+	if err := b.cuboid(ctx, o, n, b.readers(list), func(rows int64) { progress(rows, total) }); err != nil {
 		return err
 	}
 	for _, s := range list {
@@ -322,7 +316,7 @@ func (b *build) mergeRuns(ctx context.Context, o *output, n *node, list []*store
 }
 
 // reduce merges runs in turns until there are few enough for one merge.
-func (b *build) reduce(ctx context.Context, n *node, list []*store) ([]*store, error) {
+func (b *build) reduce(ctx context.Context, mask uint64, list []*store) ([]*store, error) {
 	most := b.e.size.fanIn
 	for round := 0; ; round++ {
 		var runs []*run
@@ -332,14 +326,14 @@ func (b *build) reduce(ctx context.Context, n *node, list []*store) ([]*store, e
 		if len(runs) <= most {
 			return list, nil
 		}
-		fewer := b.store(fmt.Sprintf("merged-%x-%d", n.mask, round))
+		fewer := b.store(fmt.Sprintf("merged-%x-%d", mask, round))
 		for ; len(runs) > 0; runs = runs[min(most, len(runs)):] {
 			fewer.begin()
 			var sources []source
 			for _, r := range runs[:min(most, len(runs))] {
 				sources = append(sources, b.reader(r))
 			}
-			if err := b.merged(ctx, n.mask, sources, b.e.size.frameRows, fewer.add); err != nil {
+			if err := b.merged(ctx, mask, sources, b.e.size.frameRows, fewer.add); err != nil {
 				return nil, err
 			}
 		}
@@ -355,7 +349,10 @@ func (b *build) reduce(ctx context.Context, n *node, list []*store) ([]*store, e
 
 // merged merges sources and gives the cells in frames of at most size rows.
 func (b *build) merged(ctx context.Context, mask uint64, sources []source, size int, give func(*cells.Cells) error) error {
-	m := newMerger(b.layout, mask, sources, b.e.size)
+	var m source = newMerger(b.layout, mask, sources, b.e.size)
+	if len(sources) == 1 {
+		m = sources[0]
+	}
 	f := &framer{layout: b.layout, cut: cuboid.Cutter{Rows: size}, give: give}
 	for {
 		p, err := m.next(ctx)
@@ -399,27 +396,12 @@ func (b *build) cuboid(ctx context.Context, o *output, n *node, sources []source
 	return w.end(ctx)
 }
 
-// child makes a cuboid of a larger one: each frame becomes a run. The caller holds a thread.
+// child makes a cuboid of a larger one. The caller holds a thread.
 func (b *build) child(ctx context.Context, o *output, n, parent *node) error {
-	lanes := b.store(fmt.Sprintf("lanes-%x", n.mask))
-	for i := range parent.kept.runs[0].parts {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		c, err := parent.kept.runs[0].parts[i].load(ctx, b.layout)
-		if err != nil {
-			return err
-		}
-		if c, err = b.layout.Combine(n.mask, cells.Part{Cells: c, To: c.Len()}); err != nil {
-			return err
-		}
-		lanes.begin()
-		if err := lanes.add(c); err != nil {
-			return err
-		}
-	}
-	if err := lanes.finish(); err != nil {
+	r := b.roll(n, parent)
+	if err := b.cuboid(ctx, o, n, []source{r}, func(int64) {}); err != nil {
 		return err
 	}
-	return b.mergeRuns(ctx, o, n, []*store{lanes}, func(int64, int64) {})
+	r.drop()
+	return nil
 }

@@ -174,6 +174,16 @@ type reader struct {
 	at    int // row of a part in memory, frame of one on disk
 }
 
+// readers reads all runs of stores.
+func (b *build) readers(list []*store) (out []source) {
+	for _, s := range list {
+		for _, r := range s.runs {
+			out = append(out, b.reader(r))
+		}
+	}
+	return out
+}
+
 func (b *build) reader(r *run) *reader { return &reader{b: b, parts: r.parts} }
 
 func (r *reader) next(context.Context) (cells.Part, error) {
