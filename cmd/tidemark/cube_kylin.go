@@ -45,7 +45,11 @@ func (a *app) cubeImport() *cobra.Command {
 		if err := cl.do(cmd.Context(), request{method: http.MethodGet, path: tablePath(model.FactTable()), query: queryOf("project", *project)}, &t); err != nil {
 			return fmt.Errorf("table of the model: %w", err)
 		}
-		def, notes, err := kylin.Import(desc, model, t.Project, t.Definition)
+		lookups, err := lookupTables(cmd, cl, t.Project)
+		if err != nil {
+			return err
+		}
+		def, notes, err := kylin.Import(desc, model, t.Project, t.Definition, lookups...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -60,6 +64,16 @@ func (a *app) cubeImport() *cobra.Command {
 		return a.printAppliedCube(out)
 	}
 	return c
+}
+
+// lookupTables asks for those of a project.
+func lookupTables(cmd *cobra.Command, cl *client, project string) (list []*cube.Lookup, err error) {
+	var all server.Lookups
+	err = cl.do(cmd.Context(), request{method: http.MethodGet, path: "/lookups", query: queryOf("project", project)}, &all)
+	for i := range all.Lookups {
+		list = append(list, &all.Lookups[i].Lookup)
+	}
+	return list, err
 }
 
 // exportedCube is what Kylin keeps of a cube.
@@ -90,7 +104,11 @@ func (a *app) cubeExport() *cobra.Command {
 		if err := cl.do(cmd.Context(), request{method: http.MethodGet, path: tablePath(made.Table), query: queryOf("project", made.Project)}, &t); err != nil {
 			return err
 		}
-		desc, model, notes := kylin.Export(made.Definition, t.Definition)
+		lookups, err := lookupTables(cmd, cl, made.Project)
+		if err != nil {
+			return err
+		}
+		desc, model, notes := kylin.Export(made.Definition, t.Definition, lookups...)
 		out := exportedCube{Model: model, Cube: desc, Notes: []string{}}
 		for i := range notes {
 			out.Notes = append(out.Notes, notes[i].Error())

@@ -9,8 +9,8 @@ import (
 
 // Change is Import of a descriptor that changes a cube: what Kylin has no words for stays as it is, since a client that reads
 // a descriptor and sends it back with one word changed does not mean to change the rest.
-func Change(old *cube.Cube, desc CubeDesc, model ModelDesc, t *cube.Table) (*cube.Cube, []cube.Problem, error) {
-	c, notes, err := Import(desc, model, old.Project, t)
+func Change(old *cube.Cube, desc CubeDesc, model ModelDesc, t *cube.Table, lookups ...*cube.Lookup) (*cube.Cube, []cube.Problem, error) {
+	c, notes, err := Import(desc, model, old.Project, t, lookups...)
 	if err != nil {
 		return nil, notes, err
 	}

@@ -132,6 +132,15 @@ type ModelDesc struct {
 type Lookup struct {
 	Table string `json:"table"`
 	Alias string `json:"alias,omitempty"`
+	Kind  string `json:"kind,omitempty"` // LOOKUP
+	Join  Join   `json:"join"`
+}
+
+// Join says by which columns a lookup table is joined, and whether facts without a row in it stay.
+type Join struct {
+	Type       string   `json:"type"` // inner or left
+	PrimaryKey []string `json:"primary_key"`
+	ForeignKey []string `json:"foreign_key"`
 }
 
 // ModelDimension lists the columns of a table that may be dimensions.

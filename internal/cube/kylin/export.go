@@ -38,19 +38,22 @@ func DataType(t cube.Type) string {
 
 // exporter collects what Kylin has no words for.
 type exporter struct {
-	cube  *cube.Cube
-	table *cube.Table
-	fact  string // DEFAULT.TABLE
-	notes []cube.Problem
-	desc  CubeDesc
+	cube    *cube.Cube
+	table   *cube.Table
+	lookups []*cube.Lookup
+	fact    string // DEFAULT.TABLE
+	notes   []cube.Problem
+	desc    CubeDesc
 
 	columns map[string]string // of dimensions: TABLE.COLUMN
+	joins   []Lookup
+	of      []ModelDimension // columns of these
 }
 
-// Export writes the descriptors of a cube over its table. Notes name what they do not say. Ids and times are for the
+// Export writes the descriptors of a cube over its table; lookups are the lookup tables of its project. Notes name what they do not say. Ids and times are for the
 // caller to fill in.
-func Export(c *cube.Cube, t *cube.Table) (CubeDesc, ModelDesc, []cube.Problem) {
-	ex := &exporter{cube: c.WithDefaults(), table: t, fact: database + "." + strings.ToUpper(t.Name), columns: map[string]string{}}
+func Export(c *cube.Cube, t *cube.Table, lookups ...*cube.Lookup) (CubeDesc, ModelDesc, []cube.Problem) {
+	ex := &exporter{cube: c.WithDefaults(), table: t, lookups: lookups, fact: database + "." + strings.ToUpper(t.Name), columns: map[string]string{}}
 	ex.desc = CubeDesc{
 		Version: descVersion, Name: c.Name, ModelName: c.Name + "_model", Description: c.Description,
 		Dimensions: []Dimension{}, Measures: []Measure{}, Dictionaries: []Dictionary{}, NotifyList: []string{},
@@ -58,6 +61,7 @@ func Export(c *cube.Cube, t *cube.Table) (CubeDesc, ModelDesc, []cube.Problem) {
 		EngineType: mapReduce, StorageType: shardedHBase, Overrides: map[string]string{},
 	}
 	ex.dimensions()
+	ex.derived()
 	ex.measures()
 	ex.keys()
 	ex.rules()
@@ -86,6 +90,30 @@ func (ex *exporter) dimensions() {
 		}
 		ex.columns[d.Name] = ex.qualify(column)
 		ex.desc.Dimensions = append(ex.desc.Dimensions, Dimension{Name: d.Name, Table: strings.ToUpper(ex.table.Name), Column: strings.ToUpper(column)})
+	}
+}
+
+// derived writes lookup tables and what is derived from them, a dimension for each column so that its name stays.
+func (ex *exporter) derived() {
+	ex.joins = []Lookup{}
+	for i, l := range ex.cube.Lookups {
+		at := slices.IndexFunc(ex.lookups, func(k *cube.Lookup) bool { return k.Name == l.Lookup })
+		if at < 0 {
+			ex.note(fmt.Sprintf("lookups[%d]", i), "lookup table "+l.Lookup+" is not there", "Kylin's clients do not see it")
+			continue
+		}
+		alias := strings.ToUpper(l.Name)
+		ex.joins = append(ex.joins, Lookup{
+			Table: database + "." + strings.ToUpper(l.Lookup), Alias: alias, Kind: "LOOKUP",
+			Join: Join{Type: "left", PrimaryKey: []string{alias + "." + strings.ToUpper(ex.lookups[at].Key)}, ForeignKey: []string{ex.qualify(l.ForeignKey)}},
+		})
+		of := ModelDimension{Table: alias}
+		for _, d := range l.Derived {
+			column := strings.ToUpper(d.Column)
+			of.Columns = append(of.Columns, column)
+			ex.desc.Dimensions = append(ex.desc.Dimensions, Dimension{Name: d.Name, Table: alias, Column: "{FK}", Derived: []string{column}})
+		}
+		ex.of = append(ex.of, of)
 	}
 }
 
@@ -233,7 +261,9 @@ func (ex *exporter) model() ModelDesc {
 		}
 	}
 	for _, d := range ex.desc.Dimensions {
-		add(&columns, d.Column)
+		if d.Derived == nil {
+			add(&columns, d.Column)
+		}
 	}
 	for _, m := range ex.cube.Measures {
 		add(&metrics, strings.ToUpper(m.Column))
@@ -243,7 +273,7 @@ func (ex *exporter) model() ModelDesc {
 	}
 	return ModelDesc{
 		Version: descVersion, Name: ex.desc.ModelName, Owner: ex.cube.Owner, Description: ex.cube.Description, Fact: ex.fact,
-		Lookups: []Lookup{}, Dimensions: []ModelDimension{{Table: strings.ToUpper(ex.table.Name), Columns: columns}}, Metrics: metrics,
+		Lookups: ex.joins, Dimensions: append([]ModelDimension{{Table: strings.ToUpper(ex.table.Name), Columns: columns}}, ex.of...), Metrics: metrics,
 		Partition: PartitionDesc{DateColumn: ex.qualify(ex.partition()), DateFormat: "yyyy-MM-dd", Type: "APPEND"}, Capacity: "MEDIUM",
 	}
 }

@@ -51,8 +51,8 @@ func ParseModel(src []byte) (m ModelDesc, err error) {
 }
 
 // CheckModel says whether cubes can be made by a model, of a table: what Import says of the model alone.
-func CheckModel(m ModelDesc, t *cube.Table) (notes []cube.Problem, _ error) {
-	im := &importer{desc: &CubeDesc{}, model: &m, table: t}
+func CheckModel(m ModelDesc, t *cube.Table, lookups ...*cube.Lookup) (notes []cube.Problem, _ error) {
+	im := &importer{desc: &CubeDesc{}, model: &m, table: t, lookups: lookups}
 	im.modelRules()
 	if len(im.problems) > 0 {
 		return im.notes, &cube.DefinitionError{Name: "model " + m.Name, Problems: im.problems}
@@ -97,6 +97,8 @@ type importer struct {
 	desc     *CubeDesc
 	model    *ModelDesc
 	table    *cube.Table
+	lookups  []*cube.Lookup // of the project
+	joined   []*join
 	out      *cube.Cube
 	problems []cube.Problem
 	notes    []cube.Problem
@@ -104,15 +106,16 @@ type importer struct {
 	dims     map[string]string // column of Kylin, in upper case, to the dimension's name
 	dimAt    []int             // places in the descriptor of the cube's dimensions
 	measAt   []int             // and of its measures
+	lookupAt []int             // places in the model of its lookup tables
 	dimsFail bool              // a dimension has a complaint: what names it gets none
 	taken    map[string]bool   // names of dimensions and measures, in lower case
 }
 
-// Import makes a cube of project over table out of both descriptors. As in Kylin segments of the cube are built by
+// Import makes a cube of project over table out of both descriptors; lookups are the lookup tables of the project. As in Kylin segments of the cube are built by
 // request, merged by auto_merge_time_ranges alone, and holes stay until they are asked to be filled. Notes name what is
 // left out or otherwise without a change of answers. The error is a *cube.DefinitionError with all that cannot be.
-func Import(desc CubeDesc, model ModelDesc, project string, t *cube.Table) (_ *cube.Cube, notes []cube.Problem, _ error) {
-	im := &importer{desc: &desc, model: &model, table: t, dims: map[string]string{}, taken: map[string]bool{}}
+func Import(desc CubeDesc, model ModelDesc, project string, t *cube.Table, lookups ...*cube.Lookup) (_ *cube.Cube, notes []cube.Problem, _ error) {
+	im := &importer{desc: &desc, model: &model, table: t, lookups: lookups, dims: map[string]string{}, taken: map[string]bool{}}
 	im.out = &cube.Cube{
 		Project: project, Name: strings.ToLower(desc.Name), Table: t.Name, Owner: model.Owner,
 		Description: strings.Join(strings.Fields(desc.Description), " "), FillHoles: cube.Off, Cut: cube.CutRules{Manual: true},
@@ -143,7 +146,7 @@ func (im *importer) note(path, message, instead string) {
 	im.notes = append(im.notes, cube.Problem{Path: path, Message: message, Instead: instead})
 }
 
-const noLookups = "put the value into the event, or join in the query"
+const noLookups = "name columns of the fact table: put the value into the event"
 
 func (im *importer) modelRules() {
 	m := im.model
@@ -153,9 +156,7 @@ func (im *importer) modelRules() {
 	if m.FactTable() != strings.ToLower(im.table.Name) {
 		im.problem("model.fact_table", fmt.Sprintf("is %q, but the cube was compared with table %s", m.Fact, im.table.Name), "name the table as DEFAULT."+strings.ToUpper(im.table.Name))
 	}
-	for i, l := range m.Lookups {
-		im.problem(fmt.Sprintf("model.lookups[%d]", i), fmt.Sprintf("lookup table %s: a cube has one table", l.Table), noLookups)
-	}
+	im.joins()
 	if strings.TrimSpace(m.Filter) != "" {
 		im.problem("model.filter_condition", "a cube holds all events of its table", "filter in the query, or make the column it asks for a dimension")
 	}
@@ -216,9 +217,7 @@ func (im *importer) find(path, name string) (string, cube.Grain, bool) {
 func (im *importer) dimensions() {
 	for i, d := range im.desc.Dimensions {
 		path := fmt.Sprintf("dimensions[%d]", i)
-		if len(d.Derived) > 0 || !im.isFact(d.Table) {
-			im.problem(path, fmt.Sprintf("%s is derived from lookup table %s", d.Name, d.Table), noLookups)
-			im.dimsFail = true
+		if im.ofLookup(d) {
 			continue
 		}
 		found, grain, ok := im.find(path+".column", d.Column)
@@ -233,7 +232,16 @@ func (im *importer) dimensions() {
 		im.out.Dimensions = append(im.out.Dimensions, dim)
 		im.dimAt = append(im.dimAt, i)
 	}
+	for i, d := range im.desc.Dimensions {
+		if im.ofLookup(d) && !im.lookupDimension(i, d) {
+			im.dimsFail = true
+		}
+	}
+	im.derivations()
 }
+
+// ofLookup reports whether a dimension is of a lookup table: those come last, since they need the others.
+func (im *importer) ofLookup(d Dimension) bool { return len(d.Derived) > 0 || !im.isFact(d.Table) }
 
 // dimensionName keeps the column's name, which is what queries know: Kylin's wizard names dimensions DB.TABLE.COLUMN.
 func (im *importer) dimensionName(name, column, found string, grain cube.Grain) string {
@@ -282,7 +290,7 @@ func (im *importer) rowKey() {
 
 // dimension returns the name of the dimension over a column, or complains.
 func (im *importer) dimension(path, column string) (string, bool) {
-	bareColumn, ok := im.qualified(column)
+	bareColumn, ok := im.qualified(im.ownKey(column))
 	name := im.dims[strings.ToUpper(bareColumn)]
 	if !ok || name == "" {
 		im.problem(path, fmt.Sprintf("%s is no dimension of the cube", column), "add it to dimensions, or remove it here")

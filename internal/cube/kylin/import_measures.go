@@ -163,7 +163,7 @@ func typeParameter(s string) (int, string) {
 // validate checks the cube by its own rules and says in the descriptor's words where a complaint belongs.
 func (im *importer) validate() {
 	var bad *cube.DefinitionError
-	if err := im.out.Validate(im.table); !errors.As(err, &bad) {
+	if err := im.out.Validate(im.table, im.lookups...); !errors.As(err, &bad) {
 		return
 	}
 	for _, p := range bad.Problems {
@@ -220,6 +220,12 @@ func (im *importer) place(path string) (string, bool) {
 				rest = measureWords(rest)
 			}
 			return fmt.Sprintf("%s[%d]%s", of.what, of.places[i], rest), true
+		}
+	}
+	if rest, ok := strings.CutPrefix(path, "lookups["); ok {
+		index, _, _ := strings.Cut(rest, "]")
+		if i, err := strconv.Atoi(index); err == nil && i < len(im.lookupAt) {
+			return fmt.Sprintf("model.lookups[%d]", im.lookupAt[i]), true
 		}
 	}
 	if strings.HasPrefix(path, "groups") {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,15 @@ func viewsTable(t testing.TB) *cube.Table {
 	return table
 }
 
+// testLookups are the lookup tables of the tests: of countries, and of devices.
+func testLookups() []*cube.Lookup {
+	text := func(name string) cube.LookupColumn { return cube.LookupColumn{Name: name, Type: "string"} }
+	return []*cube.Lookup{
+		{Project: "default", Name: "countries", Key: "code", Columns: []cube.LookupColumn{text("code"), text("continent"), text("lang")}},
+		{Project: "default", Name: "devices", Key: "model", Columns: []cube.LookupColumn{text("model"), text("maker")}},
+	}
+}
+
 // TestDescriptors: "import" reads a cube's and a model's descriptor with a line --- between them, "export" a cube.
 func TestDescriptors(t *testing.T) {
 	table := viewsTable(t)
@@ -44,7 +54,7 @@ func imported(t *testing.T, input string, table *cube.Table) string {
 	if err != nil {
 		return err.Error()
 	}
-	c, notes, err := Import(desc, m, "default", table)
+	c, notes, err := Import(desc, m, "default", table, testLookups()...)
 	var b strings.Builder
 	for i := range notes {
 		fmt.Fprintf(&b, "note: %v\n", &notes[i])
@@ -56,11 +66,11 @@ func imported(t *testing.T, input string, table *cube.Table) string {
 }
 
 func exported(t *testing.T, src string, table *cube.Table) string {
-	c, err := cube.ParseCube([]byte(src), "c.yaml", table)
+	c, err := cube.ParseCube([]byte(src), "c.yaml", table, testLookups()...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	desc, model, notes := Export(c, table)
+	desc, model, notes := Export(c, table, testLookups()...)
 	var b strings.Builder
 	for i := range notes {
 		fmt.Fprintf(&b, "note: %v\n", &notes[i])
@@ -81,7 +91,7 @@ func TestRoundTrip(t *testing.T) {
 	table := viewsTable(t)
 	rapid.Check(t, func(t *rapid.T) {
 		want := genCube(t, table)
-		desc, model, notes := Export(want, table)
+		desc, model, notes := Export(want, table, testLookups()...)
 		for i := range notes {
 			if p := notes[i].Path; strings.HasPrefix(p, "dimensions") || strings.HasPrefix(p, "measures") {
 				t.Fatalf("the generator drew what Kylin has not: %v", &notes[i])
@@ -99,7 +109,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, _, err := Import(d2, m2, "default", table)
+		got, _, err := Import(d2, m2, "default", table, testLookups()...)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, cube.FormatCube(want))
 		}
@@ -110,7 +120,7 @@ func TestRoundTrip(t *testing.T) {
 		if len(diff.Lines) > 0 {
 			t.Fatalf("rules differ:\n%s", diff)
 		}
-		again, _, _ := Export(got, table)
+		again, _, _ := Export(got, table, testLookups()...)
 		if d := cmp.Diff(desc, again); d != "" {
 			t.Fatalf("(-first +second):\n%s", d)
 		}
@@ -122,10 +132,10 @@ func TestOwnTimeColumn(t *testing.T) {
 	table := viewsTable(t)
 	table.Columns = append(table.Columns, cube.Column{Name: "hour_start", Path: "hour_start", Type: cube.Type{Kind: cube.String}, Null: cube.NullKeep})
 	c := &cube.Cube{Name: "c", Table: table.Name, Dimensions: []cube.Dimension{{Column: "ts", Grain: cube.Hour}, {Column: "hour_start"}, {Column: "ts", Grain: cube.Day}}}
-	if err := c.Validate(table); err != nil {
+	if err := c.Validate(table, testLookups()...); err != nil {
 		t.Fatal(err)
 	}
-	desc, model, notes := Export(c, table)
+	desc, model, notes := Export(c, table, testLookups()...)
 	var got []string
 	for _, d := range desc.Dimensions {
 		got = append(got, d.Column)
@@ -162,6 +172,11 @@ func genCube(t *rapid.T, table *cube.Table) *cube.Cube {
 			Name:   rapid.SampledFrom([]string{"", strings.ToLower(TimeColumn(g)), "my_" + string(g)}).Draw(t, "name"),
 			Column: "ts", Grain: g,
 		})
+	}
+	if slices.ContainsFunc(c.Dimensions, func(d cube.Dimension) bool { return d.Column == "country" }) && rapid.Bool().Draw(t, "lookup") {
+		l := cube.CubeLookup{Lookup: "countries", Name: rapid.SampledFrom([]string{"", "place"}).Draw(t, "alias"), ForeignKey: "country"}
+		l.Derived = []cube.Derived{{Name: rapid.SampledFrom([]string{"", "Part"}).Draw(t, "derived"), Column: "continent"}, {Name: "spoken", Column: "lang"}}
+		c.Lookups = append(c.Lookups, l)
 	}
 	for i, m := range rapid.SliceOfN(rapid.SampledFrom([]cube.Measure{
 		{Function: cube.Sum, Column: "bytes"},
@@ -216,7 +231,7 @@ func FuzzImport(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	desc, model, _ := Export(c, table)
+	desc, model, _ := Export(c, table, testLookups()...)
 	cj, err := json.Marshal(desc)
 	if err != nil {
 		f.Fatal(err)
@@ -233,15 +248,15 @@ func FuzzImport(f *testing.F) {
 		desc, m, err := Parse(src, modelSrc)
 		var c *cube.Cube
 		if err == nil {
-			c, _, err = Import(desc, m, "default", table)
+			c, _, err = Import(desc, m, "default", table, testLookups()...)
 		}
 		var de *cube.DefinitionError
 		switch {
 		case err == nil:
-			if err := c.Validate(table); err != nil {
+			if err := c.Validate(table, testLookups()...); err != nil {
 				t.Fatalf("imported, but not valid: %v", err)
 			}
-			Export(c, table)
+			Export(c, table, testLookups()...)
 		case !errors.As(err, &de) || len(de.Problems) == 0:
 			t.Fatalf("error is %T: %v", err, err)
 		default:

@@ -95,10 +95,14 @@ func (h *Handler) imported(r *http.Request, d desc.CubeDesc, project string, old
 	if err != nil {
 		return nil, nil, err
 	}
-	if old != nil {
-		return desc.Change(old, d, m.desc, t)
+	lookups, err := h.lookups(r.Context(), project)
+	if err != nil {
+		return nil, nil, err
 	}
-	return desc.Import(d, m.desc, project, t)
+	if old != nil {
+		return desc.Change(old, d, m.desc, t, lookups...)
+	}
+	return desc.Import(d, m.desc, project, t, lookups...)
 }
 
 // describedCube is a descriptor with what it does not say.
@@ -116,7 +120,11 @@ func (h *Handler) described(r *http.Request) (*describedCube, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, _, notes := desc.Export(w.Cube, t)
+	lookups, err := h.lookups(r.Context(), w.Cube.Project)
+	if err != nil {
+		return nil, err
+	}
+	d, _, notes := desc.Export(w.Cube, t, lookups...)
 	d.UUID, d.LastModified = uuid("cube", w.Cube.ID), w.CreatedUs/1000
 	return &describedCube{d, lines(notes)}, nil
 }

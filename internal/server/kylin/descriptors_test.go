@@ -163,7 +163,7 @@ func TestDescriptorsRefused(t *testing.T) {
 	path, b = post("/models", "modelDescData", clicksModel)
 	f.bad(http.MethodPost, path, b, broken, "already exists")
 	for _, c := range [][3]string{
-		{`"table": "CLICKS", "column": "URL", "derived": null`, `"table": "COUNTRIES", "column": null, "derived": ["NAME"]`, "derived from lookup table COUNTRIES"},
+		{`"table": "CLICKS", "column": "URL", "derived": null`, `"table": "COUNTRIES", "column": null, "derived": ["NAME"]`, "is of table COUNTRIES, which the model does not join"},
 		{`"column": "URL", "derived"`, `"column": "NOPE", "derived"`, "has no column nope"},
 		{`"expression": "COUNT"`, `"expression": "RAW"`, "RAW is not a measure here"},
 	} {

@@ -119,7 +119,11 @@ func (h *Handler) models(ctx context.Context) (list []model, err error) {
 		if err != nil {
 			return nil, err
 		}
-		_, d, _ := desc.Export(i.Cube, t)
+		lookups, err := h.lookups(ctx, i.Cube.Project)
+		if err != nil {
+			return nil, err
+		}
+		_, d, _ := desc.Export(i.Cube, t, lookups...)
 		if !ids[modelID(i.Cube.Project, d.Name)] {
 			list = append(list, model{Project: i.Cube.Project, desc: d})
 		}
@@ -249,7 +253,11 @@ func (h *Handler) putModel(r *http.Request, change bool) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	notes, err := desc.CheckModel(d, table)
+	lookups, err := h.lookups(r.Context(), project)
+	if err != nil {
+		return nil, err
+	}
+	notes, err := desc.CheckModel(d, table, lookups...)
 	if err != nil {
 		return nil, err
 	}
@@ -269,6 +277,15 @@ func (h *Handler) putModel(r *http.Request, change bool) (any, error) {
 		return nil, err
 	}
 	return q.done(id, notes), nil
+}
+
+// lookups returns the lookup tables that models of a project may join.
+func (h *Handler) lookups(ctx context.Context, project string) (list []*cube.Lookup, err error) {
+	all, err := h.o.Catalog.Lookups(ctx, project)
+	for _, v := range all {
+		list = append(list, v.Lookup)
+	}
+	return list, err
 }
 
 // table returns the one that a model is of.
