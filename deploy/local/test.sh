@@ -21,25 +21,38 @@ chmod 755 "$run" # the account that PostgreSQL runs as must reach its data
 export SERVICES_RUN=$run
 logs=$run/logs
 mkdir -p "$logs"
-kafka_pid='' pg_pid='' s3_pid='' python_pid=''
+kafka_pid='' pg_pid='' s3_pid='' hbase_pid='' python_pid=''
 started=0 ready=0 summary=''
 
 now() { date +%s; }
 begin=$(now)
 
+# Whether ports FIRST to FIRST+N-1 meet any of the runs that follow, pairs of a first port and a number.
+overlaps() { # FIRST N [FIRST N]...
+  local first=$1 n=$2
+  shift 2
+  while (($# > 0)); do
+    if ((first < $1 + $2 && $1 < first + n)); then return 0; fi
+    shift 2
+  done
+  return 1
+}
+
 start_services() {
   started=1
   KAFKA_PORT=$("$here/ports.sh" 4) || return 1
   # The draws are independent; another try costs nothing.
-  while PG_PORT=$("$here/ports.sh" 1) && ((PG_PORT >= KAFKA_PORT && PG_PORT < KAFKA_PORT + 4)); do :; done
-  while S3_PORT=$("$here/ports.sh" 1) && ((S3_PORT == PG_PORT || (S3_PORT >= KAFKA_PORT && S3_PORT < KAFKA_PORT + 4))); do :; done
-  export KAFKA_PORT PG_PORT S3_PORT KAFKA_SECURE=1 KAFKA_START_TIMEOUT=300 PG_START_TIMEOUT=120 S3_START_TIMEOUT=120
+  while PG_PORT=$("$here/ports.sh" 1) && overlaps "$PG_PORT" 1 "$KAFKA_PORT" 4; do :; done
+  while S3_PORT=$("$here/ports.sh" 1) && overlaps "$S3_PORT" 1 "$KAFKA_PORT" 4 "$PG_PORT" 1; do :; done
+  while HBASE_PORT=$("$here/ports.sh" 3) && overlaps "$HBASE_PORT" 3 "$KAFKA_PORT" 4 "$PG_PORT" 1 "$S3_PORT" 1; do :; done
+  export KAFKA_PORT PG_PORT S3_PORT HBASE_PORT HBASE_START_TIMEOUT=300 KAFKA_SECURE=1 KAFKA_START_TIMEOUT=300 PG_START_TIMEOUT=120 S3_START_TIMEOUT=120
   export KAFKA_USER=tidemark KAFKA_PASSWORD=tidemark-secret S3_ACCESS_KEY=tidemark S3_SECRET_KEY=tidemark-secret
   # Each in its own process group, so that an interrupt ends an install with all its children.
   set -m
   "$here/kafka.sh" start >"$logs/kafka.start" 2>&1 </dev/null & kafka_pid=$!
   "$here/postgres.sh" start >"$logs/postgres.start" 2>&1 </dev/null & pg_pid=$!
   "$here/s3.sh" start >"$logs/s3.start" 2>&1 </dev/null & s3_pid=$!
+  "$here/hbase.sh" start >"$logs/hbase.start" 2>&1 </dev/null & hbase_pid=$!
   "$here/python.sh" install >"$logs/python.path" 2>"$logs/python.start" </dev/null & python_pid=$!
   set +m
 }
@@ -60,8 +73,9 @@ await_services() {
   one_service kafka "$kafka_pid" || bad=1
   one_service postgres "$pg_pid" || bad=1
   one_service s3 "$s3_pid" || bad=1
+  one_service hbase "$hbase_pid" || bad=1
   one_service python "$python_pid" || bad=1
-  kafka_pid='' pg_pid='' s3_pid='' python_pid=''
+  kafka_pid='' pg_pid='' s3_pid='' hbase_pid='' python_pid=''
   ((bad == 0)) || return 1
   ready=1
   export TIDEMARK_TEST_KAFKA=127.0.0.1:$KAFKA_PORT
@@ -71,6 +85,7 @@ await_services() {
   export TIDEMARK_TEST_KAFKA_USER=$KAFKA_USER TIDEMARK_TEST_KAFKA_PASSWORD=$KAFKA_PASSWORD
   export TIDEMARK_TEST_POSTGRES="postgres://postgres@127.0.0.1:$PG_PORT/tidemark?sslmode=disable"
   export TIDEMARK_TEST_S3="s3://tidemark-test/run?endpoint=http://127.0.0.1:$S3_PORT&region=us-east-1&path_style=true"
+  export TIDEMARK_TEST_HBASE=127.0.0.1:$HBASE_PORT TIDEMARK_TEST_HBASE_SCRIPT=$here/hbase.sh
   export AWS_ACCESS_KEY_ID=$S3_ACCESS_KEY AWS_SECRET_ACCESS_KEY=$S3_SECRET_KEY AWS_REGION=us-east-1
   export AWS_EC2_METADATA_DISABLED=true
   TIDEMARK_PYTHON=$(cat "$logs/python.path")
@@ -81,15 +96,16 @@ await_services() {
 finish() {
   local code=$? pid
   trap - EXIT INT TERM HUP
-  for pid in $kafka_pid $pg_pid $s3_pid $python_pid; do
+  for pid in $kafka_pid $pg_pid $s3_pid $hbase_pid $python_pid; do
     kill -TERM -- "-$pid" 2>/dev/null && wait "$pid" 2>/dev/null
   done
   if ((started == 1)); then
     "$here/kafka.sh" stop >>"$logs/kafka.start" 2>&1
     "$here/s3.sh" stop >>"$logs/s3.start" 2>&1
+    "$here/hbase.sh" stop >>"$logs/hbase.start" 2>&1
     "$here/postgres.sh" stop >>"$logs/postgres.start" 2>&1
     cp "$run"/kafka/*/broker.log "$logs/kafka.log" 2>/dev/null
-    cp "$run"/postgres/log/postgres.log "$run"/s3/log/s3.log "$logs/" 2>/dev/null
+    cp "$run"/postgres/log/postgres.log "$run"/s3/log/s3.log "$run"/hbase/log/hbase.log "$logs/" 2>/dev/null
   fi
   if [ -n "${TIDEMARK_TEST_LOGS:-}" ]; then
     mkdir -p "$TIDEMARK_TEST_LOGS" && cp -R "$logs/." "$TIDEMARK_TEST_LOGS/"
@@ -98,7 +114,7 @@ finish() {
     rm -rf "$run"
   else
     # Logs say what went wrong; gigabytes of broker data do not.
-    rm -rf "$run/kafka" "$run/postgres" "$run/s3"
+    rm -rf "$run/kafka" "$run/postgres" "$run/s3" "$run/hbase"
     echo "== logs are in $logs" >&2
   fi
   exit "$code"

@@ -1,0 +1,196 @@
+#!/usr/bin/env bash
+# A private standalone HBase (master, region server and ZooKeeper in one JVM, files on the local disk), loopback only.
+#
+#   hbase.sh install   jars from Maven into SERVICES_DIR (needs mvn; Java 11 to 23 to run)
+#   hbase.sh start     installs if needed, starts, waits until the master is initialised; twice is fine
+#   hbase.sh stop      clean stop of the process this script started
+#   hbase.sh crash     SIGKILL to that process, so to the region server (data stays; 'start' recovers it)
+#   hbase.sh status    exit 0 and the addresses when it answers, 3 when it does not run
+#
+# Environment: SERVICES_DIR (the jars), SERVICES_RUN (data and log; default SERVICES_DIR), HBASE_PORT (12181: ZooKeeper's; the
+#              master and the region server have the two ports after it), HBASE_HEAP (1g), HBASE_START_TIMEOUT and
+#              HBASE_STOP_TIMEOUT in seconds (180, 60), HBASE_JAVA_HOME or JAVA_HOME.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+: "${SERVICES_DIR:=${XDG_CACHE_HOME:-$HOME/.cache}/tidemark-services}"
+mkdir -p "$SERVICES_DIR"
+mkdir -p "${SERVICES_RUN:=$SERVICES_DIR}"
+jars=$(cd "$SERVICES_DIR" && pwd)/hbase
+base=$(cd "$SERVICES_RUN" && pwd)/hbase
+zk_port=${HBASE_PORT:-12181}
+master_port=$((zk_port + 1))
+rs_port=$((zk_port + 2))
+pom=$here/hbase-pom.xml
+lib=$jars/lib-$(cksum <"$pom" | cut -d' ' -f1) # a changed pom is a new install
+pidfile=$base/pid
+log=$base/log/hbase.log
+marker=-Dtidemark.service=$base
+
+say() { printf 'hbase: %s\n' "$*"; }
+die() { printf 'hbase: %s\n' "$*" >&2; exit 1; }
+
+# Java 11 to 23: this HBase asks for the security manager's Subject, which later ones no longer have.
+java_bin() {
+  local java version
+  java=${HBASE_JAVA_HOME:-${JAVA_HOME:-}}
+  if [ -n "$java" ]; then java=$java/bin/java; else java=$(command -v java) || die "no java found"; fi
+  version=$("$java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
+  if [ "${version:-0}" -lt 11 ] || [ "$version" -gt 23 ]; then
+    die "$java is version ${version:-unknown}; Java 11 to 23 is needed (HBASE_JAVA_HOME)"
+  fi
+  echo "$java"
+}
+
+# The recorded pid, when it is alive and still ours.
+running_pid() {
+  local pid
+  [ -s "$pidfile" ] || return 1
+  pid=$(<"$pidfile")
+  case $(ps -ww -p "$pid" -o args= 2>/dev/null) in *"$marker"*) echo "$pid" ;; *) return 1 ;; esac
+}
+
+tcp() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# A process that was killed a moment ago may still hold its ports.
+free_port() {
+  local n=0
+  while tcp "$1"; do
+    n=$((n + 1))
+    if [ "$n" -gt 50 ]; then die "port $1 is taken by another process"; fi
+    sleep 0.2
+  done
+}
+
+zk_ok() {
+  local answer
+  answer=$( (exec 3<>"/dev/tcp/127.0.0.1/$zk_port" && printf ruok >&3 && IFS= read -r -t 3 -n 4 -u 3 a; printf %s "${a:-}") 2>/dev/null) || true
+  [ "$answer" = imok ]
+}
+
+answers() { zk_ok && tcp "$master_port" && tcp "$rs_port" && grep -q 'Master has completed initialization' "$log" 2>/dev/null; }
+
+cmd_install() {
+  if [ -e "$lib/ok" ]; then say "installed"; return; fi
+  command -v mvn >/dev/null || die "mvn is needed"
+  mkdir -p "$jars"
+  exec 9>"$jars/.lock"
+  flock -w 900 9 || die "another hbase.sh holds $jars/.lock"
+  if [ ! -e "$lib/ok" ]; then
+    rm -rf "$lib"
+    say "fetching jars"
+    mvn -B -q -ntp -f "$pom" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$lib" 9>&-
+    touch "$lib/ok"
+  fi
+  exec 9>&-
+  say "installed"
+}
+
+write_conf() {
+  mkdir -p "$base/conf" "$base/data" "$base/log"
+  {
+    echo '<?xml version="1.0"?>'
+    echo '<configuration>'
+    local k v
+    while read -r k v; do
+      [ -z "$k" ] || printf '  <property><name>%s</name><value>%s</value></property>\n' "$k" "$v"
+    done <<CONF
+hbase.cluster.distributed false
+hbase.rootdir file://$base/data/root
+hbase.tmp.dir $base/data/tmp
+hbase.zookeeper.property.dataDir $base/data/zk
+hbase.zookeeper.quorum 127.0.0.1
+hbase.zookeeper.property.clientPort $zk_port
+hbase.zookeeper.property.maxClientCnxns 1000
+hbase.unsafe.stream.capability.enforce false
+hbase.master.port $master_port
+hbase.regionserver.port $rs_port
+hbase.master.ipc.address 127.0.0.1
+hbase.regionserver.ipc.address 127.0.0.1
+hbase.master.hostname 127.0.0.1
+hbase.unsafe.regionserver.hostname 127.0.0.1
+hbase.master.info.port -1
+hbase.regionserver.info.port -1
+CONF
+    echo '</configuration>'
+  } >"$base/conf/hbase-site.xml"
+  cat >"$base/conf/log4j.properties" <<'CONF'
+log4j.rootLogger=INFO,console
+log4j.appender.console=org.apache.log4j.ConsoleAppender
+log4j.appender.console.target=System.err
+log4j.appender.console.layout=org.apache.log4j.PatternLayout
+log4j.appender.console.layout.ConversionPattern=%d{ISO8601} %-5p [%t] %c{2}: %m%n
+log4j.logger.org.apache.zookeeper=WARN
+CONF
+}
+
+cmd_start() {
+  local pid java deadline p
+  if pid=$(running_pid); then
+    say "already running (pid $pid)"
+  else
+    cmd_install
+    java=$(java_bin)
+    for p in "$zk_port" "$master_port" "$rs_port"; do free_port "$p"; done
+    write_conf
+    if [ -s "$log" ]; then mv "$log" "$log.1"; fi
+    local opens=() o
+    for o in java.lang java.lang.reflect java.io java.nio java.util java.util.concurrent sun.nio.ch sun.net.dns jdk.internal.misc; do
+      opens+=(--add-opens "java.base/$o=ALL-UNNAMED")
+    done
+    opens+=(--add-exports java.base/jdk.internal.misc=ALL-UNNAMED --add-exports java.base/sun.net.util=ALL-UNNAMED
+      --add-exports java.security.jgss/sun.security.krb5=ALL-UNNAMED)
+    # The inner shell records its own pid and becomes the JVM, so the pid is right whether or not setsid forks.
+    # shellcheck disable=SC2016
+    (
+      cd "$base"
+      exec setsid sh -c 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@"' "$pidfile" \
+        "$java" "$marker" "${opens[@]}" -Dorg.apache.hbase.thirdparty.io.netty.tryReflectionSetAccessible=true \
+        -Djava.net.preferIPv4Stack=true -Djava.awt.headless=true -XX:+UseG1GC -Xmx"${HBASE_HEAP:-1g}" \
+        -cp "$base/conf:$lib/*" org.apache.hadoop.hbase.master.HMaster start
+    ) >"$log" 2>&1 </dev/null &
+    disown
+    sleep 0.5
+  fi
+  deadline=$((SECONDS + ${HBASE_START_TIMEOUT:-180}))
+  until answers; do
+    if ! running_pid >/dev/null; then tail -n 20 "$log" >&2; die "it ended before it answered; log: $log"; fi
+    if [ "$SECONDS" -ge "$deadline" ]; then die "no answer yet; log: $log"; fi
+    sleep 0.3
+  done
+  cmd_status
+}
+
+cmd_stop() {
+  local pid deadline
+  if ! pid=$(running_pid); then rm -f "$pidfile"; say "not running"; return; fi
+  kill -TERM "$pid"
+  deadline=$((SECONDS + ${HBASE_STOP_TIMEOUT:-60}))
+  while running_pid >/dev/null; do
+    if [ "$SECONDS" -ge "$deadline" ]; then say "slow to stop, killing"; kill -KILL "$pid" || true; deadline=$((SECONDS + 60)); fi
+    sleep 0.2
+  done
+  rm -f "$pidfile"
+  say "stopped"
+}
+
+cmd_crash() {
+  local pid
+  pid=$(running_pid) || die "not running"
+  kill -KILL "$pid"
+  while running_pid >/dev/null; do sleep 0.05; done
+  rm -f "$pidfile"
+  say "killed (pid $pid)"
+}
+
+cmd_status() {
+  local pid
+  if ! pid=$(running_pid); then say "not running"; return 3; fi
+  if ! answers; then say "pid $pid runs but does not answer; log: $log"; return 4; fi
+  say "running pid=$pid zookeeper=127.0.0.1:$zk_port master=127.0.0.1:$master_port regionserver=127.0.0.1:$rs_port dir=$base"
+}
+
+case ${1:-} in
+  install | start | stop | crash | status) "cmd_$1" ;;
+  *) echo "usage: ${0##*/} install|start|stop|crash|status" >&2; exit 2 ;;
+esac
