@@ -65,6 +65,7 @@ func (c *Cube) WithDefaults() *Cube {
 	fill(&d.RefreshOldVersions, On)
 	fill(&d.MaxJobs, defaultMaxJobs)
 	fill(&d.Engine, EngineLocal)
+	fill(&d.Store, StoreFiles)
 	return &d
 }
 

@@ -40,6 +40,7 @@ type Cube struct {
 	RefreshOldVersions Switch `json:"refresh_old_versions,omitempty"` // default on
 	MaxJobs            int    `json:"max_jobs,omitempty"`             // builds, merges and refreshes at once, 1 to 10; default 2
 	Engine             Engine `json:"engine,omitempty"`               // default local
+	Store              Store  `json:"store,omitempty"`                // of cuboids; default files
 }
 
 // Dimension is what is grouped by: a column of the table, or the start of the day (hour, month ...) in which a time
@@ -165,3 +166,12 @@ type Engine string
 
 // EngineLocal builds in this process.
 const EngineLocal Engine = "local"
+
+// Store is where the cuboids of a cube are kept. Manifests, staged files and all else are files in any case.
+type Store string
+
+// The stores.
+const (
+	StoreFiles Store = "files" // Parquet files beside the manifest
+	StoreHBase Store = "hbase" // a table of HBase for each segment
+)

@@ -109,6 +109,7 @@ func (c *Cube) cellSettings() []setting {
 		{"groups", strings.Join(groups, ", ")},
 		{"row_key", strings.Join(c.RowKey, ", ")},
 		{"shard_by", c.ShardBy},
+		{"store", string(c.Store)},
 	}
 }
 

@@ -54,6 +54,7 @@ func FormatCube(c *Cube) []byte {
 	line("refresh_old_versions", c.RefreshOldVersions.text(), "true")
 	line("max_jobs", fmt.Sprint(c.MaxJobs), fmt.Sprint(defaultMaxJobs))
 	line("engine", scalar(string(c.Engine)), string(EngineLocal))
+	line("store", scalar(string(c.Store)), string(StoreFiles))
 	return []byte(b.String())
 }
 

@@ -63,7 +63,7 @@ func TestCubeLimits(t *testing.T) {
 // A cube built in Go gets the same complaints as a text; what a text cannot say is refused too, and can be compared.
 func TestValidateCubeStruct(t *testing.T) {
 	bad := &Cube{
-		Name: "c", Table: "t", Version: -1, ID: "a\x00", TimeZone: "../etc", Engine: "spark", MaxJobs: -1, Retention: -1,
+		Name: "c", Table: "t", Version: -1, ID: "a\x00", TimeZone: "../etc", Engine: "spark", Store: "redis", MaxJobs: -1, Retention: -1,
 		FillHoles: "perhaps", RefreshOldVersions: "never",
 		Dimensions: []Dimension{{Column: "a", Grain: "eon"}, {Name: "b", Column: "b"}},
 		Measures:   []Measure{{Function: "guess"}, {Function: Sum, Column: "n", Precision: -1}, {Name: "_x", Function: Max, Column: "n"}},
@@ -77,7 +77,7 @@ func TestValidateCubeStruct(t *testing.T) {
 		t.Fatal("no complaint")
 	}
 	for _, want := range []string{
-		"version: is below zero", "id: is no id", `time_zone: unknown time zone "../etc"`, "engine: unknown engine", "max_jobs: -1 is outside", "retention: -1ns is outside",
+		"version: is below zero", "id: is no id", `time_zone: unknown time zone "../etc"`, "engine: unknown engine", "store: unknown store", "max_jobs: -1 is outside", "retention: -1ns is outside",
 		`fill_holes: "perhaps" is no position`, `refresh_old_versions: "never" is no position`, `dimensions[0].grain: unknown grain "eon"`,
 		`measures[0].function: unknown function "guess"`, "measures[1].precision: sum has no precision", `measures[2].name: bad name "_x"`,
 		"groups[0].dim_cap: -1 is below zero", "groups[0].hierarchy[0]: has 0 levels", "groups[0].joint[0]: has 0 dimensions", "start: 1:-1 is no place",

@@ -126,6 +126,7 @@ func (r *reader) cubeRules(c *Cube) []key {
 		{"refresh_old_versions", parsed(r, &c.RefreshOldVersions, "true or false", parseSwitch)},
 		{"max_jobs", parsed(r, &c.MaxJobs, "2", positive(narrow(parseCount)))},
 		{"engine", word(r, &c.Engine, "engine", EngineLocal)},
+		{"store", word(r, &c.Store, "store", StoreFiles, StoreHBase)},
 	}
 }
 

@@ -93,7 +93,7 @@ fill_holes: false
 		Start:     CubeStart{At: "offsets", Time: time.Time{}, Offsets: []PartitionOffset{{0, 10}, {1, 20}}},
 		Cut:       CutRules{Crons: []Cron{{"0 * * * *", ""}, {"0 8 * * mon", "Asia/Tokyo"}}, RowsPerBuild: 20_000_000},
 		Merge:     MergeRules{Budget: []AgeBudget{{7 * day, 4}, {30 * day, 3}, {0, 3}}},
-		Retention: 90 * day, FillHoles: Off, RefreshOldVersions: On, MaxJobs: 2, Engine: EngineLocal,
+		Retention: 90 * day, FillHoles: Off, RefreshOldVersions: On, MaxJobs: 2, Engine: EngineLocal, Store: StoreFiles,
 	}
 	table := viewsTable(t)
 	got, err := ParseCube([]byte(src), "views.yaml", table)

@@ -153,6 +153,7 @@ func genCube() *rapid.Generator[*Cube] {
 			Retention: rapid.SampledFrom([]time.Duration{0, minRetention, 36 * time.Hour, day, 90 * day, maxRetention}).Draw(t, "retention"),
 			FillHoles: rapid.SampledFrom([]Switch{"", On, Off}).Draw(t, "holes"), RefreshOldVersions: rapid.SampledFrom([]Switch{"", On, Off}).Draw(t, "refresh"),
 			MaxJobs: rapid.IntRange(0, maxMaxJobs).Draw(t, "jobs"), Engine: rapid.SampledFrom([]Engine{"", EngineLocal}).Draw(t, "engine"),
+			Store: rapid.SampledFrom([]Store{"", StoreFiles, StoreHBase}).Draw(t, "store"),
 			Start: rapid.SampledFrom([]CubeStart{
 				{},
 				{At: startLatest},

@@ -115,4 +115,5 @@ func (k *cubeChecker) rules() {
 		}
 	}
 	k.oneOf("engine", "engine", string(c.Engine), string(EngineLocal))
+	k.oneOf("store", "store", string(c.Store), string(StoreFiles), string(StoreHBase))
 }
