@@ -4,7 +4,8 @@
 #   test.sh STAGE...        stages are targets of the Makefile: build lint race sim fuzz e2e ...
 #   test.sh -- COMMAND...   one command with the servers' addresses in its environment
 #
-# The servers install and start in the background while the stages that need none run. They listen on free ports of
+# The servers install and start in the background while the stages that need none run; HBase is only installed: the tests
+# that want it start it, so that nothing else waits for it. They listen on free ports of
 # 127.0.0.1, keep their data in a folder of this run, and are stopped at the end whatever happens. When a stage fails
 # the folder stays, with all logs, and its path is printed.
 #
@@ -45,14 +46,14 @@ start_services() {
   while PG_PORT=$("$here/ports.sh" 1) && overlaps "$PG_PORT" 1 "$KAFKA_PORT" 4; do :; done
   while S3_PORT=$("$here/ports.sh" 1) && overlaps "$S3_PORT" 1 "$KAFKA_PORT" 4 "$PG_PORT" 1; do :; done
   while HBASE_PORT=$("$here/ports.sh" 3) && overlaps "$HBASE_PORT" 3 "$KAFKA_PORT" 4 "$PG_PORT" 1 "$S3_PORT" 1; do :; done
-  export KAFKA_PORT PG_PORT S3_PORT HBASE_PORT HBASE_START_TIMEOUT=300 KAFKA_SECURE=1 KAFKA_START_TIMEOUT=300 PG_START_TIMEOUT=120 S3_START_TIMEOUT=120
+  export KAFKA_PORT PG_PORT S3_PORT HBASE_PORT HBASE_START_TIMEOUT=300 HBASE_HEAP=768m KAFKA_SECURE=1 KAFKA_START_TIMEOUT=300 PG_START_TIMEOUT=120 S3_START_TIMEOUT=120
   export KAFKA_USER=tidemark KAFKA_PASSWORD=tidemark-secret S3_ACCESS_KEY=tidemark S3_SECRET_KEY=tidemark-secret
   # Each in its own process group, so that an interrupt ends an install with all its children.
   set -m
   "$here/kafka.sh" start >"$logs/kafka.start" 2>&1 </dev/null & kafka_pid=$!
   "$here/postgres.sh" start >"$logs/postgres.start" 2>&1 </dev/null & pg_pid=$!
   "$here/s3.sh" start >"$logs/s3.start" 2>&1 </dev/null & s3_pid=$!
-  "$here/hbase.sh" start >"$logs/hbase.start" 2>&1 </dev/null & hbase_pid=$!
+  "$here/hbase.sh" install >"$logs/hbase.start" 2>&1 </dev/null & hbase_pid=$!
   "$here/python.sh" install >"$logs/python.path" 2>"$logs/python.start" </dev/null & python_pid=$!
   set +m
 }
@@ -73,9 +74,8 @@ await_services() {
   one_service kafka "$kafka_pid" || bad=1
   one_service postgres "$pg_pid" || bad=1
   one_service s3 "$s3_pid" || bad=1
-  one_service hbase "$hbase_pid" || bad=1
   one_service python "$python_pid" || bad=1
-  kafka_pid='' pg_pid='' s3_pid='' hbase_pid='' python_pid=''
+  kafka_pid='' pg_pid='' s3_pid='' python_pid=''
   ((bad == 0)) || return 1
   ready=1
   export TIDEMARK_TEST_KAFKA=127.0.0.1:$KAFKA_PORT
