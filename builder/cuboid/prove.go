@@ -46,7 +46,7 @@ func (r *Reader) Prove(ctx context.Context, mask uint64, each func(*cells.Cells)
 		if last != nil && last.Compare(last.Len()-1, c, 0) >= 0 {
 			return wrongEntry("cuboid %d: row group %d of %d does not come after the one before it", mask, i+1, len(groups))
 		}
-		sum = foldRows(sum, rowHashes(c))
+		sum = foldRows(sum, HashRows(c))
 		if err := each(c); err != nil {
 			return err
 		}
@@ -96,8 +96,8 @@ func (r *Reader) FileOf(mask uint64) string {
 	return ""
 }
 
-// rowHashes returns the hashes of rows as an Encoder has them.
-func rowHashes(c *cells.Cells) []pages.Hash {
+// HashRows returns the hash of each row, wherever cells are stored (U4).
+func HashRows(c *cells.Cells) []pages.Hash {
 	n := c.Len()
 	h := newKeyWords(c).hashes(c.Mask)
 	words := uint64(0)

@@ -57,6 +57,9 @@ type RowGroup struct {
 	Bounds []*cells.Dict
 	Nulls  []int64
 
+	// Place is its number among the row groups of the cuboid.
+	Place int
+
 	file, group int
 }
 
@@ -88,7 +91,7 @@ func (r *Reader) Groups(ctx context.Context, mask uint64) ([]RowGroup, error) {
 			if g.Mask != mask {
 				return nil, wrongEntry("row group %d of file %s is of cuboid %d, not of %d", i, key, g.Mask, mask)
 			}
-			g.file = p.File
+			g.file, g.Place = p.File, len(out)
 			rows += int64(g.Rows)
 			out = append(out, g)
 		}
