@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemarkdb/tidemark/builder"
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/builder/local"
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -28,6 +29,11 @@ func TestMetricsAreDocumented(t *testing.T) {
 	if _, err := local.New(local.Options{Store: new(blob.Mem), Dir: t.TempDir(), Registry: reg}); err != nil {
 		t.Fatal(err)
 	}
+	tables, err := hbase.Open(hbase.Options{Quorum: "127.0.0.1:1", Registry: reg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tables.Close()
 	testkit.CheckMetrics(t, reg, "tidemark_builder_")
 }
 
