@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/internal/pages"
+	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
 // EntryError says that what a manifest says of cuboids is not what its files hold.
@@ -17,42 +18,52 @@ func (e *EntryError) Error() string { return e.Message }
 
 func wrongEntry(format string, args ...any) error { return &EntryError{fmt.Sprintf(format, args...)} }
 
-// Prove reads all of a cuboid, a row group at a time, and proves what its entry says: rows, bytes, their order over row
-// groups and files, and the hash (U1, U4). each is called with the cells of every row group, in order. The error is a
-// *FormatError, an *EntryError, one of the store, or that of each.
+// Source has the row groups of cuboids, in files or elsewhere. Errors are *FormatError, *EntryError and those of the store.
+type Source interface {
+	Groups(ctx context.Context, mask uint64) ([]RowGroup, error)
+	Cells(ctx context.Context, g RowGroup) (*cells.Cells, error)
+}
+
+// Prove does so for a cuboid of the reader's files.
 func (r *Reader) Prove(ctx context.Context, mask uint64, each func(*cells.Cells) error) error {
-	groups, err := r.Groups(ctx, mask)
+	e := r.entries[mask]
+	e.Cuboid = int64(mask) // of one that is not there
+	return Prove(ctx, r, e, each)
+}
+
+// Prove reads all of a cuboid, a row group at a time, and proves what its entry says: rows, bytes, their order over row
+// groups, and the hash (U1, U4). each is called with the cells of every row group, in order. The error is one of the source
+// or of each, or an *EntryError.
+func Prove(ctx context.Context, src Source, e segmenter.CuboidEntry, each func(*cells.Cells) error) error {
+	mask := uint64(e.Cuboid)
+	groups, err := src.Groups(ctx, mask)
 	if err != nil {
 		return err
 	}
-	e := r.entries[mask]
 	var bytes int64
 	for _, g := range groups {
 		bytes += g.Bytes
 	}
 	if bytes != e.Bytes {
-		return wrongEntry("cuboid %d has %d bytes in its files, the manifest says %d", mask, bytes, e.Bytes)
+		return wrongEntry("cuboid %d has %d bytes, the manifest says %d", mask, bytes, e.Bytes)
 	}
-	sum := pages.StartHash()
+	sum := NewSum(mask)
 	var last *cells.Cells
 	for i, g := range groups {
-		c, err := r.Cells(ctx, g)
+		c, err := src.Cells(ctx, g)
 		if err != nil {
 			return err
-		}
-		if c.Len() == 0 {
-			return &FormatError{Key: r.files[g.file].Key, Err: fmt.Errorf("row group %d has no rows", g.group)}
 		}
 		if last != nil && last.Compare(last.Len()-1, c, 0) >= 0 {
 			return wrongEntry("cuboid %d: row group %d of %d does not come after the one before it", mask, i+1, len(groups))
 		}
-		sum = foldRows(sum, HashRows(c))
+		sum.Add(HashRows(c))
 		if err := each(c); err != nil {
 			return err
 		}
 		last = c
 	}
-	if got := cuboidHash(mask, e.Rows, sum); got != e.SHA256 {
+	if got := sum.SHA256(); got != e.SHA256 {
 		return wrongEntry("the rows of cuboid %d have the SHA-256 %s, the manifest says %s", mask, got, e.SHA256)
 	}
 	return nil

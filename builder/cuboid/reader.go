@@ -278,6 +278,9 @@ func (r *Reader) Cells(ctx context.Context, g RowGroup) (*cells.Cells, error) {
 	if err != nil {
 		return nil, &FormatError{Key: r.files[g.file].Key, Err: fmt.Errorf("row group %d: %w", g.group, err)}
 	}
+	if c.Len() == 0 {
+		return nil, &FormatError{Key: r.files[g.file].Key, Err: fmt.Errorf("row group %d has no rows", g.group)}
+	}
 	return c, nil
 }
 

@@ -68,6 +68,7 @@ func parseHeader(table string, text []byte, l *cells.Layout) (*header, error) {
 // behind the last key of the one before.
 type groupRow struct {
 	Rows  int      `json:"rows"`
+	Bytes int64    `json:"bytes"` // of keys and values
 	Last  []byte   `json:"last"`  // key of the last row, without shard and cuboid
 	Min   [][]byte `json:"min"`   // least value of each dimension, as in keys; null where absent or all are null
 	Max   [][]byte `json:"max"`   // greatest
@@ -79,18 +80,18 @@ func groupKey(mask uint64, place int) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(place))
 }
 
-// describe makes the row of a group of cells, without Last.
-func describe(l *cells.Layout, c *cells.Cells) groupRow {
+// describe makes the row of a group, which is rows [from, to) of cells, without Last and Bytes.
+func describe(l *cells.Layout, c *cells.Cells, from, to int) groupRow {
 	n := len(l.Dims)
-	g := groupRow{Rows: c.Len(), Min: make([][]byte, n), Max: make([][]byte, n), Nulls: make([]int64, n)}
+	g := groupRow{Rows: to - from, Min: make([][]byte, n), Max: make([][]byte, n), Nulls: make([]int64, n)}
 	var codes []uint32
 	for i, d := range c.Dicts {
 		if d == nil {
-			g.Nulls[i] = int64(c.Len())
+			g.Nulls[i] = int64(to - from)
 			continue
 		}
 		least, most := uint32(0), uint32(0)
-		codes = c.Keys.AppendCodes(codes[:0], i, 0, c.Len())
+		codes = c.Keys.AppendCodes(codes[:0], i, from, to)
 		for _, code := range codes {
 			switch {
 			case code == 0:
@@ -114,7 +115,7 @@ func (g *groupRow) rowGroup(l *cells.Layout, mask uint64, place int) (out cuboid
 	if g.Rows < 1 || g.Rows > cuboid.GroupRows || len(g.Min) != n || len(g.Max) != n || len(g.Nulls) != n {
 		return out, fmt.Errorf("group %d of cuboid %d: %d rows, bounds of %d, %d and %d dimensions, want %d", place, mask, g.Rows, len(g.Min), len(g.Max), len(g.Nulls), n)
 	}
-	out = cuboid.RowGroup{Mask: mask, Rows: g.Rows, Bounds: make([]*cells.Dict, n), Nulls: g.Nulls, Place: place}
+	out = cuboid.RowGroup{Mask: mask, Rows: g.Rows, Bytes: g.Bytes, Bounds: make([]*cells.Dict, n), Nulls: g.Nulls, Place: place}
 	for i, d := range l.Dims {
 		if mask>>(n-1-i)&1 == 0 || g.Min[i] == nil || g.Max[i] == nil {
 			continue

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidemarkdb/tidemark/builder/cuboid"
 )
 
 // Options configure a Store. The zero value of a field means its default.
@@ -24,6 +26,8 @@ type Options struct {
 	BatchRows   int   // rows of a batch of puts; default 4096
 	BatchBytes  int64 // bytes that end a batch too; default 16 MiB
 	Puts        int   // at once, which the client joins to calls of the server; default 512
+	GroupRows   int   // rows that are read at once; default 16384, at most 131072
+	GroupBytes  int64 // bytes of keys and values that end a group too; default 8 MiB
 	MaxRegions  int   // of all tables with the prefix; default 2000. From 80% on there are warnings, and no table is made beyond it
 	ShardEvents int64 // events of a segment for each region of its table, where the cube has shard_by; default 2,000,000
 	MaxShards   int   // regions of a table; default 16
@@ -58,6 +62,10 @@ func (o Options) withDefaults() Options {
 	num(&o.Puts, 512)
 	num(&o.MaxRegions, 2000)
 	num(&o.MaxShards, 16)
+	num(&o.GroupRows, 1<<14)
+	if o.GroupBytes == 0 {
+		o.GroupBytes = 8 << 20
+	}
 	if o.BatchBytes == 0 {
 		o.BatchBytes = 16 << 20
 	}
@@ -83,7 +91,8 @@ func (o Options) validate() error {
 	bad(o.Quorum == "", "no address of ZooKeeper given")
 	bad(!regexp.MustCompile(`^[a-z][a-z0-9]{0,31}$`).MatchString(o.Prefix), "prefix %q: want at most 32 of a to z and 0 to 9, a letter first", o.Prefix)
 	bad(min(o.Timeout, o.RetryFor, o.BackOff, o.CoolDown) < 0, "a time is below 0")
-	bad(min(o.BatchRows, o.Puts, o.MaxRegions, o.MaxShards) < 1 || min(o.BatchBytes, o.ShardEvents) < 1, "a limit is below 1")
+	bad(min(o.BatchRows, o.Puts, o.GroupRows, o.MaxRegions, o.MaxShards) < 1 || min(o.BatchBytes, o.GroupBytes, o.ShardEvents) < 1, "a limit is below 1")
+	bad(o.GroupRows > cuboid.GroupRows, "%d rows in one group: want at most %d", o.GroupRows, cuboid.GroupRows)
 	bad(o.MaxShards > 1000, "max shards %d: want at most 1000", o.MaxShards)
 	return errors.Join(errs...)
 }

@@ -20,13 +20,13 @@ func TestFaults(t *testing.T) {
 			fired := false
 			synctest.Test(t, func(t *testing.T) {
 				s, f := fakeStore(t, Options{ShardEvents: 20, BatchRows: 20})
-				f.torn = torn
-				f.fault = func(call int) error {
+				f.Torn = torn
+				f.Fault = func(call int) error {
 					if call != at {
 						return nil
 					}
 					fired = true
-					return errDown
+					return ErrDown
 				}
 				if err := w.write(t, s, w.spec(int64(at), 40), 25); err != nil {
 					t.Fatalf("call %d fails once (torn=%t): %v", at, torn, err)
@@ -49,11 +49,11 @@ func TestFaults(t *testing.T) {
 // take for a segment.
 func TestOutage(t *testing.T) {
 	w := newWorld(t, 3, 40)
-	for _, fault := range []error{errDown, hang} {
+	for _, fault := range []error{ErrDown, ErrHang} {
 		for at := 0; at < 40; at += 3 {
 			synctest.Test(t, func(t *testing.T) {
 				s, f := fakeStore(t, Options{ShardEvents: 20, BatchRows: 20})
-				f.fault = func(call int) error {
+				f.Fault = func(call int) error {
 					if call >= at {
 						return fault
 					}
@@ -80,9 +80,9 @@ func TestBreaker(t *testing.T) {
 		renewed := 0
 		s.renew = func() { renewed++ }
 		down := true
-		f.fault = func(int) error {
+		f.Fault = func(int) error {
 			if down {
-				return errDown
+				return ErrDown
 			}
 			return nil
 		}
@@ -116,7 +116,7 @@ func TestBreaker(t *testing.T) {
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := fakeStore(t, Options{})
-		f.fault = func(int) error { return hang }
+		f.Fault = func(int) error { return ErrHang }
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stop := errors.New("stop")
 		time.AfterFunc(time.Second, func() { cancel(stop) })
@@ -130,7 +130,7 @@ func TestCancel(t *testing.T) {
 // What the server refuses for good is not tried again.
 func TestPermanent(t *testing.T) {
 	s, f := fakeStore(t, Options{})
-	f.fault = func(int) error {
+	f.Fault = func(int) error {
 		return errors.New("org.apache.hadoop.hbase.security.AccessDeniedException: no\n\tat x")
 	}
 	if err := s.Check(t.Context()); err == nil || f.calls != 1 || strings.Contains(err.Error(), "\n") {
@@ -174,8 +174,14 @@ func TestDrop(t *testing.T) {
 		left int
 		read bool
 	}{
-		{"disable", s.Disable, 1, false}, {"disable again", s.Disable, 1, false}, {"enable", s.Enable, 1, true}, {"enable again", s.Enable, 1, true},
-		{"disable", s.Disable, 1, false}, {"drop", s.Drop, 0, false}, {"drop again", s.Drop, 0, false}, {"disable what is gone", s.Disable, 0, false},
+		{"disable", s.Disable, 1, false},
+		{"disable again", s.Disable, 1, false},
+		{"enable", s.Enable, 1, true},
+		{"enable again", s.Enable, 1, true},
+		{"disable", s.Disable, 1, false},
+		{"drop", s.Drop, 0, false},
+		{"drop again", s.Drop, 0, false},
+		{"disable what is gone", s.Disable, 0, false},
 	} {
 		if err := step.do(t.Context(), name); err != nil {
 			t.Errorf("%s: %v", step.what, err)

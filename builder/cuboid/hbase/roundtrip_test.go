@@ -25,7 +25,7 @@ func TestRoundTrip(t *testing.T) {
 		w := newWorld(t, rapid.Uint64().Draw(rt, "seed"), events)
 		s, f := fakeStore(t, Options{
 			ShardEvents: rapid.Int64Range(1, 40).Draw(rt, "shard events"), MaxShards: rapid.IntRange(1, 7).Draw(rt, "shards"),
-			BatchRows: rapid.IntRange(1, 50).Draw(rt, "batch"),
+			GroupRows: rapid.IntRange(1, 60).Draw(rt, "group"), BatchRows: rapid.IntRange(1, 50).Draw(rt, "batch"),
 		})
 		spec := w.spec(3, events)
 		spec.ShardBy = rapid.SampledFrom([]string{"", "name", "nothing", "num"}).Draw(rt, "shard by")
@@ -162,7 +162,7 @@ func TestLongKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = out.Encode(c)
+	_, err = out.Put(t.Context(), c)
 	var key *KeyError
 	if !errors.As(err, &key) || key.Dimension != "url" || key.Bytes < len(long) {
 		t.Errorf("a key of %d bytes gives %v, want a *KeyError that names url", len(long), err)
@@ -200,6 +200,7 @@ func TestChangedTable(t *testing.T) {
 				before[k] = v
 			}
 			change()
+			table.sorted = nil
 			var format *cuboid.FormatError
 			if err := verify(); err == nil {
 				seen = append(seen, what)

@@ -77,8 +77,11 @@ func permanent(err error) bool {
 
 // damaged says that what a table holds is not what this package writes. Nothing of it is tried again.
 func damaged(table, format string, args ...any) error {
-	return &cuboid.FormatError{Key: "hbase:" + table, Err: fmt.Errorf(format, args...)}
+	return &cuboid.FormatError{Key: Key(table), Err: fmt.Errorf(format, args...)}
 }
+
+// Key is how a table is named where files are.
+func Key(table string) string { return "hbase:" + table }
 
 // short cuts the Java trace off a server's error.
 func short(err error) error {

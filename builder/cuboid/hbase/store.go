@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// ErrNotConfigured says that cuboids lie, or are to lie, in an HBase that this process does not know.
+var ErrNotConfigured = errors.New("no HBase is configured: set hbase.quorum to the host:port of its ZooKeeper on every process that builds, or store: files in the cube")
+
 // errStop ends a scan from within.
 var errStop = errors.New("enough")
 

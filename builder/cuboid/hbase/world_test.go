@@ -261,11 +261,11 @@ func (w *written) write(t testing.TB, s *Store, spec Spec, rows int) error {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g, err := out.Encode(part)
+			g, err := out.Put(t.Context(), part)
 			if err != nil {
 				return err
 			}
-			if err := out.Append(t.Context(), g); err != nil {
+			if err := out.Append(g); err != nil {
 				return err
 			}
 		}
@@ -309,11 +309,9 @@ func (w *written) same(t testing.TB, s *Store) error {
 	return nil
 }
 
-func fakeStore(t testing.TB, o Options) (*Store, *fakeServer) {
+func fakeStore(t testing.TB, o Options) (*Store, *Mem) {
 	t.Helper()
-	f := newFake()
-	o.Quorum = "nowhere:1"
-	s, err := newStore(o.withDefaults(), f)
+	s, f, err := OpenMem(o)
 	if err != nil {
 		t.Fatal(err)
 	}
