@@ -20,7 +20,7 @@ func (b *build) run(ctx context.Context) (out builder.EngineOutput, err error) {
 	if err != nil {
 		return out, err
 	}
-	o := b.newOutput(s)
+	o := b.newOutput(ctx, s)
 	defer o.abandon()
 	if len(b.in.Merged) > 0 {
 		err = b.mergeSegments(ctx, o)
@@ -28,7 +28,7 @@ func (b *build) run(ctx context.Context) (out builder.EngineOutput, err error) {
 		err = b.fromEvents(ctx, o)
 	}
 	if err == nil {
-		out, err = o.finish(ctx)
+		out, err = o.finish()
 	}
 	out.Inputs = b.ids.inputs()
 	return out, b.final(errors.Join(err, b.ids.close()))
@@ -53,7 +53,7 @@ func (b *build) fromEvents(ctx context.Context, o *output) error {
 	}
 	if b.nodes[0].rows == 0 {
 		for _, n := range b.nodes[1:] {
-			if err := o.begin(n).end(ctx); err != nil {
+			if err := o.begin(n).end(); err != nil {
 				return err
 			}
 		}
@@ -161,7 +161,7 @@ func (b *build) left(ctx context.Context, o *output, n *node) (*line, bool, erro
 	b.mu.Lock()
 	b.reused.cuboids++
 	b.mu.Unlock()
-	return line, true, line.end(ctx)
+	return line, true, line.end()
 }
 
 func (b *build) tellReused() {
@@ -179,12 +179,12 @@ func (b *build) again(ctx context.Context, o *output, n *node, kept *store) erro
 			return err
 		}
 		n.rows += int64(c.Len())
-		if err := w.add(ctx, c); err != nil {
+		if err := w.add(c); err != nil {
 			return err
 		}
 	}
 	n.kept = kept
-	return w.end(ctx)
+	return w.end()
 }
 
 // cells is where a cuboid is kept that others are made of.
@@ -379,7 +379,7 @@ func (b *build) cuboid(ctx context.Context, o *output, n *node, sources []source
 		n.rows += int64(c.Len())
 		b.e.m.cellsWritten.Add(float64(c.Len()))
 		progress(n.rows)
-		if err := w.add(ctx, c); err != nil {
+		if err := w.add(c); err != nil {
 			return err
 		}
 		if n.kept != nil {
@@ -393,7 +393,7 @@ func (b *build) cuboid(ctx context.Context, o *output, n *node, sources []source
 	if err != nil {
 		return err
 	}
-	return w.end(ctx)
+	return w.end()
 }
 
 // child makes a cuboid of a larger one. The caller holds a thread.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 )
@@ -22,6 +23,8 @@ type Options struct {
 	Threads int        // of one build; default: as many as may run at once
 
 	Dictionaries *dictionary.Dictionaries // nil: exact distinct counts of strings are refused
+
+	HBase *hbase.Store // nil: cubes with store: hbase are refused
 
 	// Keep is how long the temporary files of a build that was killed, or that failed and may be tried again, wait for another
 	// attempt; default 24h.

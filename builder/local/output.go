@@ -44,6 +44,7 @@ type encoded struct {
 type output struct {
 	b    *build
 	sink sink
+	ctx  context.Context // of the one build: those who write outlive the groups of goroutines that give cells
 	g    *errgroup.Group // of those who encode beside
 
 	mu      sync.Mutex
@@ -53,8 +54,8 @@ type output struct {
 	err     error   // of a write: nothing can be written after it
 }
 
-func (b *build) newOutput(s sink) *output {
-	return &output{b: b, sink: s, g: new(errgroup.Group), lines: make([]*line, len(b.nodes))}
+func (b *build) newOutput(ctx context.Context, s sink) *output {
+	return &output{b: b, sink: s, ctx: ctx, g: new(errgroup.Group), lines: make([]*line, len(b.nodes))}
 }
 
 func (o *output) begin(n *node) *line {
@@ -86,7 +87,7 @@ func (o *output) resume(n *node) (l *line, ok bool, err error) {
 }
 
 // advance writes what is ready, unless somebody does: what comes meanwhile is seen by him.
-func (o *output) advance(ctx context.Context) error {
+func (o *output) advance() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.writing || o.err != nil {
@@ -101,12 +102,12 @@ func (o *output) advance(ctx context.Context) error {
 			o.next++
 			l.rest()
 			if !l.wrote {
-				o.err = o.unlocked(func() error { return o.sink.empty(ctx, l.n.mask) })
+				o.err = o.unlocked(func() error { return o.sink.empty(o.ctx, l.n.mask) })
 			}
 		case len(l.groups) > 0 && l.groups[0].settled:
 			w := l.groups[0]
 			l.wrote = true
-			if o.err = o.unlocked(func() error { return l.write(ctx, w) }); o.err == nil {
+			if o.err = o.unlocked(func() error { return l.write(o.ctx, w) }); o.err == nil {
 				l.groups = l.groups[1:]
 				w.give(o.b.e.mem)
 			}
@@ -125,15 +126,15 @@ func (o *output) unlocked(f func() error) error {
 }
 
 // finish waits until all is written.
-func (o *output) finish(ctx context.Context) (out builder.EngineOutput, err error) {
+func (o *output) finish() (out builder.EngineOutput, err error) {
 	if err := o.g.Wait(); err != nil {
 		return out, err
 	}
 	o.b.in.Step("upload cuboids", "")
-	if ctx.Err() != nil {
-		return out, context.Cause(ctx)
+	if o.ctx.Err() != nil {
+		return out, context.Cause(o.ctx)
 	}
-	return o.sink.finish(ctx)
+	return o.sink.finish(o.ctx)
 }
 
 // abandon waits for those who encode, and gives back what is left. Finished files of cuboids stay for another attempt; the
@@ -193,7 +194,7 @@ func (w *waiting) give(mem *budget) {
 func groupsName(n *node) string { return fmt.Sprintf("groups-%x", n.mask) }
 
 // add takes the next row group of the cuboid. The caller holds a thread.
-func (l *line) add(ctx context.Context, c *cells.Cells) error {
+func (l *line) add(c *cells.Cells) error {
 	w := &waiting{rows: c.Len()}
 	l.o.mu.Lock()
 	l.groups, l.coming = append(l.groups, w), append(l.coming, w)
@@ -207,7 +208,7 @@ func (l *line) add(ctx context.Context, c *cells.Cells) error {
 		if err := l.encode(w, c); err != nil {
 			return err
 		}
-		return l.o.advance(ctx)
+		return l.o.advance()
 	})
 }
 
@@ -279,7 +280,7 @@ func (l *line) put(w *waiting) error {
 }
 
 // end says that the cuboid is whole, as soon as it is.
-func (l *line) end(ctx context.Context) (err error) {
+func (l *line) end() (err error) {
 	l.busy.Wait()
 	l.o.mu.Lock()
 	err = l.err
@@ -301,7 +302,7 @@ func (l *line) end(ctx context.Context) (err error) {
 	l.o.mu.Lock()
 	l.ended = true
 	l.o.mu.Unlock()
-	return l.o.advance(ctx)
+	return l.o.advance()
 }
 
 // write gives a settled group to the sink.

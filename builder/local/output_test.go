@@ -37,20 +37,20 @@ func TestWaitingGroups(t *testing.T) {
 			must(t, err)
 			s, err := e.newSink(t.Context(), b)
 			must(t, err)
-			o := b.newOutput(s)
+			o := b.newOutput(t.Context(), s)
 			n := b.nodes[1]
 			l, c := o.begin(n), w.cells(made, n.mask)
 			for from := 0; from < 40; from += 10 {
 				part, err := layout.Combine(n.mask, cells.Part{Cells: c, From: from, To: from + 10})
 				must(t, err)
-				must(t, l.add(t.Context(), part))
+				must(t, l.add(part))
 			}
-			must(t, l.end(t.Context()))
+			must(t, l.end())
 			if now, _ := e.mem.used(); (now > 0) != tt.memory || (e.disk.now() > 0) != tt.disk {
 				t.Errorf("while they wait: %d bytes of memory, %d of disk, want some: %t and %t", now, e.disk.now(), tt.memory, tt.disk)
 			}
 			if tt.written {
-				must(t, o.begin(b.nodes[0]).end(t.Context()))
+				must(t, o.begin(b.nodes[0]).end())
 				rows := 0
 				for _, c := range (*last).groups[n.mask] {
 					rows += c.Len()

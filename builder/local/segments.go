@@ -15,7 +15,7 @@ import (
 
 // mergeSegments makes each cuboid of the same cuboid of the segments, without their events.
 func (b *build) mergeSegments(ctx context.Context, o *output) error {
-	var readers []*cuboid.Reader
+	var readers []cuboids
 	defer func() {
 		for _, r := range readers {
 			r.Close() // frees memory only, its error says nothing
@@ -25,9 +25,9 @@ func (b *build) mergeSegments(ctx context.Context, o *output) error {
 		if len(m.Cuboids) == 0 {
 			return &builder.FinalError{Err: fmt.Errorf("segment %d has no cuboids: refresh it first", m.Number)}
 		}
-		r, err := cuboid.NewReader(b.e.o.Store, b.layout, m.Files, m.Cuboids)
+		r, err := b.open(m)
 		if err != nil {
-			return &builder.FinalError{Err: err}
+			return &builder.FinalError{Err: fmt.Errorf("segment %d: %w", m.Number, err)}
 		}
 		readers = append(readers, r)
 	}
@@ -81,7 +81,7 @@ func (b *build) planMerge() {
 // mergeCuboid merges one cuboid of all segments. A row group of each is held; where that is too much they are spooled to
 // frames first, and merged in turns where they are more than one merge takes. That changes no result: the turns depend on the
 // number of segments alone (L1).
-func (b *build) mergeCuboid(ctx context.Context, o *output, n *node, readers []*cuboid.Reader) error {
+func (b *build) mergeCuboid(ctx context.Context, o *output, n *node, readers []cuboids) error {
 	var sources []source
 	held := int64(0)
 	for i, r := range readers {
@@ -133,7 +133,7 @@ func (b *build) spool(ctx context.Context, n *node, sources []source) (*store, e
 // groupSource reads a cuboid of a segment, a row group at a time.
 type groupSource struct {
 	number int64
-	r      *cuboid.Reader
+	r      cuboids
 	groups []cuboid.RowGroup
 }
 

@@ -11,11 +11,8 @@ import (
 
 // fileSink writes cuboid files below the segment's folder.
 type fileSink struct {
-	layout *cells.Layout
-	w      *cuboid.Writer
-
-	mu   sync.Mutex
-	free []*cuboid.Encoder
+	fileCodec
+	w *cuboid.Writer
 }
 
 func newFileSink(_ context.Context, b *build) (sink, error) {
@@ -23,10 +20,18 @@ func newFileSink(_ context.Context, b *build) (sink, error) {
 	if err != nil {
 		return nil, &builder.FinalError{Err: err}
 	}
-	return &fileSink{layout: b.layout, w: w}, nil
+	return &fileSink{fileCodec: fileCodec{layout: b.layout}, w: w}, nil
 }
 
-func (s *fileSink) encode(c *cells.Cells) (encoded, error) {
+// fileCodec makes row groups of files.
+type fileCodec struct {
+	layout *cells.Layout
+
+	mu   sync.Mutex
+	free []*cuboid.Encoder
+}
+
+func (s *fileCodec) encode(c *cells.Cells) (encoded, error) {
 	e, err := s.encoder()
 	if err != nil {
 		return encoded{}, err
@@ -41,7 +46,7 @@ func (s *fileSink) encode(c *cells.Cells) (encoded, error) {
 	return encoded{data: g, size: g.MemBytes()}, nil
 }
 
-func (s *fileSink) encoder() (*cuboid.Encoder, error) {
+func (s *fileCodec) encoder() (*cuboid.Encoder, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.free); n > 0 {
@@ -52,11 +57,11 @@ func (s *fileSink) encoder() (*cuboid.Encoder, error) {
 	return cuboid.NewEncoder(s.layout)
 }
 
-func (s *fileSink) save(b []byte, g encoded) ([]byte, error) {
+func (s *fileCodec) save(b []byte, g encoded) ([]byte, error) {
 	return g.data.(*cuboid.Group).AppendBinary(b)
 }
 
-func (s *fileSink) load(b []byte) (encoded, error) {
+func (s *fileCodec) load(b []byte) (encoded, error) {
 	g, err := cuboid.DecodeGroup(b)
 	if err != nil {
 		return encoded{}, err
@@ -64,7 +69,7 @@ func (s *fileSink) load(b []byte) (encoded, error) {
 	return encoded{data: g, size: g.MemBytes()}, nil
 }
 
-func (s *fileSink) cells(ctx context.Context, g encoded) (*cells.Cells, error) {
+func (s *fileCodec) cells(ctx context.Context, g encoded) (*cells.Cells, error) {
 	return g.data.(*cuboid.Group).Cells(ctx, s.layout)
 }
 

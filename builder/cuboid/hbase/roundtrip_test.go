@@ -162,7 +162,7 @@ func TestLongKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = out.Put(t.Context(), c)
+	err = out.Append(t.Context(), c)
 	var key *KeyError
 	if !errors.As(err, &key) || key.Dimension != "url" || key.Bytes < len(long) {
 		t.Errorf("a key of %d bytes gives %v, want a *KeyError that names url", len(long), err)

@@ -261,11 +261,7 @@ func (w *written) write(t testing.TB, s *Store, spec Spec, rows int) error {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g, err := out.Put(t.Context(), part)
-			if err != nil {
-				return err
-			}
-			if err := out.Append(g); err != nil {
+			if err := out.Append(t.Context(), part); err != nil {
 				return err
 			}
 		}

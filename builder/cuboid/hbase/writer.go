@@ -34,7 +34,7 @@ type Spec struct {
 	Layout  *cells.Layout
 }
 
-// Writer writes the cuboids of one segment to a table. Put is called by several goroutines, all else by one.
+// Writer writes the cuboids of one segment to a table. It is used by one goroutine.
 type Writer struct {
 	s      *Store
 	layout *cells.Layout
@@ -52,19 +52,13 @@ type Writer struct {
 	sum     *cuboid.Sum
 }
 
-// Group is rows of one cuboid that are written, and what the table is to say of them.
-type Group struct {
-	Mask uint64
-	Rows int
-
-	first, last []byte // keys, without shard and cuboid
-	abouts      []groupRow
-	hashes      []pages.Hash
-	size        int64
+// group is cells as they are written, and what the table is to say of them.
+type group struct {
+	rows   []row
+	abouts []groupRow
+	hashes []pages.Hash
+	size   int64
 }
-
-// MemBytes returns what the group holds of memory.
-func (g *Group) MemBytes() int64 { return int64(16*cap(g.hashes) + 512*len(g.abouts)) }
 
 // NewWriter makes the table. The warning, where there is one, is for people: regions are running out.
 func (s *Store) NewWriter(ctx context.Context, spec Spec) (w *Writer, warning string, err error) {
@@ -92,37 +86,27 @@ func (s *Store) NewWriter(ctx context.Context, spec Spec) (w *Writer, warning st
 	return w, warning, nil
 }
 
-// Put writes cells, at most cuboid.GroupRows of one cuboid. Nobody sees them before Finish.
-func (w *Writer) Put(ctx context.Context, c *cells.Cells) (*Group, error) {
-	g, rows, err := w.encode(c)
-	if err != nil {
-		return nil, err
-	}
-	// Neighbours in the cuboid lie in many shards; sorted, a batch goes to few of them.
-	slices.SortFunc(rows, func(a, b row) int { return bytes.Compare(a.key, b.key) })
-	return g, w.s.put(ctx, w.table, rows)
-}
-
-func (w *Writer) encode(c *cells.Cells) (*Group, []row, error) {
+// encode makes rows of cells, at most cuboid.GroupRows.
+func (w *Writer) encode(c *cells.Cells) (*group, error) {
 	if c.Len() == 0 || c.Len() > cuboid.GroupRows {
-		return nil, nil, fmt.Errorf("hbase: %d rows at once, want 1 to %d", c.Len(), cuboid.GroupRows)
+		return nil, fmt.Errorf("hbase: %d rows at once, want 1 to %d", c.Len(), cuboid.GroupRows)
 	}
 	rows := make([]row, c.Len())
-	g := &Group{Mask: c.Mask, Rows: c.Len(), hashes: cuboid.HashRows(c)}
+	g := &group{rows: rows, hashes: cuboid.HashRows(c)}
 	first, held := 0, int64(0)
 	keys, cols := newKeyMaker(c, w.header.Shards, w.by), w.values.columns(c)
 	for i := range rows {
 		r := &rows[i]
 		if r.key = keys.key(i); len(r.key) > MaxRowKey {
-			return nil, nil, w.tooLong(keys, i)
+			return nil, w.tooLong(keys, i)
 		}
 		r.value = w.values.append(make([]byte, sealBytes, 64), cols, i)
 		seal(*r)
 		if len(r.value) > 256*pieceBytes {
-			return nil, nil, fmt.Errorf("hbase: the states of a cell take %d bytes, at most %d are stored: set store: files", len(r.value), 256*pieceBytes)
+			return nil, fmt.Errorf("hbase: the states of a cell take %d bytes, at most %d are stored: set store: files", len(r.value), 256*pieceBytes)
 		}
 		if i > 0 && bytes.Compare(rows[i-1].key[fixedBytes:], r.key[fixedBytes:]) >= 0 {
-			return nil, nil, fmt.Errorf("H2: cuboid %b: row %d does not come after the one before it", c.Mask, i)
+			return nil, fmt.Errorf("H2: cuboid %b: row %d does not come after the one before it", c.Mask, i)
 		}
 		held += int64(len(r.key) + len(r.value))
 		if i+1-first < w.s.o.GroupRows && held < w.s.o.GroupBytes && i+1 < len(rows) {
@@ -133,8 +117,7 @@ func (w *Writer) encode(c *cells.Cells) (*Group, []row, error) {
 		g.abouts, g.size = append(g.abouts, about), g.size+held
 		first, held = i+1, 0
 	}
-	g.first, g.last = rows[0].key[fixedBytes:], rows[len(rows)-1].key[fixedBytes:]
-	return g, rows, nil
+	return g, nil
 }
 
 func (w *Writer) tooLong(k *keyMaker, i int) error {
@@ -151,28 +134,37 @@ func (w *Writer) tooLong(k *keyMaker, i int) error {
 	return e
 }
 
-// Append takes over what was put. The groups of a cuboid come in order and one after the other. After an error the Writer
-// is of no use.
-func (w *Writer) Append(g *Group) error {
-	if err := w.Begin(g.Mask); err != nil {
+// Append writes cells, at most cuboid.GroupRows of one cuboid. Those of a cuboid come in order and one after the other.
+// After an error the Writer is of no use.
+func (w *Writer) Append(ctx context.Context, c *cells.Cells) error {
+	g, err := w.encode(c)
+	if err != nil {
 		return err
 	}
-	if w.place > 0 && bytes.Compare(w.last, g.first) >= 0 {
-		return fmt.Errorf("H2: cuboid %b: group %d does not come after the one before it", g.Mask, w.place)
+	if err := w.Begin(c.Mask); err != nil {
+		return err
+	}
+	if w.place > 0 && bytes.Compare(w.last, g.rows[0].key[fixedBytes:]) >= 0 {
+		return fmt.Errorf("H2: cuboid %b: group %d does not come after the one before it", c.Mask, w.place)
+	}
+	w.last = g.rows[len(g.rows)-1].key[fixedBytes:]
+	// Neighbours in the cuboid lie in many shards; sorted, a batch goes to few of them.
+	slices.SortFunc(g.rows, func(a, b row) int { return bytes.Compare(a.key, b.key) })
+	if err := w.s.put(ctx, w.table, g.rows); err != nil {
+		return err
 	}
 	for i := range g.abouts {
 		text, err := json.Marshal(&g.abouts[i])
 		if err != nil {
 			return err
 		}
-		w.index = append(w.index, sealed(groupKey(g.Mask, w.place), text))
+		w.index = append(w.index, sealed(groupKey(c.Mask, w.place), text))
 		w.place++
 	}
 	e := &w.entries[len(w.entries)-1]
-	e.Rows += int64(g.Rows)
+	e.Rows += int64(c.Len())
 	e.Bytes += g.size
 	w.sum.Add(g.hashes)
-	w.last = g.last
 	return nil
 }
 
