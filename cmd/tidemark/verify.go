@@ -104,6 +104,9 @@ func printReport(w io.Writer, r *verify.Report) error {
 	for _, x := range r.StaleSegments {
 		fmt.Fprintf(w, "stale: cube %s segment %d: %s\n", x.Cube, x.Segment, oneLine(x.Why))
 	}
+	for _, x := range r.Uncounted {
+		fmt.Fprintf(w, "not counted again: cube %s segment %d: %s\n", x.Cube, x.Segment, oneLine(x.Why))
+	}
 	for _, h := range r.Holes {
 		place := fmt.Sprintf("between segments %d and %d", h.After, h.Before)
 		if h.After == 0 {

@@ -3,8 +3,10 @@ package verify_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -174,6 +176,9 @@ func TestCellsOfCuboids(t *testing.T) {
 		{"sums of all in other rows", "the base cuboid has not the cells of the staged events: sum_price", all("sum_price", swap)},
 		{"a count of one", "cuboid 1 does not add up to the base cuboid: count", one("count", more)},
 		{"a count of an average", "cuboid 1 does not add up to the base cuboid: avg_ratio__count", one("avg_ratio", func(cols []stage.Column) { cols[1].Ints[0]++ })},
+		{"a greatest value of one", "cuboid 1 does not add up to the base cuboid: percentile_ratio has ", one("percentile_ratio", func(cols []stage.Column) {
+			binary.LittleEndian.PutUint64(cols[0].Bytes(0)[8:], math.Float64bits(1e9)) // rows have one value each
+		})},
 		{"sums of one in other rows", "cuboid 1 has not the cells of the base cuboid: sum_price", one("sum_price", swap)},
 		{"a sum of float64 of one", "cuboid 1 does not add up to the base cuboid: sum_ratio", one("sum_ratio", func(cols []stage.Column) {
 			cols[0].Floats = slices.Clone(cols[0].Floats)

@@ -22,8 +22,8 @@
 //   - V9: of every segment with cuboids: they are those of its definition; every row group is of one; rows, bytes, order and
 //     hash are those of its manifest; the base has the event count of the segment and adds up to the events of its inputs;
 //     every other one adds up to the base, and counts and exact sums are in the same rows (by fingerprint). Exact are all
-//     measures but sums of float64, which are compared up to rounding and not where segments were merged, and top_n and
-//     percentile, of which only the bytes are proved. The files of a sample of segments are read by a second reader.
+//     measures but sums of float64, which are compared up to rounding and not where segments were merged, and top_n, of which
+//     only the bytes are proved, and percentile, of which these and number, least and greatest of its values are. The files of a sample of segments are read by a second reader.
 //   - V10: of the rest of the store: it says whose it is; every version of every definition, every marker of what was dropped
 //     and every snapshot of a lookup table that the catalog names is there as it was written; every backup can be read whole.
 //     Left out are folders of segments that are not ready, which nothing reads, and that a backup is gone, since nothing names them.

@@ -195,7 +195,7 @@ func (w bounds) allows(m segmenter.Measure) bool {
 // again since, or its parts are of different states of a row, or a file is damaged and named already.
 func (c *cubeRun) measure(ctx context.Context, b *built, r segmenter.PartitionRange) (w bounds, ok bool, err error) {
 	for _, e := range c.rowsOver(r) {
-		if !c.countable(b, e) {
+		if c.uncountable(b, e) != "" {
 			return w, false, nil
 		}
 		m, wide, ok, err := c.measureRow(ctx, b, e, r)

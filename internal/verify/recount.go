@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
@@ -22,12 +23,14 @@ func (r *cuboidRun) recount(ctx context.Context, b *built) error {
 	}
 	for _, line := range b.Range {
 		for _, e := range r.rowsOver(line) {
-			if !r.countable(b, e) {
+			if why := r.uncountable(b, e); why != "" {
+				r.notCounted(why)
 				return nil
 			}
 			_, used, err := asBuilt(e, b.named)
 			if err != nil {
-				return nil // the ledger's check has said so
+				r.notCounted(fmt.Sprintf("the supplements of %s do not fit its exceptions", e.Range))
+				return nil
 			}
 			for _, s := range spansOf(e, used, line) {
 				if ok, err := r.countSpan(ctx, n, e.Range, s); err != nil || !ok {
@@ -36,6 +39,7 @@ func (r *cuboidRun) recount(ctx context.Context, b *built) error {
 			}
 		}
 	}
+	r.count(func(*TableReport) { r.report.Recounted++ })
 	if why := r.totals.Differs(n.totals, false); why != "" {
 		r.wrong(CuboidCells, r.rd.FileOf(r.base), "the base cuboid does not add up to the staged events: %s", why)
 	} else if column := r.prints.Differs(n.prints, r.base); column != "" {
@@ -44,16 +48,30 @@ func (r *cuboidRun) recount(ctx context.Context, b *built) error {
 	return nil
 }
 
-// countable reports whether the events of a row are known as they were when the segment was built.
-func (c *cubeRun) countable(b *built, e *catalog.LedgerEntry) bool {
+// notCounted lists the segment as one whose events were not counted again.
+func (r *cuboidRun) notCounted(why string) {
+	r.count(func(*TableReport) {
+		r.uncounted = append(r.uncounted, UncountedSegment{Cube: r.name(), Segment: r.s.Number, Why: why})
+	})
+}
+
+// uncountable says why the events of a row are not known as they were when the segment was built; "": they are.
+func (c *cubeRun) uncountable(b *built, e *catalog.LedgerEntry) string {
 	for _, f := range filesOf(e) {
 		_, named := b.named[f.Key]
 		later := f != e.File && f != e.LedgerFile && !named // a supplement that came since
-		if !later && (!named || c.isWrong(f.Key)) {
-			return false
+		switch {
+		case later:
+		case !named:
+			return fmt.Sprintf("it was built from what %s has replaced", f.Key)
+		case c.isWrong(f.Key):
+			return fmt.Sprintf("a problem names its input %s", f.Key)
 		}
 	}
-	return !b.mixed || len(e.Supplements) == 0
+	if b.mixed && len(e.Supplements) > 0 {
+		return fmt.Sprintf("its parts were built before and after a requeue of %s", e.Range)
+	}
+	return ""
 }
 
 // spansOf lists what a row's files hold of a line.
@@ -82,7 +100,7 @@ func (r *cuboidRun) newCounter() (*counter, error) {
 	strings := r.layout.StringSets()
 	l := *r.layout
 	l.Measures = slices.DeleteFunc(slices.Clone(l.Measures), func(m cells.Measure) bool {
-		return m.Function == cube.TopN || m.Function == cube.Percentile ||
+		return m.Function == cube.TopN ||
 			m.Function == cube.CountDistinctExact && slices.Contains(strings, m.Column)
 	})
 	return &counter{layout: &l, totals: cuboid.NewTotals(&l), prints: cuboid.NewPrints(&l, r.base)}, nil

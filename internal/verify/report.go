@@ -28,6 +28,8 @@ type Report struct {
 	Holes         []Hole         `json:"holes"`          // no problem: answers read staged files there
 	Cubes         []CubeReport   `json:"cubes"`
 
+	Uncounted []UncountedSegment `json:"uncounted_segments"` // no problem, but less of them is proved
+
 	// Objects counts what was proved of the store beside files of ledgers and segments: definition, marker, lookup, backup.
 	Objects map[string]int64 `json:"objects"`
 
@@ -52,6 +54,16 @@ type CubeReport struct {
 	Bare     int64  `json:"without_cuboids"` // of Segments: staged files answer for them
 	// SecondRead counts files of cuboids that another Parquet implementation read too.
 	SecondRead int64 `json:"second_read"`
+	// Recounted counts segments whose base cuboid was held against their events, counted again from staged files.
+	Recounted int64 `json:"recounted"`
+}
+
+// UncountedSegment is a segment with cuboids whose events were not counted again from staged files: what it was built from is no longer
+// known, or a problem names it.
+type UncountedSegment struct {
+	Cube    string `json:"cube"` // project/cube
+	Segment int64  `json:"segment"`
+	Why     string `json:"why"`
 }
 
 // StaleSegment is a ready segment whose inputs have changed since it was built: it is right as of then.
@@ -168,6 +180,9 @@ func (r *Report) finish(took time.Duration) {
 		r.Segments, r.Cuboids = r.Segments+c.Segments, r.Cuboids+c.Cuboids
 	}
 	slices.SortFunc(r.StaleSegments, func(a, b StaleSegment) int {
+		return cmp.Or(cmp.Compare(a.Cube, b.Cube), cmp.Compare(a.Segment, b.Segment))
+	})
+	slices.SortFunc(r.Uncounted, func(a, b UncountedSegment) int {
 		return cmp.Or(cmp.Compare(a.Cube, b.Cube), cmp.Compare(a.Segment, b.Segment))
 	})
 	slices.SortStableFunc(r.Problems, func(a, b Problem) int {

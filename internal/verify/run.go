@@ -35,6 +35,7 @@ type run struct {
 	cubes     []CubeReport
 	stale     []StaleSegment
 	holes     []Hole
+	uncounted []UncountedSegment
 	snapshots map[string]bool  // of lookup tables, that cubes and segments name and that were looked at
 	objects   map[string]int64 // that were proved and are of no ledger and no segment, by kind
 }
@@ -96,6 +97,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	report.Problems, report.Objects = append([]Problem{}, r.problems...), r.objects
 	report.Cubes = append([]CubeReport{}, r.cubes...)
+	report.Uncounted = append([]UncountedSegment{}, r.uncounted...)
 	report.StaleSegments, report.Holes = append([]StaleSegment{}, r.stale...), append([]Hole{}, r.holes...)
 	report.finish(time.Since(r.start))
 	return report, nil

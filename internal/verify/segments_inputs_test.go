@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/tidemarkdb/tidemark/ingest/stage"
@@ -116,7 +117,7 @@ func TestReplacedRows(t *testing.T) {
 	id := s.applyCube()
 	v := segmenter.Vector{line(0, 0, 20), line(1, 0, 70)}
 	forged := s.clone(t)
-	s.segment(id, build{v: v})
+	s.segment(id, build{v: v, cuboids: true})
 	forged.segment(id, build{v: v, change: func(m *segmenter.Manifest) { m.Parts[0].MaxTimeUs++ }})
 	for _, x := range []*site{s, forged} {
 		x.with(func(cat *catalog.Catalog, st blob.Store) {
@@ -145,6 +146,9 @@ func TestReplacedRows(t *testing.T) {
 	s.clean(r)
 	if len(r.StaleSegments) != 1 || r.StaleSegments[0].Segment != 1 {
 		t.Errorf("stale segments %+v, want 1", r.StaleSegments)
+	}
+	if len(r.Uncounted) != 1 || r.Uncounted[0].Segment != 1 || !strings.Contains(r.Uncounted[0].Why, "ledger/") || r.Cubes[0].Recounted != 0 {
+		t.Errorf("not counted again: %+v, want segment 1 for the ledger's new file", r.Uncounted)
 	}
 	r = forged.verify()
 	if p := forged.finds(r, verify.SegmentCounts); p.Range == nil || p.Range.Partition != 0 || len(r.Problems) != 1 {

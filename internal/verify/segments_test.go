@@ -21,6 +21,9 @@ func TestCleanSegments(t *testing.T) {
 			if r.Segments != 3 || len(r.StaleSegments) != 0 || len(r.Cubes) != 1 {
 				t.Errorf("%d segments, %d stale, %d cubes, want 3, 0, 1", r.Segments, len(r.StaleSegments), len(r.Cubes))
 			}
+			if r.Cubes[0].Recounted != 2 || len(r.Uncounted) != 0 {
+				t.Errorf("%d segments counted again, not %v, want the 2 with cuboids", r.Cubes[0].Recounted, r.Uncounted)
+			}
 			if c := r.Cubes[0]; c.Cube != "views" || c.Table != "events" || c.Segments != 3 || c.Holes != 1 || c.Events == 0 || c.Events >= r.Events ||
 				c.Cuboids != 6 || c.Cells == 0 || c.Bare != 1 || c.SecondRead != 2 || r.Cuboids != 6 {
 				t.Errorf("cube report %+v of %d events", c, r.Events)

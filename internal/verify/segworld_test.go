@@ -23,7 +23,7 @@ const cubeYAML = `
 cube: views
 table: events
 dimensions: [ok, n]
-measures: [count, sum(n), sum(price), avg(ratio), sum(ratio), min(id), max(n), count_distinct(id), count_distinct_exact(n), first(id)]
+measures: [count, sum(n), sum(price), avg(ratio), sum(ratio), min(id), max(n), count_distinct(id), count_distinct_exact(n), first(id), percentile(ratio)]
 start: earliest
 `
 
