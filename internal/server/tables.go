@@ -159,19 +159,24 @@ func (s *Server) applyTable(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.planTable(r.Context(), def)
+	if dry {
+		return s.planTable(r.Context(), def)
+	}
+	return s.ApplyTable(r.Context(), def)
+}
+
+// ApplyTable makes a table, or gives it another version. def must have been validated.
+func (s *Server) ApplyTable(ctx context.Context, def *cube.Table) (*Applied, error) {
+	plan, err := s.planTable(ctx, def)
 	if err != nil {
 		return nil, err
 	}
-	if dry {
-		return plan, nil
-	}
-	a, err := s.opts.Catalog.ApplyTable(r.Context(), def)
+	a, err := s.opts.Catalog.ApplyTable(ctx, def)
 	if err != nil {
 		return nil, err
 	}
 	// Also when nothing changed: an apply that ended between the catalog and the store is completed by the next (R2, R5).
-	if err := s.StoreDefinition(r.Context(), a.Table); err != nil {
+	if err := s.StoreDefinition(ctx, a.Table); err != nil {
 		return nil, err
 	}
 	plan.DryRun, plan.ID, plan.Version, plan.Definition, plan.Outcome = false, a.Table.ID, a.Table.Version, a.Table, "unchanged"

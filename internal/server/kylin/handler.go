@@ -31,8 +31,10 @@ type Options struct {
 	Logger      *slog.Logger  // default: discard
 }
 
-// Cubes makes cubes.
+// Cubes makes cubes, and the tables that they are of.
 type Cubes interface {
+	// ApplyTable makes a table, or gives it another version. The definition is valid.
+	ApplyTable(ctx context.Context, def *cube.Table) (*server.Applied, error)
 	// CloneCube makes a cube with the definition of another. One that exists is a *catalog.ConflictError.
 	CloneCube(ctx context.Context, from *cube.Cube, q server.CloneRequest) (*server.AppliedCube, error)
 	// ApplyCube makes a cube, or gives it another version. The definition is valid.
@@ -116,6 +118,13 @@ func (h *Handler) routes() {
 	call("POST /models", h.makeModel)
 	call("PUT /models", h.changeModel)
 	call("DELETE /models/{model}", h.dropModel)
+
+	call("POST /streaming", h.makeStreaming)
+	call("PUT /streaming", h.changeStreaming)
+	call("GET /streaming/getConfig", h.streamingConfigs)
+	call("GET /streaming/getKfkConfig", h.kafkaConfigs)
+	call("DELETE /streaming/{table}", h.dropStreaming)
+	call("DELETE /streaming/{project}/{table}", h.dropStreaming)
 
 	call("GET /jobs", h.listJobs)
 	call("GET /jobs/{job}", h.showJob)

@@ -104,6 +104,12 @@ func (f *fixture) CloneCube(ctx context.Context, from *cube.Cube, q server.Clone
 	return &server.AppliedCube{Cube: q.Cube, ID: a.Cube.ID}, nil
 }
 
+// ApplyTable applies a definition as the server does.
+func (f *fixture) ApplyTable(ctx context.Context, def *cube.Table) (*server.Applied, error) {
+	_, err := f.c.ApplyTable(ctx, def)
+	return &server.Applied{Table: def.Name}, err
+}
+
 // ApplyCube applies a definition as the server does.
 func (f *fixture) ApplyCube(ctx context.Context, def *cube.Cube) (*server.AppliedCube, error) {
 	a, err := f.c.ApplyCube(ctx, def)
