@@ -103,14 +103,14 @@ func ingestSettings() []Setting {
 			count(func(c *Config) *int { return &c.Ingest.MaxUncommittedRanges }),
 		row("ingest.max_uploads", "max-uploads", "N", "4", "files written to the store at once").
 			count(func(c *Config) *int { return &c.Ingest.MaxUploads }),
-		row("tail.pin_timeout", "tail-pin-timeout", "TIME", "1m0s", "how long one reader may hold events in memory; then it loses them and starts again").
-			duration(func(c *Config) *time.Duration { return &c.Ingest.PinTimeout }),
 		row("ingest.group", "group", "NAME", "", "consumer group that hands out the partitions (default: one per catalog where --catalog is given, else this process reads them all)").
 			text(func(c *Config) *string { return &c.Ingest.Group }),
 		row("ingest.partitions", "partitions", "LIST", "", "read these partitions only, as in 0,2,5 (default: all)").
 			parsed(setPartitions, func(c *Config) string { return joinPartitions(c.Ingest.Partitions) }),
 		row("ingest.fail_on_missing_topic", "fail-on-missing-topic", "", "false", "end with an error when a topic does not exist (default: wait for it)").
 			toggle(func(c *Config) *bool { return &c.Ingest.FailOnMissingTopic }),
+		row("tail.pin_timeout", "tail-pin-timeout", "TIME", "1m0s", "how long one reader may hold events in memory; then it loses them and starts again").
+			duration(func(c *Config) *time.Duration { return &c.Ingest.PinTimeout }),
 	}
 }
 

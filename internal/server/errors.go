@@ -82,7 +82,7 @@ func asError(err error) *Error {
 		e.Status, e.Code, e.Message = http.StatusUnprocessableEntity, "unusable", unusable.Error()
 	case errors.Is(err, catalog.ErrNotFound):
 		e.Status, e.Code = http.StatusNotFound, "not_found"
-		e.Message = strings.TrimPrefix(e.Message, "catalog: ")
+		e.Message = notFound(strings.TrimPrefix(e.Message, "catalog: "))
 	case errors.Is(err, ingest.ErrNoTopic):
 		e.Status, e.Code = http.StatusNotFound, "not_found"
 	case errors.As(err, &conflict):
@@ -115,4 +115,15 @@ func plural(n int) string {
 		return ""
 	}
 	return "s"
+}
+
+// notFound adds which command shows the names that there are.
+func notFound(message string) string {
+	for _, what := range []string{"cube", "table", "lookup"} {
+		at := strings.LastIndex(message, what+" ")
+		if strings.HasSuffix(message, ": not found") && (at == 0 || at > 0 && strings.HasSuffix(message[:at], ": ")) {
+			return message[at:] + ": tidemark " + what + " list shows which there are"
+		}
+	}
+	return message
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -213,6 +214,9 @@ func (s *Server) showSegment(r *http.Request) (any, error) {
 	name := r.PathValue("segment")
 	if number, err := strconv.ParseInt(name, 10, 64); err == nil && len(name) < minIDText {
 		e, err := s.opts.Catalog.Segment(r.Context(), i.Cube.ID, number)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return nil, noSegment(i, name)
+		}
 		return segment(i, e), err
 	}
 	all := catalog.SegmentQuery{CubeID: i.Cube.ID, States: []segmenter.SegmentState{segmenter.SegmentReady, segmenter.SegmentRetired}}
@@ -224,7 +228,11 @@ func (s *Server) showSegment(r *http.Request) (any, error) {
 			return segment(i, e), nil
 		}
 	}
-	return nil, fmt.Errorf("segment %s of cube %s/%s: %w", name, i.Cube.Project, i.Cube.Name, catalog.ErrNotFound)
+	return nil, noSegment(i, name)
+}
+
+func noSegment(i catalog.CubeInfo, name string) error {
+	return fmt.Errorf("segment %s of cube %s/%s: %w: tidemark segment list %s --state all shows which there are", name, i.Cube.Project, i.Cube.Name, catalog.ErrNotFound, i.Cube.Name)
 }
 
 // minIDText is how much of an id names a segment: numbers do not get that long.
