@@ -62,7 +62,7 @@ func (b *build) fromEvents(ctx context.Context, o *output) error {
 	defer b.tellReused()
 	progress := b.in.Step("make cuboids", "cuboids")
 	var made atomic.Int64
-	l := &lattice{nodes: b.nodes, limit: b.e.o.Threads, feeds: holds, drop: dropKept}
+	l := &lattice{nodes: b.nodes, limit: b.e.o.Threads, feeds: holds, drop: dropKept, rest: o.g.Wait}
 	l.make = func(ctx context.Context, n, parent *node) error {
 		err := b.unlessLeft(ctx, o, n, func() error { return b.childOf(ctx, o, n, parent) })
 		progress(made.Add(1), int64(len(b.nodes)-1))

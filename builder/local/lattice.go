@@ -3,6 +3,7 @@ package local
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math/bits"
 	"slices"
 
@@ -54,6 +55,7 @@ type lattice struct {
 	feeds func(n, below *node) bool // whether below waits for n and can be made of it
 	make  func(ctx context.Context, n, parent *node) error
 	drop  func(n *node) // its cells are not needed any more
+	rest  func() error  // waits for what make has left to others: it uses the context that ends with run
 }
 
 // holds reports whether n has all dimensions of below.
@@ -99,7 +101,7 @@ func (l *lattice) run(ctx context.Context) error {
 			return g.Wait()
 		}
 	}
-	return g.Wait()
+	return errors.Join(l.rest(), g.Wait())
 }
 
 // ready returns the next node that can be made.

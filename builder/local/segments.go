@@ -35,7 +35,8 @@ func (b *build) mergeSegments(ctx context.Context, o *output) error {
 	b.planMerge()
 	progress := b.in.Step("merge cuboids", "cuboids")
 	var made atomic.Int64
-	l := &lattice{nodes: b.nodes, limit: b.e.o.Threads, feeds: func(n, below *node) bool { return below.from == n }, drop: dropKept}
+	l := &lattice{nodes: b.nodes, limit: b.e.o.Threads, drop: dropKept, rest: o.g.Wait}
+	l.feeds = func(n, below *node) bool { return below.from == n }
 	l.make = func(ctx context.Context, n, parent *node) error {
 		err := b.unlessLeft(ctx, o, n, func() error {
 			if parent != nil {
