@@ -81,7 +81,7 @@ func dropKept(n *node) {
 
 // unlessLeft takes over a cuboid that an earlier attempt has finished, else makes it.
 func (b *build) unlessLeft(ctx context.Context, o *output, n *node, make func() error) error {
-	line, left, err := b.left(ctx, o, n)
+	line, left, err := b.left(o, n)
 	switch {
 	case err != nil:
 	case left && n.above:
@@ -108,7 +108,7 @@ func (b *build) base(ctx context.Context, o *output) error {
 			return err
 		}
 	}
-	line, left, err := b.left(ctx, o, n)
+	line, left, err := b.left(o, n)
 	if left && err == nil {
 		b.in.Logf("the base cuboid was left by an earlier attempt")
 		n.kept, err = b.cellsOf(line)
@@ -153,7 +153,7 @@ func (b *build) merging(ctx context.Context, held int64, f func() error) error {
 }
 
 // left gives the output a cuboid that an earlier attempt has finished, if there is one.
-func (b *build) left(ctx context.Context, o *output, n *node) (*line, bool, error) {
+func (b *build) left(o *output, n *node) (*line, bool, error) {
 	line, ok, err := o.resume(n)
 	if !ok || err != nil {
 		return nil, false, err

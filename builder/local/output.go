@@ -98,6 +98,8 @@ func (o *output) advance() error {
 	for o.err == nil && o.next < len(o.lines) && o.lines[o.next] != nil {
 		l := o.lines[o.next]
 		switch {
+		case o.ctx.Err() != nil:
+			return context.Cause(o.ctx)
 		case len(l.groups) == 0 && l.ended:
 			o.next++
 			l.rest()
