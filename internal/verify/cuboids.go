@@ -11,11 +11,20 @@ import (
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
+
+// cuboids are those of a segment, in files or in a table.
+type cuboids interface {
+	Prove(ctx context.Context, mask uint64, each func(*cells.Cells) error) error
+	ProvePieces(ctx context.Context) error
+	FileOf(mask uint64) string // in which a cuboid begins
+	Close() error
+}
 
 // cuboidRun is the proof of the cuboids of one segment.
 type cuboidRun struct {
@@ -24,7 +33,7 @@ type cuboidRun struct {
 	m      *segmenter.Manifest
 	def    *cube.Cube
 	layout *cells.Layout
-	rd     *cuboid.Reader
+	rd     cuboids
 	base   uint64
 
 	totals *cuboid.Totals // of the base cuboid
@@ -35,8 +44,8 @@ type cuboidRun struct {
 func (c *cubeRun) cuboids(ctx context.Context, s *catalog.SegmentEntry, m *segmenter.Manifest, b *built) error {
 	r := &cuboidRun{cubeRun: c, s: s, m: m}
 	switch {
-	case m.Stored != nil:
-		r.wrong(CuboidMismatch, "", "its cuboids are in table %s of %s, which this program cannot read", m.Stored.Table, m.Stored.Store)
+	case m.Stored != nil && c.o.HBase == nil:
+		r.wrong(CuboidMismatch, "", "its cuboids are in table %s of %s: %v", m.Stored.Table, m.Stored.Store, hbase.ErrNotConfigured)
 		return nil
 	case len(m.Cuboids) == 0:
 		if len(m.Files) > 0 {
@@ -113,7 +122,11 @@ func (r *cuboidRun) open(ctx context.Context) (ok bool, err error) {
 	}
 	r.base = r.layout.Base()
 	r.totals, r.prints = cuboid.NewTotals(r.layout), cuboid.NewPrints(r.layout, masks...)
-	r.rd, err = cuboid.NewReader(r.o.Store, r.layout, r.m.Files, r.m.Cuboids)
+	if r.m.Stored != nil {
+		r.rd, err = r.o.HBase.NewReader(r.layout, r.m.Stored, r.m.Cuboids)
+	} else {
+		r.rd, err = cuboid.NewReader(r.o.Store, r.layout, r.m.Files, r.m.Cuboids)
+	}
 	return err == nil, err
 }
 
@@ -121,7 +134,13 @@ func (r *cuboidRun) open(ctx context.Context) (ok bool, err error) {
 // of all where there is none: then the reader says what is wrong. nil: a problem was found.
 func (r *cuboidRun) layoutOf(ctx context.Context) (*cells.Layout, error) {
 	var header *cuboid.Header
-	if len(r.m.Files) > 0 {
+	switch {
+	case r.m.Stored != nil:
+		var err error
+		if header, err = r.o.HBase.Header(ctx, r.m.Stored.Table); err != nil {
+			return nil, err
+		}
+	case len(r.m.Files) > 0:
 		f, err := cuboid.OpenFile(ctx, r.o.Store, r.m.Files[0].Key, r.m.Files[0].Size)
 		if err != nil {
 			return nil, err

@@ -43,7 +43,7 @@ func TestEntriesOfCuboids(t *testing.T) {
 		{"hash", verify.CuboidMismatch, "SHA-256", func(m *segmenter.Manifest) { m.Cuboids[0].SHA256 = flip(m.Cuboids[0].SHA256) }},
 		{"hash of the base", verify.CuboidMismatch, "SHA-256", func(m *segmenter.Manifest) { m.Cuboids[2].SHA256 = flip(m.Cuboids[2].SHA256) }},
 		{"rows", verify.CuboidMismatch, "rows in its files", func(m *segmenter.Manifest) { m.Cuboids[1].Rows++ }},
-		{"bytes", verify.CuboidMismatch, "bytes in its files", func(m *segmenter.Manifest) { m.Cuboids[1].Bytes-- }},
+		{"bytes", verify.CuboidMismatch, "bytes, the manifest", func(m *segmenter.Manifest) { m.Cuboids[1].Bytes-- }},
 		{"another row group", verify.CuboidMismatch, "cuboids name row group", func(m *segmenter.Manifest) { m.Cuboids[1].Pieces[0].First = 0 }},
 		{"row groups that are none", verify.CuboidMismatch, "are not among", func(m *segmenter.Manifest) { m.Cuboids[1].Pieces[0].Count = 9 }},
 		{"two places", verify.CuboidMismatch, "is of cuboid", func(m *segmenter.Manifest) {
@@ -55,7 +55,7 @@ func TestEntriesOfCuboids(t *testing.T) {
 			m.Cuboids = append(m.Cuboids, segmenter.CuboidEntry{Cuboid: 7, SHA256: m.Cuboids[0].SHA256})
 		}},
 		{"no cuboids", verify.CuboidMismatch, "1 files and no cuboid", func(m *segmenter.Manifest) { m.Cuboids = nil }},
-		{"another store", verify.CuboidMismatch, "cannot read", func(m *segmenter.Manifest) {
+		{"another store", verify.CuboidMismatch, "hbase.quorum", func(m *segmenter.Manifest) {
 			m.Stored = &segmenter.StoredTable{Store: "hbase", Table: "t"}
 		}},
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -15,6 +16,7 @@ import (
 type Options struct {
 	Catalog      *catalog.Catalog // required
 	Store        blob.Store       // required
+	HBase        *hbase.Store     // nil: cuboids in tables are a problem
 	Kafka        []kgo.Opt        // brokers and credentials; required with AgainstKafka
 	AgainstKafka bool             // also read the topics again
 	Project      string           // default: all; with a Table: "default"

@@ -60,21 +60,9 @@ func (r *Reader) about(ctx context.Context) (*header, error) {
 	if h != nil {
 		return h, nil
 	}
-	var text []byte
-	key := headerKey()
-	err := r.s.scan(ctx, r.table, key, append(headerKey(), 0), func(x row) error {
-		value, err := unseal(x)
-		if err != nil {
-			return damaged(r.table, "header: %w", err)
-		}
-		text = bytes.Clone(value)
-		return nil
-	})
+	text, err := r.s.headerText(ctx, r.table)
 	if err != nil {
 		return nil, err
-	}
-	if text == nil {
-		return nil, damaged(r.table, "it has no header: it was never finished")
 	}
 	if h, err = parseHeader(r.table, text, r.layout); err != nil {
 		return nil, err
@@ -83,6 +71,34 @@ func (r *Reader) about(ctx context.Context) (*header, error) {
 	defer r.mu.Unlock()
 	r.header = h
 	return h, nil
+}
+
+func (s *Store) headerText(ctx context.Context, table string) (text []byte, err error) {
+	err = s.scan(ctx, table, headerKey(), append(headerKey(), 0), func(x row) error {
+		value, err := unseal(x)
+		if err != nil {
+			return damaged(table, "header: %w", err)
+		}
+		text = bytes.Clone(value)
+		return nil
+	})
+	if err == nil && text == nil {
+		err = damaged(table, "it has no header: it was never finished")
+	}
+	return text, err
+}
+
+// Header returns what a table says of its columns.
+func (s *Store) Header(ctx context.Context, table string) (*cuboid.Header, error) {
+	text, err := s.headerText(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	h := new(header)
+	if err := json.Unmarshal(text, h); err != nil {
+		return nil, damaged(table, "header: %w", err)
+	}
+	return h.Cuboids, nil
 }
 
 // index reads the descriptions of a cuboid's groups once.
