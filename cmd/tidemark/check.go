@@ -43,10 +43,7 @@ func (a *app) checkCommand() *cobra.Command {
 			}
 			out := checkDone{Settings: cfg.Values()}
 			bad := 0
-			for _, c := range []struct {
-				part string
-				ask  func(context.Context, *config.Config) (string, error)
-			}{{"kafka", checkKafka}, {"store", checkStore}, {"catalog", checkCatalog}} {
+			for _, c := range checks(cfg) {
 				ctx, cancel := context.WithTimeout(cmd.Context(), checkLimit)
 				detail, err := c.ask(ctx, cfg)
 				cancel()
@@ -65,6 +62,21 @@ func (a *app) checkCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// check asks one part.
+type check struct {
+	part string
+	ask  func(context.Context, *config.Config) (string, error)
+}
+
+// checks are those of the parts that are configured.
+func checks(cfg *config.Config) []check {
+	list := []check{{"kafka", checkKafka}, {"store", checkStore}, {"catalog", checkCatalog}}
+	if cfg.HBase.Quorum != "" {
+		list = append(list, check{"hbase", checkHBase})
+	}
+	return list
 }
 
 func printCheck(w io.Writer, cfg *config.Config, out checkDone) error {

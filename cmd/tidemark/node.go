@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tidemarkdb/tidemark/builder"
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/builder/local"
 	"github.com/tidemarkdb/tidemark/ingest"
@@ -41,6 +42,7 @@ type node struct {
 	memory   *memory // the handlers for commands of this process
 	ingester *ingest.Ingester
 	profiles *profiles
+	hbase    *hbase.Store // nil: none is configured
 	brokers  *ingest.Log
 	builder  *builder.Builder
 	builds   bool // run runs the builder too
@@ -116,8 +118,14 @@ func (n *node) build(address string, metrics *prometheus.Registry) (err error) {
 	if err != nil {
 		return err
 	}
+	if n.hbase != nil {
+		n.hbase.Close()
+	}
+	if n.hbase, err = openHBase(n.cfg, n.log, metrics); err != nil {
+		return err
+	}
 	engine, err := local.New(local.Options{
-		Store: n.store, Dir: n.cfg.BuildDir(), Memory: n.cfg.Build.Memory, Disk: n.cfg.Build.Disk, Dictionaries: ids, Logger: n.log, Registry: metrics,
+		HBase: n.hbase, Store: n.store, Dir: n.cfg.BuildDir(), Memory: n.cfg.Build.Memory, Disk: n.cfg.Build.Disk, Dictionaries: ids, Logger: n.log, Registry: metrics,
 	})
 	if err != nil {
 		return err
@@ -212,6 +220,9 @@ func (n *node) close() error {
 	}
 	if n.brokers != nil {
 		n.brokers.Close()
+	}
+	if n.hbase != nil {
+		n.hbase.Close()
 	}
 	if n.catalog != nil {
 		errs = append(errs, n.catalog.Close())

@@ -20,6 +20,7 @@ type Config struct {
 	Kafka           Kafka
 	Ingest          Ingest
 	Build           Build
+	HBase           HBase
 	ShutdownTimeout time.Duration // how long a clean stop may take
 
 	sources map[string]string // key of a setting -> where its value came from
@@ -51,6 +52,16 @@ type Build struct {
 	DictionaryMemory int64 // bytes of one column's strings in memory, of one build
 	DictionaryDisk   int64 // bytes of their temporary files
 	DictionaryTries  int
+}
+
+// HBase says where tables of cuboids are, and how long to wait for them.
+type HBase struct {
+	Quorum     string // "" = none
+	Root       string
+	Prefix     string
+	Timeout    time.Duration
+	RetryFor   time.Duration
+	MaxRegions int
 }
 
 // CatalogDSN returns what the catalog is opened with.

@@ -34,7 +34,8 @@ func Settings() []Setting {
 	all := generalSettings()
 	all = append(all, kafkaSettings()...)
 	all = append(all, ingestSettings()...)
-	return append(all, buildSettings()...)
+	all = append(all, buildSettings()...)
+	return append(all, hbaseSettings()...)
 }
 
 func generalSettings() []Setting {
@@ -126,6 +127,23 @@ func buildSettings() []Setting {
 			size(func(c *Config) *int64 { return &c.Build.DictionaryDisk }),
 		row("build.dictionary_tries", "dictionary-tries", "N", "100", "how often one build may lose against others that add to a dictionary, before it fails and is tried again").
 			count(func(c *Config) *int { return &c.Build.DictionaryTries }),
+	}
+}
+
+func hbaseSettings() []Setting {
+	return []Setting{
+		row("hbase.quorum", "hbase-quorum", "LIST", "", "host:port of the ZooKeeper servers of the HBase that holds the cuboids of cubes with store: hbase (default: none)").
+			text(func(c *Config) *string { return &c.HBase.Quorum }),
+		row("hbase.root", "hbase-root", "PATH", "/hbase", "node of ZooKeeper below which HBase is found").
+			text(func(c *Config) *string { return &c.HBase.Root }),
+		row("hbase.prefix", "hbase-prefix", "NAME", "tidemark", "what the names of tables begin with; only tables with it are ever looked at").
+			text(func(c *Config) *string { return &c.HBase.Prefix }),
+		row("hbase.timeout", "hbase-timeout", "TIME", "20s", "how long a call of HBase, a batch of puts, or the wait for the next row may take").
+			duration(func(c *Config) *time.Duration { return &c.HBase.Timeout }),
+		row("hbase.retry_for", "hbase-retry-for", "TIME", "2m0s", "how long a call of HBase is tried again; then the build fails, and is tried again as a whole").
+			duration(func(c *Config) *time.Duration { return &c.HBase.RetryFor }),
+		row("hbase.max_regions", "hbase-max-regions", "N", "2000", "regions of all tables together; beyond it no table is made, and builds fail").
+			count(func(c *Config) *int { return &c.HBase.MaxRegions }),
 	}
 }
 
