@@ -224,8 +224,31 @@ func (l lattice) advice(i int) string {
 	if dims > 0 {
 		instead = fmt.Sprintf(add+" (%d cuboids), or ", dims, g.count(dims))
 	}
-	instead += "make dimensions mandatory that nearly every query has, a hierarchy such as " + l.hierarchyExample(g) + ", or a joint of those that come together"
-	return instead
+	if names, n := l.mandatoryExample(g); n > 0 {
+		instead += fmt.Sprintf("mandatory: %s (%d cuboids) where nearly every query has them, ", flowList(names), n)
+	} else {
+		instead += "make dimensions mandatory that nearly every query has, "
+	}
+	return instead + "a hierarchy such as " + l.hierarchyExample(g) + ", or a joint of those that come together"
+}
+
+// mandatoryExample names the dimensions that make the group small enough once every set has them, the first of the row key
+// before others, since queries filter by those; n is what is left then, 0 if that takes more than three.
+func (l lattice) mandatoryExample(g latticeGroup) (names []string, n uint64) {
+	for at := 0; at < len(l.names) && len(names) < 3; at++ {
+		bit := uint64(1) << (len(l.names) - 1 - at)
+		unit := slices.IndexFunc(g.units, func(u []uint64) bool { return len(u) == 2 && u[1] == bit })
+		if unit < 0 {
+			continue
+		}
+		g.mandatory |= bit
+		g.units = slices.Delete(slices.Clone(g.units), unit, unit+1)
+		names = append(names, l.names[at])
+		if n := g.count(g.limit); n <= MaxCuboids {
+			return names, n
+		}
+	}
+	return nil, 0
 }
 
 // hierarchyExample names grains of one column if two of them are free, else it speaks of countries.

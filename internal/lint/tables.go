@@ -86,6 +86,7 @@ var manyExported = map[string]int{
 	"internal/server":   75, // the JSON of every request and answer of /api/v1: its clients need a name for each
 	"segmenter":         60, // the types that all others speak: vectors, ledger rows, segments, manifests; plans are below it
 	"ingest/stage":      55, // columns in memory, three file formats and their names: what builder and query read with
+	"internal/verify":   45, // a name for each kind of damage, which reports and exit codes speak of
 }
 
 // manyParameters are the functions that may take more, each with its number and its reason.
