@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -106,7 +107,11 @@ func (a *app) printJob(j server.Job) error {
 			if s.Total > 0 {
 				amount = fmt.Sprintf(" %d of %d %s", s.Done, s.Total, s.Unit)
 			}
-			fmt.Fprintf(w, "  %s:%s %s to %s\n", s.Name, amount, timeText(s.StartedAt), timeText(s.EndedAt))
+			until := "to " + timeText(s.EndedAt)
+			if s.LeftMs > 0 {
+				until = "about " + (time.Duration(s.LeftMs) * time.Millisecond).Round(time.Second).String() + " left"
+			}
+			fmt.Fprintf(w, "  %s:%s %s %s\n", s.Name, amount, timeText(s.StartedAt), until)
 		}
 		return nil
 	})

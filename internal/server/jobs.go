@@ -42,6 +42,7 @@ type JobStep struct {
 	Unit      string    `json:"unit,omitempty"`
 	StartedAt time.Time `json:"started_at,omitzero"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
+	LeftMs    int64     `json:"left_ms,omitempty"` // estimated, at the pace so far; 0: unknown, or it has ended
 }
 
 // Jobs is a page of jobs, the newest first.
@@ -64,7 +65,7 @@ type JobLine struct {
 	Text string    `json:"text"`
 }
 
-func job(c catalog.CubeInfo, j catalog.Job) Job {
+func job(c catalog.CubeInfo, j catalog.Job, now time.Time) Job {
 	out := Job{
 		ID: j.ID, Segment: j.Segment, Kind: j.Kind, State: string(j.State), Reserved: j.Reserved, SubmittedBy: j.SubmittedBy,
 		Attempts: j.Attempts, Epoch: j.Epoch, Owner: j.Owner, Until: timeOf(j.UntilUs), Problem: j.Problem, Steps: []JobStep{},
@@ -76,9 +77,19 @@ func job(c catalog.CubeInfo, j catalog.Job) Job {
 	for _, s := range j.Steps {
 		out.Steps = append(out.Steps, JobStep{
 			Name: s.Name, Done: s.Done, Total: s.Total, Unit: s.Unit, StartedAt: timeOf(s.StartedUs), EndedAt: timeOf(s.EndedUs),
+			LeftMs: leftMs(j, s, now),
 		})
 	}
 	return out
+}
+
+// leftMs estimates how long a step in hand will take from now on, if it goes on at its pace.
+func leftMs(j catalog.Job, s catalog.JobStep, now time.Time) int64 {
+	took := now.UnixMicro() - s.StartedUs
+	if j.State != catalog.JobRunning || s.EndedUs > 0 || s.Done <= 0 || s.Done >= s.Total || took <= 0 {
+		return 0
+	}
+	return int64(float64(took) / 1000 * float64(s.Total-s.Done) / float64(s.Done))
 }
 
 // progress is the share of a job's steps that have ended, between 0 and 1. A job has an unknown number of steps before it;
@@ -157,7 +168,7 @@ func (s *Server) listJobs(r *http.Request) (any, error) {
 			return nil, err
 		}
 		if p := r.URL.Query().Get("project"); p == "" || p == i.Cube.Project {
-			out.Jobs = append(out.Jobs, job(i, j))
+			out.Jobs = append(out.Jobs, job(i, j, time.Now()))
 		}
 	}
 	if len(list) == int(limit) {
@@ -202,7 +213,7 @@ func (s *Server) jobByID(ctx context.Context, id int64) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := job(i, j)
+	out := job(i, j, time.Now())
 	return &out, nil
 }
 

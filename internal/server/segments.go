@@ -309,7 +309,7 @@ func submitted(c catalog.CubeInfo, action string, dry bool, d *Done) Submitted {
 		Jobs: []Job{}, Segments: []Segment{}, Retired: append([]int64{}, d.Retired...), Rereads: []Reread{},
 	}
 	for _, j := range d.Jobs {
-		out.Jobs = append(out.Jobs, job(c, j))
+		out.Jobs = append(out.Jobs, job(c, j, time.Now()))
 	}
 	for _, e := range d.Segments {
 		out.Segments = append(out.Segments, segment(c, e))
