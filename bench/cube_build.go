@@ -193,7 +193,12 @@ func (f *cubeFlags) duckdbCubes(ctx context.Context, st staged, k cubeKind, add 
 		c := child{path: f.python, args: []string{"-c", duckdbCube, glob, threads, k.peer, plan, k.sets()}, stderr: f.log}
 		r := cubeRun{}
 		if r.Process, err = c.runJSON(ctx, &r); err != nil {
-			return err
+			if ctx.Err() != nil {
+				return err
+			}
+			fmt.Fprintln(f.log, err) // it ran out of memory: the others go on
+			add(cubeRun{Cube: k.name, Contender: "duckdb " + plan + " (failed)", Events: st.events, Process: r.Process})
+			continue
 		}
 		if r.Events != st.events {
 			return fmt.Errorf("DuckDB counts %d events, want %d", r.Events, st.events)

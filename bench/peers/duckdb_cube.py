@@ -8,6 +8,7 @@ GROUPING SETS over the files), each (the files into a table, then a statement fo
 
 import json
 import sys
+import tempfile
 import time
 
 import duckdb
@@ -46,10 +47,11 @@ def build(con, glob, measures, plan, sets, dims):
     return [f"cells{i}" for i in range(len(sets))]
 
 
-def main(glob, threads, measures, plan, sets):
+def main(spill, glob, threads, measures, plan, sets):
     con = duckdb.connect()
     con.execute(f"SET threads = {int(threads)}")
     con.execute("SET preserve_insertion_order = false")
+    con.execute(f"SET temp_directory = '{spill}'")
     sets = [s.split(",") for s in sets.split(";")]
     dims = sorted({d for s in sets for d in s})
     begin = time.perf_counter()
@@ -62,4 +64,5 @@ def main(glob, threads, measures, plan, sets):
     return {"events": total // len(sets), "cells": cells, "seconds": seconds}
 
 
-print(json.dumps(main(*sys.argv[1:6])))
+with tempfile.TemporaryDirectory() as spill:
+    print(json.dumps(main(spill, *sys.argv[1:6])))
