@@ -82,6 +82,7 @@ func TestBuildSameBytes(t *testing.T) {
 		func(o *Options, s *sizes) { o.Threads, s.keepAtMost = 4, 200_000 },
 		func(_ *Options, s *sizes) { s.frameRows, s.stepRows, s.minWindow = 37, 1000, 5 },
 		func(_ *Options, s *sizes) { s.frameRows, s.keepAtMost = 5000, 1 },
+		func(_ *Options, s *sizes) { s.stepBytes, s.frameBytes, s.keepAtMost = 1, 2000, 1 },
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			e := w.engine(func(o *Options, s *sizes) {

@@ -8,12 +8,13 @@ import (
 )
 
 // merger merges sources: cells of equal keys fold in the order of the sources, whatever the batches they come in (L1). It
-// holds a frame and a window of each source.
+// holds a frame and a window of each source, which is the smaller the larger their states are.
 type merger struct {
 	layout *cells.Layout
 	mask   uint64
 	lanes  []*lane
-	window int
+	window int   // rows of a source
+	room   int64 // bytes of a source, beside one frame
 }
 
 // lane is what is held of a source.
@@ -25,7 +26,8 @@ type lane struct {
 }
 
 func newMerger(l *cells.Layout, mask uint64, list []source, s sizes) *merger {
-	m := &merger{layout: l, mask: mask, window: max(s.minWindow, s.stepRows/max(len(list), 1))}
+	n := max(len(list), 1)
+	m := &merger{layout: l, mask: mask, window: max(s.minWindow, s.stepRows/n), room: s.stepBytes / int64(n)}
 	for _, s := range list {
 		m.lanes = append(m.lanes, &lane{src: s})
 	}
@@ -39,7 +41,7 @@ func (m *merger) next(ctx context.Context) (cells.Part, error) {
 	}
 	rows := 0
 	for _, l := range m.lanes {
-		if err := l.fill(ctx, m.window); err != nil {
+		if err := l.fill(ctx, m.window, m.room); err != nil {
 			return cells.Part{}, err
 		}
 		rows += l.rows
@@ -76,9 +78,9 @@ func (m *merger) bound() (least *cells.Cells, at int) {
 	return least, at
 }
 
-// fill reads until more than a window is held, or the end is reached.
-func (l *lane) fill(ctx context.Context, window int) error {
-	for !l.ended && l.rows <= window {
+// fill reads until more than a window is held, or as many bytes as there is room for, or the end is reached.
+func (l *lane) fill(ctx context.Context, window int, room int64) error {
+	for !l.ended && l.rows <= window && (l.rows == 0 || l.bytes() < room) {
 		p, err := l.src.next(ctx)
 		if err != nil {
 			return err
@@ -94,12 +96,20 @@ func (l *lane) fill(ctx context.Context, window int) error {
 	return nil
 }
 
-// reach returns the last row of the window, nil if nothing comes behind it.
+// bytes is about what the rows that are held take.
+func (l *lane) bytes() (n int64) {
+	for _, p := range l.held {
+		n += p.Cells.MemBytes() * int64(p.To-p.From) / int64(p.Cells.Len())
+	}
+	return n
+}
+
+// reach returns the last row of the window, or of what is held where that is less; nil if nothing comes behind it.
 func (l *lane) reach(window int) (*cells.Cells, int) {
 	if l.ended && l.rows <= window {
 		return nil, 0
 	}
-	i := window - 1
+	i := min(window, l.rows) - 1
 	for _, p := range l.held {
 		if i < p.To-p.From {
 			return p.Cells, p.From + i

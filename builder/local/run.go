@@ -73,6 +73,9 @@ func (s *store) add(c *cells.Cells) error {
 
 func (s *store) spill(c *cells.Cells) error {
 	step := cmp.Or(s.frameRows, s.b.e.size.frameRows)
+	if n := c.MemBytes(); n > s.b.e.size.frameBytes { // cut evenly, since it is read again in these pieces
+		step = min(step, max(1, int(int64(c.Len())*s.b.e.size.frameBytes/n)))
+	}
 	if s.whole {
 		step = c.Len()
 	}

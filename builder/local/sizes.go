@@ -10,7 +10,10 @@ type sizes struct {
 	// These decide nothing about results.
 	frameRows int // most rows of a frame of a run, and of what a merge holds of a source at once
 	stepRows  int // what one step of a merge takes of all sources together
-	minWindow int // what it takes of one at least
+	minWindow int // what it takes of one at least, where there is room
+
+	frameBytes int64 // with which a frame of a temporary file ends before it has frameRows: sketches and strings may be large
+	stepBytes  int64 // what a merge holds of all sources together, beside a frame of each
 
 	lasting int64 // events, or cells that are merged, from which finished cuboids are kept for another attempt: fewer are soon done again
 
@@ -20,6 +23,6 @@ type sizes struct {
 func fixedSizes() sizes {
 	return sizes{
 		blockRows: 1 << 19, blockBytes: 64 << 20, groupRows: 1 << 17, fanIn: 128,
-		frameRows: 1 << 14, stepRows: 1 << 18, minWindow: 1 << 10, lasting: 1 << 20,
+		frameRows: 1 << 14, stepRows: 1 << 18, minWindow: 1 << 10, frameBytes: 2 << 20, stepBytes: 64 << 20, lasting: 1 << 20,
 	}
 }
