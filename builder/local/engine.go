@@ -104,7 +104,11 @@ func (b *build) inputRows() (n int64) {
 // enter makes the folder of temporary files. Its name holds what is built and from what, so that another attempt at the same
 // finds what this one leaves.
 func (b *build) enter() (leave func(done bool), err error) {
-	def, err := json.Marshal([]any{spillMagic, b.in.Content, b.in.Cube, b.in.Table})
+	merged := []string{} // content may be cut into segments in several ways, and floats add up to other bits in each
+	for _, m := range b.in.Merged {
+		merged = append(merged, fmt.Sprintf("%s.%d", m.SegmentID, m.Attempt))
+	}
+	def, err := json.Marshal([]any{spillMagic, b.in.Content, b.in.Cube, b.in.Table, merged})
 	if err != nil {
 		return nil, err
 	}

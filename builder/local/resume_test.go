@@ -117,6 +117,36 @@ func TestResumeCuboids(t *testing.T) {
 	}
 }
 
+// I6 (b): what a merge has left is not taken over by one of the same events in other segments, nor by a build of the events: floats
+// add up to other bits there.
+func TestResumeOfOtherSegments(t *testing.T) {
+	w := everyMeasure(t, 54)
+	made := int64(2)
+	segment := func(v segmenter.Vector) *segmenter.Manifest {
+		made++
+		return manifest(made, w.build(t.Context(), w.engine(nil), w.input(v, made)))
+	}
+	first, rest := cut(w.all(), 400)
+	second, third := cut(rest, 700)
+	ofEvents := w.input(w.all(), 2)
+	two, three := ofEvents, ofEvents
+	two.Rows, two.Merged = nil, []*segmenter.Manifest{segment(first), segment(rest)}
+	three.Rows, three.Merged = nil, []*segmenter.Manifest{two.Merged[0], segment(second), segment(third)}
+	for _, in := range []builder.EngineInput{ofEvents, three} {
+		dir := t.TempDir()
+		if _, err := breaking(w.lasting(dir, false), 12).Build(t.Context(), two); err == nil {
+			t.Fatal("the first attempt did not break off")
+		}
+		in.Folder += fmt.Sprint(len(in.Merged)) // of another attempt
+		log := ""
+		in.Logf = func(format string, args ...any) { log += fmt.Sprintf(format, args...) + "\n" }
+		w.build(t.Context(), w.lasting(dir, false), in)
+		if strings.Contains(log, "cuboids were left by an earlier attempt") {
+			t.Errorf("of %d segments, after a merge of 2 with the same content: got %q, want nothing taken over", len(in.Merged), log)
+		}
+	}
+}
+
 // Cells out of row groups are the cells that were encoded, for every measure: they have the same bytes when they are encoded
 // again, and so has each smaller cuboid that is made of them.
 func TestGroupCells(t *testing.T) {

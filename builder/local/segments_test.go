@@ -16,7 +16,7 @@ import (
 
 // manifest is what a merge needs to know of a segment.
 func manifest(number int64, out builder.EngineOutput) *segmenter.Manifest {
-	return &segmenter.Manifest{Number: number, Files: out.Files, Cuboids: out.Cuboids}
+	return &segmenter.Manifest{Number: number, Attempt: number, Files: out.Files, Cuboids: out.Cuboids}
 }
 
 // cut cuts a range at an offset of partition 0 into two.
