@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -39,6 +40,7 @@ const removeLimit = 10_000
 func (b *Builder) Cleanup(ctx context.Context, dryRun bool) (*Cleaned, error) {
 	c := &cleaning{b: b, now: time.Now(), res: &Cleaned{Unneeded: []catalog.Garbage{}, Only: []string{}, Unknown: []string{}}, objects: map[string][]blob.Object{}}
 	// Listings come before the catalog is read: what is committed after them cannot be mistaken.
+	c.listTables(ctx)
 	for _, prefix := range []string{"staged/", "quarantine/", "ledger/"} {
 		if err := c.tables(ctx, prefix); err != nil {
 			return nil, err
@@ -101,6 +103,9 @@ type cleaning struct {
 	now     time.Time
 	res     *Cleaned
 	objects map[string][]blob.Object // of each unneeded key; keys of folders end in "/"
+
+	stored         map[string]hbase.Table // by key; nil: not known
+	unneededTables map[string]string      // their names, by key
 }
 
 // unneeded notes a key with its objects, unless one of them is young.
@@ -244,7 +249,7 @@ func (c *cleaning) segments(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return c.storeTables(ctx, folders)
 }
 
 // holdsData reports whether an object of a segment's folder may be named by the manifest of another.
@@ -317,6 +322,8 @@ func (c *cleaning) sweep(ctx context.Context) error {
 		}
 		marked[g.Key] = true
 		switch _, still := c.objects[g.Key]; {
+		case isTable(g.Key) && c.stored == nil: // nothing is known of it
+			c.res.Kept++
 		case !still:
 			done = append(done, g.Key)
 		case c.now.UnixMicro()-g.MarkedUs >= c.b.o.Grace.Microseconds():
@@ -327,10 +334,17 @@ func (c *cleaning) sweep(ctx context.Context) error {
 	}
 	slices.SortStableFunc(due, byAttempt)
 	for _, g := range due {
-		if err := c.remove(ctx, c.objects[g.Key]); err != nil {
+		if err := c.removeDue(ctx, g.Key); err != nil {
 			return errors.Join(err, cat.UnmarkGarbage(ctx, done))
 		}
 		done = append(done, g.Key)
+	}
+	for _, key := range done {
+		if c.unneededTables[key] == "" {
+			if err := c.enableTable(ctx, key); err != nil {
+				return err
+			}
+		}
 	}
 	if err := cat.UnmarkGarbage(ctx, done); err != nil {
 		return err
@@ -342,10 +356,22 @@ func (c *cleaning) sweep(ctx context.Context) error {
 		}
 	}
 	c.res.Marked = int64(len(fresh))
+	if err := c.disableTables(ctx, fresh); err != nil {
+		return err
+	}
 	if err := cat.MarkGarbage(ctx, fresh); err != nil {
 		return err
 	}
 	return c.noteRemoved(ctx)
+}
+
+// removeDue drops a table, or removes the objects of a key.
+func (c *cleaning) removeDue(ctx context.Context, key string) error {
+	if name, ok := c.unneededTables[key]; ok {
+		c.res.Removed++
+		return c.b.o.Tables.Drop(ctx, name)
+	}
+	return c.remove(ctx, c.objects[key])
 }
 
 // byAttempt puts what was replaced before what has replaced it: a rebuild between the two must not take it for the newest.

@@ -66,6 +66,7 @@ type Options struct {
 	Store   blob.Store       // required
 	Log     Log              // nil: the end of a topic is what is committed of it
 	Engine  Engine           // nil: segments without cuboids
+	Tables  Tables           // of cuboids in HBase, for clean-up; nil: there are none
 	Node    string           // name of this process, the same after a restart; required
 	Address string           // host:port where it is asked; may be empty
 	Roles   []string         // for others to see

@@ -130,8 +130,12 @@ func (n *node) build(address string, metrics *prometheus.Registry) (err error) {
 	if err != nil {
 		return err
 	}
+	var tables builder.Tables
+	if n.hbase != nil {
+		tables = n.hbase
+	}
 	n.builder, err = builder.New(builder.Options{
-		Catalog: n.catalog, Store: n.store, Log: n.brokers, Engine: engine, Node: name, Address: address, Roles: []string{"schedule", "build"},
+		Tables: tables, Catalog: n.catalog, Store: n.store, Log: n.brokers, Engine: engine, Node: name, Address: address, Roles: []string{"schedule", "build"},
 		Version: version(), Logger: n.log, Registry: metrics,
 	})
 	return err

@@ -61,6 +61,13 @@ func (f *Mem) Each(table string, change func(key, value []byte) []byte) {
 	t.sorted = nil
 }
 
+// Make makes an empty table of one region.
+func (f *Mem) Make(table string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.named[table] = &memTable{rows: map[string][]byte{}}
+}
+
 // keys returns the keys in order. What it returned before stays as it is.
 func (t *memTable) keys() []string {
 	if t.sorted == nil {

@@ -17,8 +17,11 @@ const segmentDigits = 16
 
 // TableName returns the name of the table of one attempt at a segment.
 func TableName(prefix, cubeID, segmentID string, attempt int64) string {
-	return fmt.Sprintf("%s_%s_%s_%d", prefix, cubeID, segmentID[:min(segmentDigits, len(segmentID))], attempt)
+	return fmt.Sprintf("%s_%s_%s_%d", prefix, cubeID, SegmentDigits(segmentID), attempt)
 }
+
+// SegmentDigits returns what the name of a segment's table has of the segment's id.
+func SegmentDigits(segmentID string) string { return segmentID[:min(segmentDigits, len(segmentID))] }
 
 // parseTable reads what TableName returns.
 func parseTable(prefix, name string) (t Table, ok bool) {
