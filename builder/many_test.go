@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,9 +58,6 @@ type cost struct {
 // mergeTwo merges two segments of a cube that has so many.
 func mergeTwo(t testing.TB, segments int) (c cost) {
 	w := newWorld(t, 1, byHand)
-	if strings.HasPrefix(w.path, "postgres") {
-		t.Skip("fills a SQLite file")
-	}
 	st := &countingStore{Store: w.store}
 	b := w.builder(func(o *Options) { o.Store, o.Engine = st, &fakeEngine{cuboids: 60} })
 	w.pieces(b, 2)

@@ -15,6 +15,7 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
 // plainRow is a row of benchLayout's cells for parquet-go, with the encodings that our files have.
@@ -100,6 +101,22 @@ func perRow(b *testing.B, bytes int, f func()) {
 	b.ReportMetric(float64(bytes), "bytes")
 }
 
+// readBase opens the files and reads the first row group.
+func readBase(b *testing.B, st blob.Store, l *cells.Layout, files []segmenter.SegmentFile, entries []segmenter.CuboidEntry) {
+	r, err := cuboid.NewReader(st, l, files, entries)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	groups, err := r.Groups(b.Context(), l.Base())
+	if err != nil {
+		b.Fatal(err)
+	}
+	if c, err := r.Cells(b.Context(), groups[0]); err != nil || c.Len() != cuboid.GroupRows {
+		b.Fatalf("read: %v", err)
+	}
+}
+
 // BenchmarkBesideParquetGo writes and reads a row group of a cuboid, and the same rows with parquet-go from and to structs.
 func BenchmarkBesideParquetGo(b *testing.B) {
 	l := benchLayout(b)
@@ -144,20 +161,7 @@ func BenchmarkBesideParquetGo(b *testing.B) {
 	b.Run("write/cuboid", func(b *testing.B) { perRow(b, int(files[0].Size), func() { write() }) })
 	b.Run("write/parquet-go", func(b *testing.B) { perRow(b, theirs.Len(), writeTheirs) })
 	b.Run("read/cuboid", func(b *testing.B) {
-		perRow(b, int(files[0].Size), func() {
-			r, err := cuboid.NewReader(st, l, files, entries)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer r.Close()
-			groups, err := r.Groups(b.Context(), l.Base())
-			if err != nil {
-				b.Fatal(err)
-			}
-			if c, err := r.Cells(b.Context(), groups[0]); err != nil || c.Len() != len(rows) {
-				b.Fatalf("%d cells, %v", c.Len(), err)
-			}
-		})
+		perRow(b, int(files[0].Size), func() { readBase(b, st, l, files, entries) })
 	})
 	b.Run("read/parquet-go", func(b *testing.B) {
 		out := make([]plainRow, len(rows))
