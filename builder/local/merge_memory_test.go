@@ -72,7 +72,7 @@ func BenchmarkMergeMemory(b *testing.B) {
 			must(b, err)
 			e.newSink = func(_ context.Context, b *build) (sink, error) {
 				w, err := cuboid.NewWriter(b.e.o.Store, b.in.Folder, b.layout, cuboid.WriterOptions{FileBytes: 1 << 20})
-				return &fileSink{layout: b.layout, w: w}, err
+				return &fileSink{fileCodec: fileCodec{layout: b.layout}, w: w}, err
 			}
 			e.size.groupRows, e.size.frameRows, e.size.stepRows, e.size.minWindow = 1<<13, 1<<10, 1<<14, 1<<6
 			return e
