@@ -21,18 +21,19 @@ type Tables interface {
 	Drop(ctx context.Context, table string) error
 }
 
-// attemptOf is what a table's name says of its segment.
+// attemptOf is whose a table is. An attempt is of one segment, and the id in a table's name is of what was known when it was
+// made: inputs that are known at the end, as snapshots of lookup tables, make that of the folder another one.
 type attemptOf struct {
-	cubeID, segment string
-	attempt         int64
+	cubeID  string
+	attempt int64
 }
 
 func attemptOfFolder(folder string) attemptOf {
-	cubeID, id, attempt, _, err := segmenter.ParseSegmentFolder(strings.TrimSuffix(folder, "/"))
+	cubeID, _, attempt, _, err := segmenter.ParseSegmentFolder(strings.TrimSuffix(folder, "/"))
 	if err != nil {
 		return attemptOf{}
 	}
-	return attemptOf{cubeID, hbase.SegmentDigits(id), attempt}
+	return attemptOf{cubeID, attempt}
 }
 
 // listTables lists the tables before the catalog is read. Without an answer of HBase this pass leaves tables alone.
@@ -83,7 +84,7 @@ func (c *cleaning) storeTables(ctx context.Context, folders map[string][]blob.Ob
 		}
 		var left []hbase.Table
 		for _, t := range list {
-			at := attemptOf{t.CubeID, t.Segment, t.Attempt}
+			at := attemptOf{t.CubeID, t.Attempt}
 			if !whole[at] && !ready[at] && !n.epochs[t.Attempt] {
 				left = append(left, t)
 			}

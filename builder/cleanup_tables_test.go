@@ -78,3 +78,33 @@ func TestCleanupOfTablesSim(t *testing.T) {
 		}
 	})
 }
+
+// I11: the table of a segment that was given up stays as it is until the folder is removed, though its name has another id: that of
+// what was known before the last inputs were.
+func TestCleanupOfTablesOfOtherIDsSim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, byHand)
+		tables, mem, err := hbase.OpenMem(hbase.Options{})
+		must(t, err)
+		b := w.builder(func(o *Options) { o.Tables = tables })
+		w.pieces(b, 2)
+		cubeID, _, attempt, _, err := segmenter.ParseSegmentFolder(w.keys("segments/")[0])
+		must(t, err)
+		mem.Make(hbase.TableName("tidemark", cubeID, strings.Repeat("0", 64), attempt))
+		_, err = b.Drop(t.Context(), DropRequest{Request: w.request(), Choice: Choice{Segments: []int64{1, 2}}})
+		must(t, err)
+		_, err = b.Cleanup(t.Context(), false)
+		must(t, err)
+		if list, err := tables.Tables(t.Context()); err != nil || len(list) != 1 || list[0].Disabled {
+			t.Errorf("after the first pass: got %+v, %v, want the table as it was", list, err)
+		}
+		for range 4 {
+			time.Sleep(2 * time.Hour)
+			_, err := b.Cleanup(t.Context(), false)
+			must(t, err)
+		}
+		if list, err := tables.Tables(t.Context()); err != nil || len(list) != 0 {
+			t.Errorf("after grace periods: got %+v, %v, want none", list, err)
+		}
+	})
+}
