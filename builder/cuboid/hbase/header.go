@@ -115,7 +115,7 @@ func (g *groupRow) rowGroup(l *cells.Layout, mask uint64, place int) (out cuboid
 	if g.Rows < 1 || g.Rows > cuboid.GroupRows || len(g.Min) != n || len(g.Max) != n || len(g.Nulls) != n {
 		return out, fmt.Errorf("group %d of cuboid %d: %d rows, bounds of %d, %d and %d dimensions, want %d", place, mask, g.Rows, len(g.Min), len(g.Max), len(g.Nulls), n)
 	}
-	out = cuboid.RowGroup{Mask: mask, Rows: g.Rows, Bytes: g.Bytes, Bounds: make([]*cells.Dict, n), Nulls: g.Nulls, Place: place}
+	out = cuboid.RowGroup{Mask: mask, Rows: g.Rows, Bytes: g.Bytes, Plain: g.Bytes, Bounds: make([]*cells.Dict, n), Nulls: g.Nulls, Place: place}
 	for i, d := range l.Dims {
 		if mask>>(n-1-i)&1 == 0 || g.Min[i] == nil || g.Max[i] == nil {
 			continue
