@@ -9,8 +9,8 @@ import (
 
 // roller makes the cells of a cuboid of the frames of a larger one, in order. While the first dimensions of both are the
 // same, a frame has nothing to say of rows that come before its first: then a frame is grouped, and only the rows that share
-// the values of these dimensions with its last row wait for the next one. Where none are shared, or more rows than a frame
-// would wait, the frames that are left become runs, which are merged. Which way is taken follows from the cells alone (L1).
+// the values of these dimensions with its last row wait for the next one. Where none are shared, or more rows or larger states
+// than a frame has would wait, the frames that are left become runs, which are merged. Which way is taken follows from the cells alone (L1).
 type roller struct {
 	b      *build
 	mask   uint64
@@ -28,7 +28,7 @@ func (b *build) roll(n, parent *node) *roller {
 
 func (r *roller) next(ctx context.Context) (cells.Part, error) {
 	for r.merge == nil && len(r.frames) > 0 {
-		if r.shared == 0 || r.held.To-r.held.From > r.b.e.size.groupRows {
+		if r.shared == 0 || r.held.To-r.held.From > r.b.e.size.groupRows || heavy(r.held, r.b.e.size.heldBytes) {
 			if err := r.rest(ctx); err != nil {
 				return cells.Part{}, err
 			}
@@ -51,6 +51,21 @@ func (r *roller) next(ctx context.Context) (cells.Part, error) {
 		return r.merge.next(ctx)
 	}
 	return cells.Part{}, nil
+}
+
+// heavy reports whether rows weigh more than so many bytes.
+func heavy(p cells.Part, most int) bool {
+	if p.From == p.To {
+		return false
+	}
+	if n, ok := p.WeightAtMost(); ok && n+4*len(p.Cells.Dicts)*(p.To-p.From) <= most {
+		return false
+	}
+	n := 0
+	for i := p.From; i < p.To && n <= most; i++ {
+		n += p.Cells.Weight(i)
+	}
+	return n > most
 }
 
 // frame groups the next frame, with the rows that wait for it.

@@ -30,6 +30,31 @@ func TestFramesOfAnySizeMakeTheSameCells(t *testing.T) {
 	}
 }
 
+// L3: rows that wait for the next frame are merged from runs where they are large; the cells are the same.
+func TestLargeRowsDoNotWait(t *testing.T) {
+	w := newWorld(t, 12)
+	w.stage(0, 0, 6000)
+	sums, spilled := [2]string{}, [2]float64{}
+	for i := range sums {
+		e := w.engine(func(_ *Options, s *sizes) {
+			s.groupRows, s.keepAtMost = 700, 1
+			if i == 1 {
+				s.heldBytes = 1
+			}
+		})
+		for _, c := range w.build(t.Context(), e, w.input(w.all(), 1+int64(i))).Cuboids {
+			sums[i] += c.SHA256
+		}
+		spilled[i] = counted(t, e, "spilled_bytes_total")
+	}
+	if sums[0] != sums[1] {
+		t.Error("the cells are others where rows do not wait")
+	}
+	if spilled[1] <= spilled[0] {
+		t.Errorf("%v bytes were spilled where rows may wait, %v where they may not, want more of these", spilled[0], spilled[1])
+	}
+}
+
 func TestSharedDims(t *testing.T) {
 	l := &cells.Layout{Dims: make([]cells.Dim, 4)}
 	for _, x := range []struct {

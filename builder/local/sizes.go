@@ -1,10 +1,13 @@
 package local
 
+import "github.com/tidemarkdb/tidemark/builder/cuboid"
+
 // sizes are fixed but for tests: those of blocks, groups and fan-in decide in which order floats are added (L1).
 type sizes struct {
 	blockRows  int   // most events of a block: a larger one has fewer runs to merge, a smaller one needs less memory
 	blockBytes int64 // most bytes of its decoded columns
 	groupRows  int   // rows of a row group, and of the frames of a cuboid that others are made of
+	heldBytes  int   // of rows that wait for the next frame while a cuboid is rolled up; more are merged from runs
 	fanIn      int   // sources of one merge; more are merged in turns
 
 	// These decide nothing about results.
@@ -22,7 +25,7 @@ type sizes struct {
 
 func fixedSizes() sizes {
 	return sizes{
-		blockRows: 1 << 19, blockBytes: 64 << 20, groupRows: 1 << 17, fanIn: 128,
+		blockRows: 1 << 19, blockBytes: 64 << 20, groupRows: 1 << 17, heldBytes: cuboid.GroupBytes, fanIn: 128,
 		frameRows: 1 << 14, stepRows: 1 << 18, minWindow: 1 << 10, frameBytes: 2 << 20, stepBytes: 64 << 20, lasting: 1 << 20,
 	}
 }
