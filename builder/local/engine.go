@@ -108,7 +108,7 @@ func (b *build) enter() (leave func(done bool), err error) {
 	for _, m := range b.in.Merged {
 		merged = append(merged, fmt.Sprintf("%s.%d", m.SegmentID, m.Attempt))
 	}
-	def, err := json.Marshal([]any{spillMagic, b.in.Content, b.in.Cube, b.in.Table, merged})
+	def, err := json.Marshal([]any{spillMagic, b.in.Content, b.in.Cube, b.in.Table, merged, b.e.size.deciding()})
 	if err != nil {
 		return nil, err
 	}

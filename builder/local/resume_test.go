@@ -147,6 +147,34 @@ func TestResumeOfOtherSegments(t *testing.T) {
 	}
 }
 
+// Blocks that were left by a program whose blocks are of another size are not taken over: they have other events.
+func TestResumeOfOtherBlocks(t *testing.T) {
+	w := newWorld(t, 55)
+	for from := int64(0); from < 4000; from += 500 {
+		w.stage(0, from, from+500)
+	}
+	in, dir := w.input(w.all(), 1), t.TempDir()
+	engine := func(dir string, rows int) *Engine {
+		return w.engine(func(o *Options, s *sizes) { o.Dir, s.blockRows, s.keepAtMost = dir, rows, 1 })
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	first := in
+	first.Step = func(name, unit string) func(int64, int64) {
+		if name == "merge the base cuboid" {
+			cancel()
+		}
+		return in.Step(name, unit)
+	}
+	if _, err := engine(dir, 500).Build(ctx, first); !errors.Is(err, context.Canceled) {
+		t.Fatalf("the first attempt ended with %v, want it cancelled", err)
+	}
+	again := engine(dir, 1000)
+	w.build(t.Context(), again, in)
+	if got := counted(t, again, "events_total"); got != float64(in.Events) {
+		t.Errorf("%v events were grouped after an attempt with other blocks, want all %d", got, in.Events)
+	}
+}
+
 // Cells out of row groups are the cells that were encoded, for every measure: they have the same bytes when they are encoded
 // again, and so has each smaller cuboid that is made of them.
 func TestGroupCells(t *testing.T) {

@@ -29,3 +29,8 @@ func fixedSizes() sizes {
 		frameRows: 1 << 14, stepRows: 1 << 18, minWindow: 1 << 10, frameBytes: 2 << 20, stepBytes: 64 << 20, lasting: 1 << 20,
 	}
 }
+
+// deciding are the sizes that what a build leaves depends on: with other blocks a run has other events.
+func (s *sizes) deciding() []int64 {
+	return []int64{int64(s.blockRows), s.blockBytes, int64(s.groupRows), int64(s.heldBytes), int64(s.fanIn)}
+}
