@@ -1,5 +1,7 @@
 package cells
 
+import "github.com/tidemarkdb/tidemark/internal/cube"
+
 // The weight of a state is about how many bytes it takes where it is stored: what a row group is cut by. It follows from
 // the state alone, so equal states weigh the same however they came to be.
 
@@ -95,4 +97,18 @@ func (p Part) WeightAtMost() (n int, ok bool) {
 		}
 	}
 	return n, true
+}
+
+// StateLimit says whether a state of the measure grows with the values that it has seen, and the bytes that it takes at most;
+// 0: no limit that follows from the definition alone.
+func (m *Measure) StateLimit() (bytes int, grows bool) {
+	switch m.Function {
+	case cube.CountDistinct:
+		return hllArrayStart + 1<<m.Precision, true
+	case cube.Percentile:
+		return 24 + 16*maxCentroids(m.Compression), true
+	case cube.CountDistinctExact, cube.TopN:
+		return 0, true
+	}
+	return 0, false
 }

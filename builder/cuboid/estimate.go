@@ -22,7 +22,8 @@ type Estimate struct {
 // EstimateCuboids guesses rows and bytes of cuboids, which ascend with the base last, for a segment of so many events, by
 // the base cells of a sample of them. Rows are scaled by the estimator of Charikar and others (GEE): what came once in a
 // sample of n of N events stands for sqrt(N/n) rows, what came more often for one; it is off by at most that factor. Bytes
-// are those of the sample's columns.
+// of dimensions are those of the base cells, and of states those of the cuboid's own rows: a sketch of a smaller cuboid holds
+// more. Sketches grow by sqrt(N/n) too, up to what they take at most.
 func EstimateCuboids(l *cells.Layout, masks []uint64, sample *cells.Cells, events int64) ([]Estimate, error) {
 	counts := slices.IndexFunc(l.Measures, func(m cells.Measure) bool { return m.Function == cube.Count && m.Column == "" })
 	if counts < 0 {
@@ -32,7 +33,7 @@ func EstimateCuboids(l *cells.Layout, masks []uint64, sample *cells.Cells, event
 	if sampled == 0 {
 		return nil, fmt.Errorf("a sample without events")
 	}
-	dims, states, err := columnBytes(l, sample)
+	w, err := newSizer(l, sample, max(64, encodedRows/len(masks)))
 	if err != nil {
 		return nil, err
 	}
@@ -62,13 +63,9 @@ func EstimateCuboids(l *cells.Layout, masks []uint64, sample *cells.Cells, event
 			}
 		}
 		e := Estimate{Cuboid: mask, Rows: min(events, int64(math.Round(float64(c.Len()-once)+scale*float64(once))))}
-		perRow := states
-		for i, b := range dims {
-			if mask>>(len(dims)-1-i)&1 == 1 {
-				perRow += b
-			}
+		if e.Bytes, err = w.bytes(c, e.Rows, scale); err != nil {
+			return nil, err
 		}
-		e.Bytes = int64(math.Ceil(float64(e.Rows) * perRow))
 		out = append(out, e)
 	}
 	slices.SortFunc(out, func(a, b Estimate) int { return cmp.Compare(a.Cuboid, b.Cuboid) })
@@ -104,26 +101,74 @@ func sum(vs []int64) (n int64) {
 	return n
 }
 
-// columnBytes encodes cells and returns the bytes a row of each dimension, and of all states together.
-func columnBytes(l *cells.Layout, c *cells.Cells) (dims []float64, states float64, err error) {
-	e, err := NewEncoder(l)
+// encodedRows is how many rows of all cuboids together are encoded to see what their states take.
+const encodedRows = 1 << 18
+
+// sizer tells what cuboids take in files.
+type sizer struct {
+	layout *cells.Layout
+	enc    *Encoder
+	dims   []float64 // bytes a row of each dimension in the base cells
+	most   int       // rows of a cuboid that are encoded
+}
+
+func newSizer(l *cells.Layout, base *cells.Cells, most int) (*sizer, error) {
+	enc, err := NewEncoder(l)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	n := min(c.Len(), GroupRows)
-	g, err := e.Encode(cells.Part{Cells: c, To: n})
+	w := &sizer{layout: l, enc: enc, most: most}
+	g, err := enc.Encode(cells.Part{Cells: base, To: min(base.Len(), GroupRows)})
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	for i := range g.rg.Columns {
-		b := float64(g.rg.Columns[i].MetaData.TotalCompressedSize) / float64(n)
-		switch {
-		case i == 0:
-		case i <= len(l.Dims):
-			dims = append(dims, b)
-		default:
-			states += b
+	for i := range l.Dims {
+		w.dims = append(w.dims, float64(g.rg.Columns[1+i].MetaData.TotalCompressedSize)/float64(g.Rows))
+	}
+	return w, nil
+}
+
+// bytes estimates a cuboid of so many rows by the cells c of a sample, whose rows stand for scale rows each at most.
+func (w *sizer) bytes(c *cells.Cells, rows int64, scale float64) (int64, error) {
+	perRow := 0.0
+	for i, b := range w.dims {
+		if c.Mask>>(len(w.dims)-1-i)&1 == 1 {
+			perRow += b
 		}
 	}
-	return dims, states, nil
+	g, err := w.enc.Encode(spread(c, w.most)...)
+	if err != nil {
+		return 0, err
+	}
+	column := 1 + len(w.dims)
+	for i := range w.layout.Measures {
+		m := &w.layout.Measures[i]
+		b := 0.0
+		for range m.Columns() {
+			b += float64(g.rg.Columns[column].MetaData.TotalCompressedSize) / float64(g.Rows)
+			column++
+		}
+		if limit, grows := m.StateLimit(); grows {
+			more := b * scale * float64(c.Len()) / float64(rows)
+			if limit > 0 {
+				more = min(more, float64(limit))
+			}
+			b = max(b, more)
+		}
+		perRow += b
+	}
+	return int64(math.Ceil(float64(rows) * perRow)), nil
+}
+
+// spread returns at most so many rows of cells, in pieces from all over: neighbours are alike.
+func spread(c *cells.Cells, most int) (parts []cells.Part) {
+	const pieces = 16
+	if c.Len() <= most {
+		return []cells.Part{{Cells: c, To: c.Len()}}
+	}
+	for i := range pieces {
+		from := i * c.Len() / pieces
+		parts = append(parts, cells.Part{Cells: c, From: from, To: from + most/pieces})
+	}
+	return parts
 }
