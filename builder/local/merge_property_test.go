@@ -1,3 +1,7 @@
+//go:build !race
+
+// Much data, and no goroutines that other tests do not have: the stage race runs these without the detector.
+
 package local
 
 import (
