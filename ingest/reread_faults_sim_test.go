@@ -3,8 +3,11 @@
 package ingest_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -18,6 +21,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
+	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/blob/faultblob"
 	"github.com/tidemarkdb/tidemark/internal/verify"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -25,12 +29,32 @@ import (
 
 func (w *world) problems() (list []string) {
 	w.t.Helper()
+	w.storeDefinitions()
 	report, err := verify.Run(w.t.Context(), verify.Options{Catalog: w.cat, Store: w.mem})
 	w.must(err)
 	for _, p := range report.Problems {
 		list = append(list, fmt.Sprint(p))
 	}
 	return list
+}
+
+// storeDefinitions writes what the program writes beside ingest: the store's owner, and each version of each table.
+func (w *world) storeDefinitions() {
+	w.t.Helper()
+	w.must(blob.Claim(w.t.Context(), w.mem, w.cat.ID()))
+	tables, err := w.cat.Tables(w.t.Context(), "")
+	w.must(err)
+	for _, table := range tables {
+		versions, err := w.cat.TableVersions(w.t.Context(), table.ID)
+		w.must(err)
+		for _, v := range versions {
+			text, err := json.MarshalIndent(v, "", "  ")
+			w.must(err)
+			if err := w.mem.Create(w.t.Context(), fmt.Sprintf("tables/%s/v%d.json", v.ID, v.Version), bytes.NewReader(append(text, '\n'))); !errors.Is(err, blob.ErrExists) {
+				w.must(err)
+			}
+		}
+	}
 }
 
 // proved wants all that was sent to be there once, and verify to find nothing wrong.
