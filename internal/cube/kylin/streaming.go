@@ -165,7 +165,12 @@ func (im *tabler) eventTime() (t cube.Type) {
 	switch parser := im.property("tsParser", millisParser); bare(parser) {
 	case bare(millisParser):
 	case bare(dateTimeParser):
-		text = "timestamp(" + goLayout(im.property("tsPattern", dateTimePattern)) + ")"
+		layout, err := goLayout(im.property("tsPattern", dateTimePattern))
+		if err != nil {
+			im.problem("kafkaConfig.parserProperties", "tsPattern: "+err.Error(), "write a pattern such as "+dateTimePattern)
+			return t
+		}
+		text = "timestamp(" + layout + ")"
 	default:
 		im.problem("kafkaConfig.parserProperties", fmt.Sprintf("unknown tsParser %q", parser), "write "+millisParser+", or "+dateTimeParser+" with tsPattern")
 		return t
@@ -175,11 +180,6 @@ func (im *tabler) eventTime() (t cube.Type) {
 		im.problem("kafkaConfig.parserProperties", "tsPattern: "+err.Error(), "write a pattern such as "+dateTimePattern)
 	}
 	return t
-}
-
-// goLayout turns a pattern of Java into Go's; Kylin's times are in GMT.
-func goLayout(pattern string) string {
-	return strings.NewReplacer("yyyy", "2006", "MM", "01", "dd", "02", "HH", "15", "mm", "04", "ss", "05", "SSS", "000", "XXX", "Z07:00", "Z", "-0700", "'", "").Replace(pattern)
 }
 
 // columns takes the columns in. Of one that was there its path and nulls stay.

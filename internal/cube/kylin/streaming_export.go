@@ -56,11 +56,3 @@ func ExportTable(t *cube.Table) (s Streaming, notes []cube.Problem) {
 	}
 	return s, notes
 }
-
-// javaPattern turns a layout of Go into a pattern of Java, where it has the parts that patterns of Kylin have.
-func javaPattern(layout string) string {
-	if !strings.Contains(layout, "2006") {
-		return ""
-	}
-	return strings.NewReplacer("2006", "yyyy", "01", "MM", "02", "dd", "15", "HH", "04", "mm", "05", "ss", "000", "SSS", "Z07:00", "XXX", "-0700", "Z", "T", "'T'").Replace(layout)
-}
