@@ -334,18 +334,15 @@ func (c *cleaning) sweep(ctx context.Context) error {
 	}
 	slices.SortStableFunc(due, byAttempt)
 	for _, g := range due {
-		if err := c.removeDue(ctx, g.Key); err != nil {
-			return errors.Join(err, cat.UnmarkGarbage(ctx, done))
+		if isTable(g.Key) {
+			continue // after all files, which need no HBase
+		}
+		if err := c.remove(ctx, c.objects[g.Key]); err != nil {
+			return errors.Join(err, cat.UnmarkGarbage(ctx, c.enableTables(ctx, done)))
 		}
 		done = append(done, g.Key)
 	}
-	for _, key := range done {
-		if c.unneededTables[key] == "" {
-			if err := c.enableTable(ctx, key); err != nil {
-				return err
-			}
-		}
-	}
+	done = slices.Concat(c.enableTables(ctx, done), c.dropTables(ctx, due))
 	if err := cat.UnmarkGarbage(ctx, done); err != nil {
 		return err
 	}
@@ -356,22 +353,14 @@ func (c *cleaning) sweep(ctx context.Context) error {
 		}
 	}
 	c.res.Marked = int64(len(fresh))
-	if err := c.disableTables(ctx, fresh); err != nil {
-		return err
-	}
 	if err := cat.MarkGarbage(ctx, fresh); err != nil {
 		return err
 	}
-	return c.noteRemoved(ctx)
-}
-
-// removeDue drops a table, or removes the objects of a key.
-func (c *cleaning) removeDue(ctx context.Context, key string) error {
-	if name, ok := c.unneededTables[key]; ok {
-		c.res.Removed++
-		return c.b.o.Tables.Drop(ctx, name)
+	c.disableTables(ctx)
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
 	}
-	return c.remove(ctx, c.objects[key])
+	return c.noteRemoved(ctx)
 }
 
 // byAttempt puts what was replaced before what has replaced it: a rebuild between the two must not take it for the newest.

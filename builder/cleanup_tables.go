@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
@@ -121,25 +123,55 @@ func (c *cleaning) unnamed(ctx context.Context, n need, list []hbase.Table) erro
 	return nil
 }
 
-// disableTables makes tables unreadable that were found unneeded for the first time: whoever reads one all the same says so
-// while it can be brought back.
-func (c *cleaning) disableTables(ctx context.Context, fresh []catalog.Garbage) error {
-	for _, g := range fresh {
-		if name, ok := c.unneededTables[g.Key]; ok {
-			if err := c.b.o.Tables.Disable(ctx, name); err != nil {
-				return err
-			}
+// disableTables makes tables unreadable that are marked as unneeded: whoever reads one all the same says so while it can be
+// brought back. One that could not be disabled when it was marked is another time.
+func (c *cleaning) disableTables(ctx context.Context) {
+	for _, key := range slices.Sorted(maps.Keys(c.unneededTables)) {
+		if t := c.stored[key]; !t.Disabled && !c.tableFailed(ctx, "disable", t.Name, c.b.o.Tables.Disable(ctx, t.Name)) {
+			t.Disabled = true
+			c.stored[key] = t
 		}
 	}
-	return nil
 }
 
-// enableTable takes back what disableTables did to a table that is needed again.
-func (c *cleaning) enableTable(ctx context.Context, key string) error {
-	if t, ok := c.stored[key]; ok && t.Disabled {
-		return c.b.o.Tables.Enable(ctx, t.Name)
+// dropTables drops what is due and has been disabled by an earlier pass, and returns the keys of what is gone. Others stay
+// marked.
+func (c *cleaning) dropTables(ctx context.Context, due []catalog.Garbage) (gone []string) {
+	for _, g := range due {
+		name, ok := c.unneededTables[g.Key]
+		if !ok {
+			continue
+		}
+		if !c.stored[g.Key].Disabled || c.tableFailed(ctx, "drop", name, c.b.o.Tables.Drop(ctx, name)) {
+			c.res.Kept++
+			continue
+		}
+		c.res.Removed++
+		delete(c.unneededTables, g.Key)
+		gone = append(gone, g.Key)
 	}
-	return nil
+	return gone
+}
+
+// enableTables takes back what disableTables did to tables that are needed again, and returns the keys whose marks may go:
+// one that could not be enabled keeps its mark, by which the next pass knows it.
+func (c *cleaning) enableTables(ctx context.Context, keys []string) (done []string) {
+	for _, key := range keys {
+		if t, ok := c.stored[key]; ok && t.Disabled && c.tableFailed(ctx, "enable", t.Name, c.b.o.Tables.Enable(ctx, t.Name)) {
+			c.res.Kept++
+			continue
+		}
+		done = append(done, key)
+	}
+	return done
+}
+
+// tableFailed logs what HBase did not do, and reports whether it did not: files are cleaned up without it.
+func (c *cleaning) tableFailed(ctx context.Context, what, table string, err error) bool {
+	if err != nil {
+		c.b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "a table of hbase is left to the next pass", slog.String("action", what), slog.String("table", table), slog.Any("err", err))
+	}
+	return err != nil
 }
 
 // isTable reports whether a mark is of a table.

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
 // Tables go in two passes: one of an attempt that left no manifest is disabled, then dropped a grace period later. That of a
@@ -105,6 +107,111 @@ func TestCleanupOfTablesOfOtherIDsSim(t *testing.T) {
 		}
 		if list, err := tables.Tables(t.Context()); err != nil || len(list) != 0 {
 			t.Errorf("after grace periods: got %+v, %v, want none", list, err)
+		}
+	})
+}
+
+// HBase that lists its tables and then does nothing keeps no file from being removed. The mark of a table is there before the
+// table is disabled, stays as long as the table does, and a table is dropped by a later pass than the one that disabled it.
+func TestCleanupWhereTablesFailSim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, byHand)
+		tables, mem, err := hbase.OpenMem(hbase.Options{})
+		must(t, err)
+		b := w.builder(func(o *Options) { o.Tables = tables })
+		w.pieces(b, 1)
+		cubeID, id, attempt, _, err := segmenter.ParseSegmentFolder(w.keys("segments/")[0])
+		must(t, err)
+		table := hbase.TableName("tidemark", cubeID, id, attempt+1000)
+		mem.Make(table)
+		orphan := strings.Replace(w.keys("staged/")[0], ".e", ".e9", 1)
+		must(t, w.store.Create(t.Context(), orphan, strings.NewReader("x")))
+		clean := func(down bool, want string) {
+			t.Helper()
+			time.Sleep(2 * time.Hour)
+			n, marked := 0, ""
+			mem.Fault = func(int) error {
+				if n++; n == 2 {
+					marked = w.marks()
+				}
+				if down && n > 1 { // the first call lists the tables
+					return hbase.ErrDown
+				}
+				return nil
+			}
+			_, err := b.Cleanup(t.Context(), false)
+			must(t, err)
+			mem.Fault = nil
+			list, err := tables.Tables(t.Context())
+			must(t, err)
+			got := "gone"
+			if len(list) > 0 {
+				got = "there"
+				if list[0].Disabled {
+					got = "disabled"
+				}
+			}
+			if slices.Contains(w.keys("staged/"), orphan) {
+				got += ", file there"
+			}
+			if n > 1 && !strings.Contains(marked, table) {
+				got += ", changed with the marks " + marked
+			}
+			if got += "; " + strings.ReplaceAll(w.marks(), table, "table"); got != want {
+				t.Errorf("table %s, want %s", got, want)
+			}
+		}
+		clean(true, "there, file there; "+orphan+" hbase:table")
+		clean(true, "there; hbase:table")
+		clean(false, "disabled; hbase:table")
+		clean(true, "disabled; hbase:table")
+		clean(false, "gone; ")
+	})
+}
+
+// marks returns the keys that are marked, in order.
+func (w *world) marks() string {
+	w.t.Helper()
+	var keys []string
+	for g, err := range w.cat.Garbage(w.t.Context(), time.Now().UnixMicro()) {
+		must(w.t, err)
+		keys = append(keys, g.Key)
+	}
+	slices.SortFunc(keys, func(a, b string) int { return strings.Compare(b, a) })
+	return strings.Join(keys, " ")
+}
+
+// A table that is needed again and cannot be enabled keeps its mark, by which a later pass enables it.
+func TestCleanupEnablesLaterSim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, byHand)
+		tables, mem, err := hbase.OpenMem(hbase.Options{})
+		must(t, err)
+		b := w.builder(func(o *Options) { o.Tables = tables })
+		w.pieces(b, 1)
+		cubeID, id, attempt, _, err := segmenter.ParseSegmentFolder(w.keys("segments/")[0])
+		must(t, err)
+		table := hbase.TableName("tidemark", cubeID, id, attempt)
+		mem.Make(table)
+		must(t, tables.Disable(t.Context(), table))
+		must(t, w.cat.MarkGarbage(t.Context(), []catalog.Garbage{{Key: hbase.Key(table), Reason: "a test"}}))
+		for _, down := range []bool{true, false} {
+			n := 0
+			mem.Fault = func(int) error {
+				if n++; down && n > 1 {
+					return hbase.ErrDown
+				}
+				return nil
+			}
+			_, err := b.Cleanup(t.Context(), false)
+			must(t, err)
+			mem.Fault = nil
+			time.Sleep(time.Hour)
+			list, err := tables.Tables(t.Context())
+			must(t, err)
+			if len(list) != 1 || list[0].Disabled != down || (w.marks() != "") != down {
+				t.Errorf("enabling fails=%t: tables %+v, marks %q; want the table disabled and marked only while it fails", down, list, w.marks())
+			}
 		}
 	})
 }
