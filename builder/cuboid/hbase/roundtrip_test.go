@@ -3,6 +3,7 @@ package hbase
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -187,7 +188,7 @@ func TestChangedTable(t *testing.T) {
 	if err := verify(); err != nil {
 		t.Fatal(err)
 	}
-	for k, v := range table.rows {
+	for k, v := range maps.Clone(table.rows) {
 		var seen []string
 		for what, change := range map[string]func(){
 			"gone":    func() { delete(table.rows, k) },
