@@ -127,7 +127,7 @@ func (c *cleaning) unnamed(ctx context.Context, n need, list []hbase.Table) erro
 // brought back. One that could not be disabled when it was marked is another time.
 func (c *cleaning) disableTables(ctx context.Context) {
 	for _, key := range slices.Sorted(maps.Keys(c.unneededTables)) {
-		if t := c.stored[key]; !t.Disabled && !c.tableFailed(ctx, "disable", t.Name, c.b.o.Tables.Disable(ctx, t.Name)) {
+		if t := c.stored[key]; !t.Disabled && !c.tableFailed(ctx, c.b.o.Tables.Disable(ctx, t.Name)) {
 			t.Disabled = true
 			c.stored[key] = t
 		}
@@ -142,7 +142,7 @@ func (c *cleaning) dropTables(ctx context.Context, due []catalog.Garbage) (gone 
 		if !ok {
 			continue
 		}
-		if !c.stored[g.Key].Disabled || c.tableFailed(ctx, "drop", name, c.b.o.Tables.Drop(ctx, name)) {
+		if !c.stored[g.Key].Disabled || c.tableFailed(ctx, c.b.o.Tables.Drop(ctx, name)) {
 			c.res.Kept++
 			continue
 		}
@@ -157,7 +157,7 @@ func (c *cleaning) dropTables(ctx context.Context, due []catalog.Garbage) (gone 
 // one that could not be enabled keeps its mark, by which the next pass knows it.
 func (c *cleaning) enableTables(ctx context.Context, keys []string) (done []string) {
 	for _, key := range keys {
-		if t, ok := c.stored[key]; ok && t.Disabled && c.tableFailed(ctx, "enable", t.Name, c.b.o.Tables.Enable(ctx, t.Name)) {
+		if t, ok := c.stored[key]; ok && t.Disabled && c.tableFailed(ctx, c.b.o.Tables.Enable(ctx, t.Name)) {
 			c.res.Kept++
 			continue
 		}
@@ -166,10 +166,10 @@ func (c *cleaning) enableTables(ctx context.Context, keys []string) (done []stri
 	return done
 }
 
-// tableFailed logs what HBase did not do, and reports whether it did not: files are cleaned up without it.
-func (c *cleaning) tableFailed(ctx context.Context, what, table string, err error) bool {
+// tableFailed logs what HBase did not do to which table, as the error says, and reports whether it did not: files are cleaned up without it.
+func (c *cleaning) tableFailed(ctx context.Context, err error) bool {
 	if err != nil {
-		c.b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "a table of hbase is left to the next pass", slog.String("action", what), slog.String("table", table), slog.Any("err", err))
+		c.b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "a table of hbase is left to the next pass", slog.Any("err", err))
 	}
 	return err != nil
 }
