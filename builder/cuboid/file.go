@@ -44,7 +44,7 @@ func OpenFile(ctx context.Context, st blob.Store, key string, size int64) (*File
 }
 
 // Fields returns the columns that Read reads, in order.
-func (f *File) Fields() []pages.Field { return f.Header.fields() }
+func (f *File) Fields() []pages.Field { return f.Header.Fields() }
 
 // Read returns all columns but _cuboid of a row group.
 func (f *File) Read(ctx context.Context, group int) (cols []pages.Column, err error) {

@@ -85,11 +85,11 @@ func NewHeader(l *cells.Layout) (*Header, error) {
 		}
 		h.Measures = append(h.Measures, hm)
 	}
-	return h, h.validate()
+	return h, h.Validate()
 }
 
-// validate guards the border: a header also comes out of files.
-func (h *Header) validate() error {
+// Validate guards the border: a header also comes out of files and tables.
+func (h *Header) Validate() error {
 	if h.FormatVersion != FormatVersion {
 		return fmt.Errorf("format version %d, this program reads %d: use the tidemark that wrote it (%s) or a newer one", h.FormatVersion, FormatVersion, h.Writer)
 	}
@@ -97,7 +97,7 @@ func (h *Header) validate() error {
 		return fmt.Errorf("%d dimensions, at most %d", len(h.Dimensions), cube.MaxDimensions)
 	}
 	seen := map[string]bool{MaskColumn: true}
-	for i, f := range h.fields() {
+	for i, f := range h.Fields() {
 		if f.Name == "" || seen[f.Name] {
 			return fmt.Errorf("column %d: the name %q is empty or taken", i, f.Name)
 		}
@@ -109,8 +109,8 @@ func (h *Header) validate() error {
 	return nil
 }
 
-// fields returns the columns behind _cuboid.
-func (h *Header) fields() (all []pages.Field) {
+// Fields returns the columns behind _cuboid.
+func (h *Header) Fields() (all []pages.Field) {
 	for _, d := range h.Dimensions {
 		all = append(all, d.Field)
 	}
@@ -123,7 +123,7 @@ func (h *Header) fields() (all []pages.Field) {
 // leaves returns all columns of a file.
 func (h *Header) leaves() []pages.Leaf {
 	all := []pages.Leaf{pages.Required(MaskColumn)}
-	for _, f := range h.fields() {
+	for _, f := range h.Fields() {
 		all = append(all, f.Leaf())
 	}
 	return all
@@ -138,7 +138,7 @@ func parseHeader(text []byte) (*Header, error) {
 	if err := json.Unmarshal(text, h); err != nil {
 		return nil, err
 	}
-	return h, h.validate()
+	return h, h.Validate()
 }
 
 // Names returns the dimensions of a cuboid, in row-key order.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,8 @@ func (a *app) inspectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "inspect FILE|CUBE/SEGMENT", Short: "Show what a file, or a segment, says of itself", Args: exactly("FILE|CUBE/SEGMENT"),
 		Long: `Shows schema, metadata, row groups, cuboids and first rows of a staged file or a file of cuboids, from the file alone: no catalog
-and no running process are needed. Of a segment it shows files and cuboids by its manifest. tidemark verify proves that they are right.`,
+and no running process are needed. Of a segment it shows files and cuboids by its manifest, and of one in HBase what its table says of
+itself too: row groups and first rows, read by the process that is asked. tidemark verify proves that they are right.`,
 		Example: "  tidemark inspect cuboids-00000.parquet\n  tidemark inspect --rows 0 -o json cuboids-00000.parquet\n  tidemark inspect clicks_cube/7",
 	}
 	rows := c.Flags().Int("rows", 3, "how many rows to show; of cuboids, of each")
@@ -36,7 +38,7 @@ and no running process are needed. Of a segment it shows files and cuboids by it
 			return a.print(r, r.Text)
 		}
 		var out server.SegmentCuboids
-		q := request{method: http.MethodGet, path: cubePath(cubeName, "segments", segment, "cuboids"), query: queryOf("project", *project)}
+		q := request{method: http.MethodGet, path: cubePath(cubeName, "segments", segment, "cuboids"), query: queryOf("project", *project, "rows", strconv.Itoa(*rows))}
 		if err := a.ask(cmd, false, q, &out); err != nil {
 			return err
 		}
@@ -50,6 +52,10 @@ func printCuboids(w io.Writer, s server.SegmentCuboids) error {
 	fmt.Fprintf(w, "  %s, by %s\n", s.Path, s.Writer)
 	for _, l := range s.Lookups {
 		fmt.Fprintf(w, "  lookup %s, version %d: %d rows, %s\n", cmp.Or(l.Lookup, l.ID), l.Version, l.Rows, l.Object)
+	}
+	if s.Table != nil {
+		fmt.Fprintf(w, "  %d rows in table %s of %s\n\n", s.Stored.Rows, s.Stored.Table, s.Stored.Store)
+		return s.Table.Text(w)
 	}
 	if len(s.Cuboids) == 0 {
 		_, err := fmt.Fprintln(w, "  no cuboids: its staged files answer")

@@ -144,7 +144,7 @@ func (n *node) build(address string, metrics *prometheus.Registry) (err error) {
 // serve makes the handlers; ing is nil in a process that reads nothing.
 func (n *node) serve(ing *ingest.Ingester) error {
 	o := server.Options{
-		Catalog: n.catalog, Store: n.store, Work: work{n}, Building: building{n.builder, n.catalog}, Metrics: n.registry,
+		Catalog: n.catalog, Store: n.store, Work: work{n}, Building: building{n.builder, n.catalog}, HBase: n.hbase, Metrics: n.registry,
 		Version: version(), Logger: n.log,
 	}
 	if ing != nil {

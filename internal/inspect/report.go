@@ -6,19 +6,23 @@ import (
 	"strings"
 
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/pages"
 )
 
-// Report is what a file says of itself.
+// kindTable is of cuboids in a table of HBase.
+const kindTable = "table"
+
+// Report is what a file, or a table of HBase, says of itself.
 type Report struct {
-	File      string         `json:"file"`
-	Kind      string         `json:"kind"` // staged, supplement or cuboids
+	File      string         `json:"file"` // or the table
+	Kind      string         `json:"kind"` // staged, supplement, cuboids or table
 	Bytes     int64          `json:"bytes"`
 	Columns   []Column       `json:"columns"`
 	Footer    *stage.Footer  `json:"footer,omitempty"` // staged and supplement files
-	Header    *cuboid.Header `json:"header,omitempty"` // cuboid files
+	Header    *cuboid.Header `json:"header,omitempty"` // cuboid files and tables
 	RowGroups []RowGroup     `json:"row_groups"`
 	Cuboids   []Cuboid       `json:"cuboids,omitempty"`
 	Rows      []Row          `json:"rows"` // the first ones; of cuboid files of each cuboid
@@ -113,12 +117,35 @@ func (r *Report) cuboids(ctx context.Context, st blob.Store, key string, rows in
 		return err
 	}
 	defer f.Close()
-	r.Header = f.Header
-	fields := f.Fields()
+	return r.cells(f.Header, f.Groups, rows, func(g int) ([]pages.Column, error) { return f.Read(ctx, g) })
+}
+
+// Table reads what the table of a segment in HBase says of itself, with at most rows first rows of each cuboid. Errors are
+// *cuboid.FormatError and *hbase.UnavailableError.
+func Table(ctx context.Context, s *hbase.Store, table string, rows int) (*Report, error) {
+	t, err := s.OpenAlone(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{File: table, Kind: kindTable, Rows: []Row{}, RowGroups: []RowGroup{}}
+	for _, g := range t.Groups {
+		r.Bytes += g.Bytes
+	}
+	first := func(g int) ([]pages.Column, error) { return t.First(ctx, t.Groups[g].Cuboid, rows) }
+	if err := r.cells(t.Header, t.Groups, rows, first); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// cells fills in cuboids, whose groups follow one another; read returns at least the first rows of one.
+func (r *Report) cells(h *cuboid.Header, groups []cuboid.FileGroup, rows int, read func(g int) ([]pages.Column, error)) error {
+	r.Header = h
+	fields := h.Fields()
 	for _, field := range fields {
 		r.Columns = append(r.Columns, Column{field.Name, typeText(&field)})
 	}
-	for g, x := range f.Groups {
+	for g, x := range groups {
 		mask := int64(x.Cuboid)
 		r.RowGroups = append(r.RowGroups, RowGroup{Rows: x.Rows, Bytes: x.Bytes, Cuboid: &mask})
 		if n := len(r.Cuboids); n > 0 && r.Cuboids[n-1].Cuboid == mask {
@@ -126,11 +153,11 @@ func (r *Report) cuboids(ctx context.Context, st blob.Store, key string, rows in
 			c.RowGroups, c.Rows, c.Bytes = c.RowGroups+1, c.Rows+x.Rows, c.Bytes+x.Bytes
 			continue
 		}
-		r.Cuboids = append(r.Cuboids, Cuboid{Cuboid: mask, Dimensions: f.Header.Names(x.Cuboid), RowGroups: 1, Rows: x.Rows, Bytes: x.Bytes})
+		r.Cuboids = append(r.Cuboids, Cuboid{Cuboid: mask, Dimensions: h.Names(x.Cuboid), RowGroups: 1, Rows: x.Rows, Bytes: x.Bytes})
 		if rows == 0 {
 			continue
 		}
-		cols, err := f.Read(ctx, g)
+		cols, err := read(g)
 		if err != nil {
 			return err
 		}

@@ -88,7 +88,11 @@ func decimalText(c *pages.Column, i, scale int) string {
 // Text writes the report for people.
 func (r *Report) Text(w io.Writer) error {
 	out := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(out, "%s: %s file of %d bytes, %d row groups\n", r.File, r.Kind, r.Bytes, len(r.RowGroups))
+	kind := r.Kind + " file"
+	if r.Kind == kindTable {
+		kind = "table of HBase"
+	}
+	fmt.Fprintf(out, "%s: %s of %d bytes, %d row groups\n", r.File, kind, r.Bytes, len(r.RowGroups))
 	if f := r.Footer; f != nil {
 		fmt.Fprintf(out, "  table\t%s/%s (%s), schema %d, topic %s\n", f.Project, f.Table, f.TableID, f.Schema, f.Topic)
 		fmt.Fprintf(out, "  range\t%s, epoch %d\n", f.Range, f.Epoch)

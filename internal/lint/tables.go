@@ -52,7 +52,7 @@ func importMap() []row {
 			"internal/blob",
 		}},
 		{dir: "internal/verify", may: verify},
-		{dir: "internal/inspect", may: []string{"builder/cuboid", "ingest/stage", "internal/cube", "internal/blob", "internal/pages"}},
+		{dir: "internal/inspect", may: []string{"builder/cuboid", "builder/cuboid/hbase", "ingest/stage", "internal/cube", "internal/blob", "internal/pages"}},
 		{dir: "internal/config"},
 		{dir: "internal/auth", may: []string{"segmenter/catalog"}},
 		{dir: "internal/doctor", may: append([]string{"builder/scheduler"}, verify...)},

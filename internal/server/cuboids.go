@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/builder/lookup"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/inspect"
@@ -25,7 +26,12 @@ type SegmentCuboids struct {
 	Files   []segmenter.SegmentFile `json:"files"`
 	Lookups []SegmentLookup         `json:"lookups"` // snapshots that were the newest when it was built
 	Cuboids []inspect.Cuboid        `json:"cuboids"`
+	Stored  *segmenter.StoredTable  `json:"stored,omitempty"` // where cuboids are that are not in files
+	Table   *inspect.Report         `json:"table,omitempty"`  // what that table says of itself, where rows are asked for
 }
+
+// maxInspectRows is how many rows of each cuboid are shown at most.
+const maxInspectRows = 1000
 
 // SegmentLookup is the version of a lookup table that a segment's manifest names.
 type SegmentLookup struct {
@@ -56,6 +62,10 @@ func (s *Server) segmentCuboids(r *http.Request) (_ any, err error) {
 	if seg.Path == "" {
 		return nil, badRequest("segment %d of cube %s is %s and has no files yet", seg.Number, seg.Cube, seg.State)
 	}
+	rows, err := integer(r, "rows", -1, 0, maxInspectRows)
+	if err != nil {
+		return nil, err
+	}
 	body, err := s.opts.Store.Open(r.Context(), seg.Path+"/"+segmenter.ManifestName, 0, maxManifestBytes)
 	if err != nil {
 		return nil, err
@@ -75,7 +85,7 @@ func (s *Server) segmentCuboids(r *http.Request) (_ any, err error) {
 	}
 	out := &SegmentCuboids{
 		Project: i.Cube.Project, Cube: i.Cube.Name, Segment: m.Number, Path: seg.Path, Writer: m.Writer, Version: m.DefinitionVersion,
-		Events: m.Measure.Events, Inputs: len(m.Inputs), Files: m.Files, Cuboids: []inspect.Cuboid{},
+		Events: m.Measure.Events, Inputs: len(m.Inputs), Files: m.Files, Cuboids: []inspect.Cuboid{}, Stored: m.Stored,
 	}
 	if out.Lookups, err = s.lookupsOfSegment(r.Context(), m); err != nil {
 		return nil, err
@@ -87,7 +97,19 @@ func (s *Server) segmentCuboids(r *http.Request) (_ any, err error) {
 		}
 		out.Cuboids = append(out.Cuboids, c)
 	}
+	if m.Stored != nil && rows >= 0 {
+		if out.Table, err = s.inspectTable(r.Context(), m.Stored, int(rows)); err != nil {
+			return nil, fmt.Errorf("segment %d of cube %s is in table %s of %s: %w", m.Number, i.Cube.Name, m.Stored.Table, m.Stored.Store, err)
+		}
+	}
 	return out, nil
+}
+
+func (s *Server) inspectTable(ctx context.Context, stored *segmenter.StoredTable, rows int) (*inspect.Report, error) {
+	if s.opts.HBase == nil {
+		return nil, hbase.ErrNotConfigured
+	}
+	return inspect.Table(ctx, s.opts.HBase, stored.Table, rows)
 }
 
 // lookupsOfSegment names the snapshots in a manifest. Those of dropped tables have their names too.

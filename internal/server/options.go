@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/verify"
@@ -21,12 +22,13 @@ type Options struct {
 	Work     Work                // required
 	Ingest   Ingest              // nil: this process reads nothing
 	Building Building            // nil: this process plans no segments
+	HBase    *hbase.Store        // nil: tables of cuboids are not shown
 	Metrics  prometheus.Gatherer // default: empty
 	Version  string              // shown by /api/v1/version
 
 	MaxBody     int64         // bytes of a request's body; default 4 MiB
 	CallTimeout time.Duration // of a request that is answered at once; default 30s
-	WorkTimeout time.Duration // of sample, requeue, verify and gc; default 24h
+	WorkTimeout time.Duration // of sample, requeue, verify, gc and tables of HBase; default 24h
 	ReadyLimit  time.Duration // how long /readyz waits for the catalog and the store; default 3s
 	Logger      *slog.Logger  // default: discard
 }

@@ -59,7 +59,8 @@ func (s *Server) segmentRoutes() []route {
 		},
 		{
 			method: "GET", path: one + "/{segment}/cuboids", summary: "the files and cuboids of a segment, by its manifest", answer: SegmentCuboids{},
-			handle: s.segmentCuboids, query: inProject(),
+			handle: s.segmentCuboids, slow: true,
+			query: inProject(number("rows", "of a segment in HBase: read its table, row groups and so many first rows of each cuboid, at most 1000; default: do not ask HBase")),
 		},
 		{method: "GET", path: "/cubes/{cube}/holes", summary: "list offsets between segments that nothing covers", answer: Holes{}, handle: s.holes, query: inProject()},
 		{

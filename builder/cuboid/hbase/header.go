@@ -34,8 +34,8 @@ type header struct {
 
 func headerKey() []byte { return []byte{0, 0, headerTag} }
 
-// parseHeader reads a header and holds it against a layout.
-func parseHeader(table string, text []byte, l *cells.Layout) (*header, error) {
+// parseHeader reads a header, which stands alone.
+func parseHeader(table string, text []byte) (*header, error) {
 	h := new(header)
 	if err := json.Unmarshal(text, h); err != nil {
 		return nil, damaged(table, "header: %w", err)
@@ -43,25 +43,36 @@ func parseHeader(table string, text []byte, l *cells.Layout) (*header, error) {
 	if h.FormatVersion != FormatVersion {
 		return nil, damaged(table, "format version %d, this program reads %d: use the tidemark that wrote it (%s) or a newer one", h.FormatVersion, FormatVersion, h.Writer)
 	}
-	want, err := cuboid.NewHeader(l)
-	if err != nil {
-		return nil, err
+	if h.Cuboids == nil {
+		return nil, damaged(table, "header: it does not say what the columns are")
 	}
-	have, err := json.Marshal(h.Cuboids)
-	if err != nil {
+	if err := h.Cuboids.Validate(); err != nil {
 		return nil, damaged(table, "header: %w", err)
-	}
-	need, err := json.Marshal(want)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(have, need) {
-		return nil, damaged(table, "it holds %s, want %s", have, need)
 	}
 	if h.Shards < 1 || h.Shards > 1<<16-2 {
 		return nil, damaged(table, "it has %d shards", h.Shards)
 	}
 	return h, nil
+}
+
+// is holds a header against a layout.
+func (h *header) is(table string, l *cells.Layout) error {
+	want, err := cuboid.NewHeader(l)
+	if err != nil {
+		return err
+	}
+	have, err := json.Marshal(h.Cuboids)
+	if err != nil {
+		return damaged(table, "header: %w", err)
+	}
+	need, err := json.Marshal(want)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(have, need) {
+		return damaged(table, "it holds %s, want %s", have, need)
+	}
+	return nil
 }
 
 // groupRow describes a row group: rows of a cuboid that are read at once. Groups tile the keys of a cuboid: one begins

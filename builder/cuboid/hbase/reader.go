@@ -60,11 +60,11 @@ func (r *Reader) about(ctx context.Context) (*header, error) {
 	if h != nil {
 		return h, nil
 	}
-	text, err := r.s.headerText(ctx, r.table)
+	h, err := r.s.header(ctx, r.table)
 	if err != nil {
 		return nil, err
 	}
-	if h, err = parseHeader(r.table, text, r.layout); err != nil {
+	if err := h.is(r.table, r.layout); err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
@@ -73,8 +73,9 @@ func (r *Reader) about(ctx context.Context) (*header, error) {
 	return h, nil
 }
 
-func (s *Store) headerText(ctx context.Context, table string) (text []byte, err error) {
-	err = s.scan(ctx, table, headerKey(), append(headerKey(), 0), func(x row) error {
+func (s *Store) header(ctx context.Context, table string) (*header, error) {
+	var text []byte
+	err := s.scan(ctx, table, headerKey(), append(headerKey(), 0), func(x row) error {
 		value, err := unseal(x)
 		if err != nil {
 			return damaged(table, "header: %w", err)
@@ -82,21 +83,20 @@ func (s *Store) headerText(ctx context.Context, table string) (text []byte, err 
 		text = bytes.Clone(value)
 		return nil
 	})
-	if err == nil && text == nil {
-		err = damaged(table, "it has no header: it was never finished")
+	if err != nil {
+		return nil, err
 	}
-	return text, err
+	if text == nil {
+		return nil, damaged(table, "it has no header: it was never finished")
+	}
+	return parseHeader(table, text)
 }
 
 // Header returns what a table says of its columns.
 func (s *Store) Header(ctx context.Context, table string) (*cuboid.Header, error) {
-	text, err := s.headerText(ctx, table)
+	h, err := s.header(ctx, table)
 	if err != nil {
 		return nil, err
-	}
-	h := new(header)
-	if err := json.Unmarshal(text, h); err != nil {
-		return nil, damaged(table, "header: %w", err)
 	}
 	return h.Cuboids, nil
 }
@@ -115,16 +115,9 @@ func (r *Reader) index(ctx context.Context, mask uint64) ([]groupRow, error) {
 	}
 	rows := int64(0)
 	err := r.s.scan(ctx, r.table, groupKey(mask, 0), groupKey(mask+1, 0), func(x row) error {
-		var g groupRow
-		if !bytes.Equal(x.key, groupKey(mask, len(list))) {
-			return damaged(r.table, "group %d of cuboid %d is missing", len(list), mask)
-		}
-		value, err := unseal(x)
-		if err == nil {
-			err = json.Unmarshal(value, &g)
-		}
+		g, err := parseGroup(r.table, x, mask, len(list))
 		if err != nil {
-			return damaged(r.table, "group %d of cuboid %d: %w", len(list), mask, err)
+			return err
 		}
 		list, rows = append(list, g), rows+int64(g.Rows)
 		return nil
@@ -139,6 +132,21 @@ func (r *Reader) index(ctx context.Context, mask uint64) ([]groupRow, error) {
 	defer r.mu.Unlock()
 	r.groups[mask] = list
 	return list, nil
+}
+
+// parseGroup reads the description of a group, which must be the one at place of the cuboid.
+func parseGroup(table string, x row, mask uint64, place int) (g groupRow, err error) {
+	if !bytes.Equal(x.key, groupKey(mask, place)) {
+		return g, damaged(table, "group %d of cuboid %d is missing", place, mask)
+	}
+	value, err := unseal(x)
+	if err == nil {
+		err = json.Unmarshal(value, &g)
+	}
+	if err != nil {
+		return g, damaged(table, "group %d of cuboid %d: %w", place, mask, err)
+	}
+	return g, nil
 }
 
 // Groups returns the row groups of a cuboid, in row-key order. An unknown cuboid is an error.

@@ -47,15 +47,19 @@ type values struct {
 }
 
 func newValues(l *cells.Layout) *values {
-	v := &values{layout: l}
+	var kinds []pages.Kind
 	for i := range l.Measures {
 		for _, c := range l.Measures[i].Columns() {
-			v.kinds = append(v.kinds, c.Kind)
+			kinds = append(kinds, c.Kind)
 		}
 	}
-	v.nulls = (len(v.kinds) + 7) / 8
+	v := valuesOf(kinds)
+	v.layout = l
 	return v
 }
+
+// valuesOf are values that make no states.
+func valuesOf(kinds []pages.Kind) *values { return &values{kinds: kinds, nulls: (len(kinds) + 7) / 8} }
 
 // columns returns the states of all measures, in the order of their columns.
 func (v *values) columns(c *cells.Cells) (cols []pages.Column) {
