@@ -30,15 +30,17 @@ type Rebuilt struct {
 	Slices      int      `json:"slices"`  // of dictionaries
 	Lookups     int      `json:"lookups"` // versions of lookup tables
 	Ignored     []string `json:"ignored"` // files that were not taken, and why
+	Warnings    []string `json:"warnings"`
 }
 
 // Rebuild fills an empty catalog from the files of a store alone (B8). Users, jobs and history are not in files. What was
 // dropped stays so where its marker was written. Of two that have one name the younger has it, the other is in Ignored. Files that overlap what was taken are in Ignored: of two ledger rows
 // over the same offsets the one that a manifest names goes first, then the higher epoch; of two segments the higher
-// attempt. Nobody else may use the catalog meanwhile.
-func Rebuild(ctx context.Context, st blob.Store, c *catalog.Catalog) (*Rebuilt, error) {
-	r := &rebuilding{st: st, res: &Rebuilt{Ignored: []string{}}, cubes: map[string]*cubeFiles{}, tables: map[string]*tableFiles{}}
-	for _, step := range []func(context.Context) error{r.definitions, r.manifests, r.dictionaries, r.readLookups, r.ledgers, r.supplements} {
+// attempt. tables may be nil: then what lies in HBase is taken as manifests say, and there is a warning where they say so. Nobody
+// else may use the catalog meanwhile.
+func Rebuild(ctx context.Context, st blob.Store, tables Tables, c *catalog.Catalog) (*Rebuilt, error) {
+	r := &rebuilding{st: st, store: tables, res: &Rebuilt{Ignored: []string{}, Warnings: []string{}}, cubes: map[string]*cubeFiles{}, tables: map[string]*tableFiles{}}
+	for _, step := range []func(context.Context) error{r.definitions, r.listTables, r.manifests, r.dictionaries, r.readLookups, r.ledgers, r.supplements} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("rebuild the catalog: %w", err)
 		}
@@ -60,12 +62,16 @@ func Rebuild(ctx context.Context, st blob.Store, c *catalog.Catalog) (*Rebuilt, 
 
 // rebuilding gathers what the files say.
 type rebuilding struct {
-	st      blob.Store
-	res     *Rebuilt
-	tables  map[string]*tableFiles
-	cubes   map[string]*cubeFiles
-	lookups []catalog.LookupVersion // by table, in order
-	named   map[string]string       // sha256 of the files that manifests name, by key
+	st       blob.Store
+	store    Tables           // nil: no HBase is configured
+	stored   map[string]bool  // names of its tables
+	attempts map[string]int64 // highest in the names of tables, by cube
+	unseen   int              // segments that are in force and whose tables could not be looked for
+	res      *Rebuilt
+	tables   map[string]*tableFiles
+	cubes    map[string]*cubeFiles
+	lookups  []catalog.LookupVersion // by table, in order
+	named    map[string]string       // sha256 of the files that manifests name, by key
 }
 
 func (r *rebuilding) ignore(format string, args ...any) {

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -85,7 +87,31 @@ func (r *rebuilding) manifests(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.unseen > 0 {
+		r.res.Warnings = append(r.res.Warnings, fmt.Sprintf("%d segments are in tables of HBase, and no HBase is configured: whether their tables are there was not looked for, and attempts may get names that tables have: set hbase.quorum and rebuild again", r.unseen))
+	}
 	return nil
+}
+
+// listTables lists the tables of HBase. An attempt that left only a table must not be met by a new one, which would have its name.
+func (r *rebuilding) listTables(ctx context.Context) error {
+	if r.store == nil {
+		return nil
+	}
+	list, err := r.store.Tables(ctx)
+	if err != nil {
+		return err
+	}
+	r.stored, r.attempts = map[string]bool{}, map[string]int64{}
+	for _, t := range list {
+		r.stored[t.Name] = true
+		r.attempts[t.CubeID] = max(r.attempts[t.CubeID], t.Attempt) // other catalogs' cubes may be among them
+	}
+	return nil
+}
+
+func isInHBase(m *segmenter.Manifest) bool {
+	return m.Stored != nil && m.Stored.Store == string(hbase.StoreName)
 }
 
 // marker reads what is said of a segment that was given up. That it is there is what counts, whatever is in it.
@@ -151,6 +177,9 @@ func (r *rebuilding) choose(ctx context.Context, c *cubeFiles) error {
 		if m.sum, err = digest(ctx, r.st, m.folder+"/"+segmenter.ManifestName, m.size); err != nil {
 			return err
 		}
+		if isInHBase(m.Manifest) && r.store == nil {
+			r.unseen++
+		}
 		c.chosen = append(c.chosen, m)
 		for _, x := range m.Replaces {
 			replaced[x.SegmentID] = m.folder
@@ -177,6 +206,9 @@ func (r *rebuilding) takeIn(c *cubeFiles, m foundManifest) error {
 
 // damaged says what of a segment's own files is not as its manifest says.
 func (r *rebuilding) damaged(ctx context.Context, m foundManifest) (string, error) {
+	if isInHBase(m.Manifest) && r.store != nil && !r.stored[m.Stored.Table] {
+		return hbase.Key(m.Stored.Table) + " is gone", nil
+	}
 	for _, f := range m.Files {
 		sum, err := digest(ctx, r.st, f.Key, f.Size)
 		switch {
@@ -194,7 +226,7 @@ func (r *rebuilding) damaged(ctx context.Context, m foundManifest) (string, erro
 }
 
 func (r *rebuilding) fillCube(i *catalog.Importer, c *cubeFiles) error {
-	in := catalog.CubeImport{TableID: c.tableID, NextSegment: c.number + 1, NextEpoch: c.attempt + 1}
+	in := catalog.CubeImport{TableID: c.tableID, NextSegment: c.number + 1, NextEpoch: max(c.attempt, r.attempts[c.id]) + 1}
 	for _, v := range slices.Sorted(maps.Keys(c.versions)) {
 		in.Versions = append(in.Versions, c.versions[v])
 	}

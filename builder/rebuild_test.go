@@ -2,17 +2,21 @@ package builder
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -69,10 +73,15 @@ func (w *world) storeTable() {
 // rebuilt makes a catalog from the files.
 func (w *world) rebuilt() (*catalog.Catalog, *Rebuilt) {
 	w.t.Helper()
+	return w.rebuiltWith(nil)
+}
+
+func (w *world) rebuiltWith(tables Tables) (*catalog.Catalog, *Rebuilt) {
+	w.t.Helper()
 	c, err := catalog.Open(w.t.Context(), newDSN(w.t), catalog.Options{})
 	must(w.t, err)
 	w.t.Cleanup(func() { must(w.t, c.Close()) })
-	res, err := Rebuild(w.t.Context(), w.store, c)
+	res, err := Rebuild(w.t.Context(), w.store, tables, c)
 	must(w.t, err)
 	return c, res
 }
@@ -241,4 +250,63 @@ func (x *randomWorld) pair(f func(numbers []int64)) {
 	}
 	i := x.r.IntN(len(ready) - 1)
 	f([]int64{ready[i].Number, ready[i+1].Number})
+}
+
+// What lies in HBase: a segment whose table is gone is not taken, attempts go on above those of all tables of the cube, and
+// without an HBase segments are taken with a warning.
+func TestRebuildWithTables(t *testing.T) {
+	w := newWorld(t, 1, byHand)
+	w.storeTable()
+	tables, mem, err := hbase.OpenMem(hbase.Options{})
+	must(t, err)
+	b := w.builder(func(o *Options) { o.Engine = tableEngine{mem} })
+	w.pieces(b, 2)
+	w.mark(b)
+	mem.Make(hbase.TableName("tidemark", w.cube.ID, strings.Repeat("0", 64), 500))
+	mem.Make(hbase.TableName("tidemark", "another", strings.Repeat("0", 64), 900))
+	check := func(tables Tables, segments int, epoch int64, warnings int) *Rebuilt {
+		t.Helper()
+		c, res := w.rebuiltWith(tables)
+		if res.Segments != segments || len(res.Warnings) != warnings {
+			t.Errorf("got %+v, want %d segments and %d warnings", res, segments, warnings)
+		}
+		_, j, err := c.Reserve(t.Context(), catalog.Reservation{
+			CubeID: w.cube.ID, Range: segmenter.Vector{{Partition: 0, Start: 100, End: 110}}, Reason: "a test", JobKind: string(KindBuild), SubmittedBy: "ann",
+		})
+		must(t, err)
+		j, _, err = c.ClaimJob(t.Context(), catalog.JobClaim{ID: j.ID, Owner: "me", Now: time.Now(), Lease: time.Minute})
+		must(t, err)
+		if j.Epoch < epoch || j.Epoch > epoch+10 {
+			t.Errorf("the next attempt is %d, want one from %d on", j.Epoch, epoch)
+		}
+		return res
+	}
+	check(tables, 2, 501, 0)
+	check(nil, 2, 3, 1)
+	list, err := tables.Tables(t.Context())
+	must(t, err)
+	gone := list[slices.IndexFunc(list, func(x hbase.Table) bool { return x.CubeID == w.cube.ID && x.Attempt < 500 })].Name
+	must(t, tables.Drop(t.Context(), gone))
+	if res := check(tables, 1, 501, 0); !strings.Contains(strings.Join(res.Ignored, "; "), "hbase:"+gone+" is gone") {
+		t.Errorf("ignored %q, want table %s gone", res.Ignored, gone)
+	}
+	mem.Fault = func(int) error { return errors.New("AccessDeniedException") }
+	c, err := catalog.Open(t.Context(), newDSN(t), catalog.Options{})
+	must(t, err)
+	if _, err := Rebuild(t.Context(), w.store, tables, c); err == nil || !strings.Contains(err.Error(), "list tables") {
+		t.Errorf("hbase refuses: %v, want an error of listing tables", err)
+	}
+	must(t, c.Close())
+}
+
+// tableEngine makes an empty table for each segment.
+type tableEngine struct{ mem *hbase.Mem }
+
+func (e tableEngine) Build(_ context.Context, in EngineInput) (EngineOutput, error) {
+	cubeID, id, attempt, _, err := segmenter.ParseSegmentFolder(in.Folder)
+	name := hbase.TableName("tidemark", cubeID, id, attempt)
+	e.mem.Make(name)
+	out := EngineOutput{Stored: &segmenter.StoredTable{Store: "hbase", Table: name}}
+	out.Cuboids = []segmenter.CuboidEntry{{Cuboid: 1, Rows: 1, Bytes: 1, SHA256: strings.Repeat("0", 64)}}
+	return out, err
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/tidemarkdb/tidemark/builder"
@@ -113,13 +114,16 @@ func (a *app) catalogRestore() *cobra.Command {
 func (a *app) catalogRebuild() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rebuild", Short: "Fill an empty catalog from the files in the store alone", Args: exactly(),
-		Long: "Fills an empty catalog from definitions, staged files, ledger files and manifests. Users, jobs and history are not in files.\nFiles that were not taken are listed with the reason.",
+		Long: "Fills an empty catalog from definitions, staged files, ledger files and manifests. Users, jobs and history are not in files.\nFiles that were not taken are listed with the reason. Where segments are in HBase, give its settings.",
 	}
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return a.offline(cmd.Context(), func(st blob.Store, c *catalog.Catalog) error {
-			out, err := builder.Rebuild(cmd.Context(), st, c)
+			out, err := a.rebuild(cmd.Context(), st, c)
 			if err != nil {
 				return err
+			}
+			for _, x := range out.Warnings {
+				fmt.Fprintf(a.stderr, "warning: %s\n", oneLine(x))
 			}
 			return a.print(out, func(w io.Writer) error {
 				for _, x := range out.Ignored {
@@ -132,4 +136,21 @@ func (a *app) catalogRebuild() *cobra.Command {
 		})
 	}
 	return c
+}
+
+// rebuild looks for tables in HBase where one is configured.
+func (a *app) rebuild(ctx context.Context, st blob.Store, c *catalog.Catalog) (*builder.Rebuilt, error) {
+	cfg, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	h, err := openHBase(cfg, a.logger(cfg), prometheus.NewRegistry())
+	if err != nil {
+		return nil, err
+	}
+	if h == nil {
+		return builder.Rebuild(ctx, st, nil, c)
+	}
+	defer h.Close()
+	return builder.Rebuild(ctx, st, h, c)
 }
