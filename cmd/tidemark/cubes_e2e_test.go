@@ -477,12 +477,18 @@ func (c *cubed) proved(segments, holes int) {
 // planned returns when the maintenance of the cube has run once more.
 func (c *cubed) planned() {
 	c.t.Helper()
+	c.task("maintain", "--cube", cubeName)
+}
+
+// task submits one and returns when it has finished.
+func (c *cubed) task(args ...string) {
+	c.t.Helper()
 	var task struct{ ID int64 }
-	text := c.run("task", "submit", "maintain", "--cube", cubeName, "-o", "json")
+	text := c.run(append([]string{"task", "submit", "-o", "json"}, args...)...)
 	if err := json.Unmarshal([]byte(text), &task); err != nil {
 		c.t.Fatalf("task submit printed %q: %v", text, err)
 	}
-	testkit.Until(c.t, "maintenance", func(ctx context.Context) error {
+	testkit.Until(c.t, fmt.Sprint("task ", args), func(ctx context.Context) error {
 		var now struct{ State string }
 		if err := c.ask(ctx, fmt.Sprintf("/tasks/%d", task.ID), &now); err != nil {
 			return err
