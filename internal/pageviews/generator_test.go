@@ -243,6 +243,18 @@ func TestSessionsAndPartitions(t *testing.T) {
 	}
 }
 
+// A denser topic is of more visitors: sessions are as quick as before.
+func TestSessionsGrowWithTheRate(t *testing.T) {
+	for rate, want := range map[float64]int{1: 4096, 250: 4096, 500: 8192, 10_000: 163_840, 20_000: 327_680, 1e9: 1 << 20} {
+		if got := (Options{Rate: rate}).withDefaults().Sessions; got != want {
+			t.Errorf("%v records a second: %d sessions, want %d", rate, got, want)
+		}
+	}
+	if got := (Options{Rate: 10_000, Sessions: 7}).withDefaults().Sessions; got != 7 {
+		t.Errorf("7 sessions asked for, got %d", got)
+	}
+}
+
 func TestSkew(t *testing.T) {
 	const n = 100_000
 	share := func(skew float64) [4]float64 {

@@ -17,8 +17,16 @@ type Options struct {
 	Bad        float64       // share of records that no reader can use; default 0
 	Partitions int32         // default 4
 	Skew       float64       // 0: partitions alike; 1: the n-th gets 1/n of the first, and so on by power
-	Sessions   int           // sessions open at a time; default 4096
+	Sessions   int           // sessions open at a time; default: so many that each has a view every 16 s, and 4096 at least
 }
+
+// A busier site has more visitors, not more hurried ones: with as few sessions as a quiet one its views would fall into fewer
+// cells than in life.
+const (
+	sessionSeconds = 16.384 // of event time from one view of a session to the next, about
+	leastSessions  = 4096
+	mostSessions   = 1 << 20
+)
 
 func (o Options) withDefaults() Options {
 	if o.Start.IsZero() {
@@ -34,7 +42,7 @@ func (o Options) withDefaults() Options {
 		o.Partitions = 4
 	}
 	if o.Sessions == 0 {
-		o.Sessions = 4096
+		o.Sessions = int(min(max(leastSessions, o.Rate*sessionSeconds), mostSessions))
 	}
 	return o
 }
@@ -52,7 +60,7 @@ func (o Options) validate() error {
 	bad(o.MaxLate > time.Minute, "max late %v: give more than 1m", o.MaxLate)
 	bad(o.Partitions > 0, "partitions %d: give 1 or more", o.Partitions)
 	bad(o.Skew >= 0 && o.Skew <= 10, "skew %v: give a number from 0 to 10", o.Skew)
-	bad(o.Sessions > 0 && o.Sessions <= 1<<20, "sessions %d: give a number from 1 to 1048576", o.Sessions)
+	bad(o.Sessions > 0 && o.Sessions <= mostSessions, "sessions %d: give a number from 1 to 1048576", o.Sessions)
 	y := o.Start.UTC().Year()
 	bad(y >= 2000 && y < 2090, "start %v: give a time from 2000 to 2089, others are bad records", o.Start)
 	return errors.Join(errs...)
