@@ -21,6 +21,7 @@ type cubeFlags struct {
 	ingestFlags
 	memory, small                string
 	sizes, hllPeers, peers, only string
+	rates                        string
 	merges                       mergeFlags
 }
 
@@ -40,21 +41,25 @@ func (f *cubeFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.sizes, "sizes", "1000000,3000000,10000000,30000000", "numbers of events to build; of the largest only the cube all")
 	fs.StringVar(&f.peers, "peer-sizes", "10000000", "numbers of events that DuckDB builds too")
 	fs.StringVar(&f.hllPeers, "peer-hll-sizes", "3000000", "the same for the cube all_hll, which takes DuckDB long")
+	fs.StringVar(&f.rates, "event-rates", "10000,250", "events per second of event time; after the first, only the cube all of the fewest events and the merges")
 	fs.StringVar(&f.only, "parts", "all,all_hll,base,memory,merges", "what is measured; separated by commas")
 	f.merges.register(fs)
 }
 
 // cubeRun is one contender's build of one cube, by its own clock; CPU and memory are of its whole process.
 type cubeRun struct {
-	Cube      string  `json:"cube"`
-	Contender string  `json:"contender"`
-	Round     int     `json:"round"`
-	Events    int64   `json:"events"`
-	Cells     int64   `json:"cells,omitempty"`
-	Bytes     int64   `json:"bytes,omitempty"` // of the cuboids' files
-	Seconds   float64 `json:"seconds"`
-	Process   processUsage
-	digest    string // of the cuboids' files
+	Cube       string  `json:"cube"`
+	Contender  string  `json:"contender"`
+	Round      int     `json:"round"`
+	Events     int64   `json:"events"`
+	Rate       float64 `json:"events_per_second"`     // of event time
+	Input      int64   `json:"input_cells,omitempty"` // of the segments that are merged
+	Cells      int64   `json:"cells,omitempty"`
+	Bytes      int64   `json:"bytes,omitempty"` // of the cuboids' files
+	Seconds    float64 `json:"seconds"`
+	Process    processUsage
+	OtherCores float64 `json:"other_cores"` // busy with anything else on the machine meanwhile, about
+	digest     string  // of the cuboids' files
 }
 
 // cubeReport is what the scenario leaves.
@@ -110,7 +115,7 @@ func (f *cubeFlags) validate() error {
 	if f.rounds < 1 {
 		return wrongUse("%d rounds: give 1 or more", f.rounds)
 	}
-	for _, list := range []string{f.sizes, f.peers, f.hllPeers} {
+	for _, list := range []string{f.sizes, f.peers, f.hllPeers, f.rates} {
 		if _, err := numbers(list); err != nil {
 			return err
 		}
@@ -146,30 +151,54 @@ func (f *cubeFlags) cubes(ctx context.Context, add func(cubeRun)) error {
 	if err != nil {
 		return err
 	}
+	rates, err := numbers(f.rates)
+	if err != nil {
+		return err
+	}
+	if len(sizes) == 0 || len(rates) == 0 {
+		return wrongUse("no --sizes or no --event-rates: give at least one of each")
+	}
 	slices.Sort(sizes)
-	merged := !f.has("merges")
-	for i, n := range sizes {
-		st, err := f.stage(ctx, n)
-		if err != nil {
-			return fmt.Errorf("stage %d events: %w", n, err)
-		}
-		err = f.builds(ctx, st, i == 0, i > 0 && i == len(sizes)-1, add)
-		if err == nil && !merged && (n >= f.merges.events || i == len(sizes)-1) {
-			merged = true
-			var runs []cubeRun
-			runs, err = f.measureMerges(ctx, st.data)
-			for _, r := range runs {
-				add(r)
+	merged := sizes[len(sizes)-1] // of which size merges are
+	if i := slices.IndexFunc(sizes, func(n int64) bool { return n >= f.merges.events }); i >= 0 {
+		merged = sizes[i]
+	}
+	for k, rate := range rates {
+		for i, n := range sizes {
+			merges := f.has("merges") && n == merged
+			if k > 0 && i > 0 && !merges {
+				continue
 			}
-		}
-		if !f.keep {
-			err = errors.Join(err, os.RemoveAll(filepath.Dir(st.data)))
-		}
-		if err != nil {
-			return err
+			err := f.size(ctx, n, float64(rate), func(st staged) (err error) {
+				switch {
+				case k == 0:
+					err = f.builds(ctx, st, i == 0, i > 0 && i == len(sizes)-1, add)
+				case i == 0:
+					err = f.builds(ctx, st, false, true, add)
+				}
+				if err != nil || !merges {
+					return err
+				}
+				return f.measureMerges(ctx, st, add)
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// size stages so many events for measure, and removes them.
+func (f *cubeFlags) size(ctx context.Context, events int64, rate float64, measure func(staged) error) error {
+	st, err := f.stage(ctx, events, rate)
+	if err != nil {
+		return fmt.Errorf("stage %d events, %v a second: %w", events, rate, err)
+	}
+	if err = measure(st); !f.keep {
+		err = errors.Join(err, os.RemoveAll(filepath.Dir(st.data)))
+	}
+	return err
 }
 
 // builds has each contender build each cube of the staged events, of the largest size only all.
@@ -209,7 +238,7 @@ func (f *cubeFlags) builds(ctx context.Context, st staged, smallest, largest boo
 const readMemory = "16MiB"
 
 // served runs steps against a server of its own, whose CPU and memory it returns.
-func (f *cubeFlags) served(ctx context.Context, data string, steps func(ctx context.Context, ask func(v any, args ...string) error) error) (processUsage, error) {
+func (f *cubeFlags) served(ctx context.Context, data string, steps func(ctx context.Context, ask asker) error) (processUsage, error) {
 	ask := func(v any, args ...string) error {
 		cmd := exec.CommandContext(ctx, f.tidemark, append(args, "--data", data, "-o", "json")...)
 		cmd.Stderr = f.log
@@ -279,22 +308,25 @@ func (r *cubeReport) markdown() string {
 		r.Started.Format("2006-01-02 15:04Z"), r.Commit, r.Command, r.Machine.Cores, r.Machine.CPU, float64(r.Machine.MemoryBytes)/(1<<30),
 		r.Machine.System, r.Machine.Go, r.Machine.Load)
 	fmt.Fprintf(&b, cubeAbout, r.Memory)
-	b.WriteString("\n| cube | events | contender | round | seconds | to tidemark | CPU s | CPU to tidemark | CPU us/event | ns/cell | cells/event | MB | peak RSS MiB |\n" +
-		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	b.WriteString("\n| cube | events | events/s | contender | round | seconds | to tidemark | CPU s | CPU to tidemark | CPU us/event | ns/cell | " +
+		"cells in/event | cells/event | MB | peak RSS MiB | cores of others |\n" + strings.Repeat("| --- ", 16) + "|\n")
 	own := map[string]cubeRun{}
 	for _, x := range r.Runs {
-		key := fmt.Sprint(x.Cube, x.Events, x.Round)
+		key := fmt.Sprint(x.Cube, x.Events, x.Rate, x.Round)
 		if x.Contender == "tidemark" {
 			own[key] = x
 		}
 		t, events := own[key], float64(max(x.Events, 1))
-		perCell := "-"
+		perCell, input := "-", "-"
 		if x.Cells > 0 {
 			perCell = fmt.Sprintf("%.0f", x.Process.CPUSeconds*1e9/float64(x.Cells))
 		}
-		fmt.Fprintf(&b, "| %s | %d | %s | %d | %.2f | %.2f | %.1f | %.2f | %.2f | %s | %.2f | %.1f | %.0f |\n", x.Cube, x.Events, x.Contender, x.Round+1,
-			x.Seconds, x.Seconds/t.Seconds, x.Process.CPUSeconds, x.Process.CPUSeconds/t.Process.CPUSeconds, x.Process.CPUSeconds*1e6/events, perCell,
-			float64(x.Cells)/events, float64(x.Bytes)/1e6, float64(x.Process.PeakRSSBytes)/(1<<20))
+		if x.Input > 0 {
+			input = fmt.Sprintf("%.2f", float64(x.Input)/events)
+		}
+		fmt.Fprintf(&b, "| %s | %d | %.0f | %s | %d | %.2f | %.2f | %.1f | %.2f | %.2f | %s | %s | %.2f | %.1f | %.0f | %.1f |\n",
+			x.Cube, x.Events, x.Rate, x.Contender, x.Round+1, x.Seconds, x.Seconds/t.Seconds, x.Process.CPUSeconds, x.Process.CPUSeconds/t.Process.CPUSeconds,
+			x.Process.CPUSeconds*1e6/events, perCell, input, float64(x.Cells)/events, float64(x.Bytes)/1e6, float64(x.Process.PeakRSSBytes)/(1<<20), x.OtherCores)
 	}
 	return b.String()
 }
@@ -306,6 +338,11 @@ or the distinct visitors (all_hll). Seconds are those of the job, or of the stat
 process. tidemark writes compressed Parquet with a hash of every row (builds with %s of memory), DuckDB fills tables in memory. DuckDB's plans:
 "sets" is one statement with GROUPING SETS over the files; "each" reads the files into a table, then groups by each set in turn (in sets,
 sketches take all of the memory); "enums" is each with the strings turned into enums by hand before, which is our trick done for it.
+
+"events/s" is how dense the events are in their own time. 10,000 is a busy site's (3 million in five minutes); 250 is the unfavourable case, where
+hardly two events share a cell. Sessions grow with it, so that a visitor is as quick in both. "cells in/event" are those of the segments that are
+merged, by 9 dimensions of about 50, 12, 2, 4, 8, 11, 30 and 1000 values and the time, with count, sum and distinct visitors; their union is built
+from the events. "cores of others" counts what else ran on the machine: where it is above about 0.1, seconds say little, and CPU seconds are to be compared.
 `
 
 func (r *cubeReport) write(dir, text string) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/pageviews"
 )
@@ -67,12 +69,13 @@ func (k cubeKind) sets() string {
 type staged struct {
 	data   string
 	events int64
+	rate   float64 // a second of event time
 }
 
 // stage fills a topic, has tidemark stage it, and deletes it.
-func (f *cubeFlags) stage(ctx context.Context, events int64) (st staged, err error) {
-	dir := filepath.Join(f.work, fmt.Sprintf("cube-%d-%d", events, f.seed))
-	st = staged{data: filepath.Join(dir, "data"), events: events}
+func (f *cubeFlags) stage(ctx context.Context, events int64, rate float64) (st staged, err error) {
+	dir := filepath.Join(f.work, fmt.Sprintf("cube-%d-%d-%v", events, f.seed, rate))
+	st = staged{data: filepath.Join(dir, "data"), events: events, rate: rate}
 	done := filepath.Join(dir, "done")
 	if _, err := os.Stat(done); err == nil && f.keep {
 		return st, nil
@@ -82,7 +85,7 @@ func (f *cubeFlags) stage(ctx context.Context, events int64) (st staged, err err
 	}
 	topic := fmt.Sprintf("bench-cube-%d-%d", events, f.seed)
 	produce := f.self("produce", "--brokers", f.brokers, "--topic", topic, "--recreate", "--events", fmt.Sprint(events),
-		"--seed", fmt.Sprint(f.seed), "--late", fmt.Sprint(f.late), "-o", "json")
+		"--seed", fmt.Sprint(f.seed), "--late", fmt.Sprint(f.late), "--event-rate", fmt.Sprint(rate), "-o", "json")
 	if _, err := produce.runJSON(ctx, new(produced)); err != nil {
 		return st, err
 	}
@@ -117,62 +120,99 @@ func (f *cubeFlags) tidemarkCube(ctx context.Context, st staged, k cubeKind, mem
 	if err := os.WriteFile(path, []byte(k.yaml()), 0o644); err != nil {
 		return r, err
 	}
-	r.Cube, r.Contender, r.Events = k.name, "tidemark", st.events
+	r.Cube, r.Contender, r.Events, r.Rate = k.name, "tidemark", st.events, st.rate
 	with := *f
 	with.memory = memory
-	r.Process, err = with.served(ctx, st.data, func(_ context.Context, ask func(v any, args ...string) error) error {
-		if err := ask(nil, "cube", "apply", "-f", path); err != nil {
-			return err
-		}
-		if err := ask(nil, "segment", "build", k.name, "--start", "earliest", "--wait"); err != nil {
-			return err
-		}
-		if r.Seconds, err = last(ask, k.name); err != nil {
-			return err
-		}
-		if err := r.readManifest(st.data, k.name); err != nil {
-			return err
-		}
-		return ask(nil, "cube", "purge", k.name)
+	err = r.watched(func() (processUsage, error) {
+		return with.served(ctx, st.data, func(_ context.Context, ask asker) (err error) {
+			if err := ask(nil, "cube", "apply", "-f", path); err != nil {
+				return err
+			}
+			if err := ask(nil, "segment", "build", k.name, "--start", "earliest", "--wait"); err != nil {
+				return err
+			}
+			if r.Seconds, err = last(ask, k.name); err != nil {
+				return err
+			}
+			if err := r.readManifest(st.data, k.name); err != nil {
+				return err
+			}
+			return ask(nil, "cube", "purge", k.name)
+		})
 	})
 	return r, err
 }
 
-// readManifest takes what the newest segment of a cube says of itself.
-func (r *cubeRun) readManifest(data, cube string) error {
-	list, err := filepath.Glob(filepath.Join(data, "store", "segments", "*", "*", "manifest.json"))
-	if err != nil {
+// watched runs f, and notes what it took and how many cores were busy with anything else meanwhile.
+func (r *cubeRun) watched(f func() (processUsage, error)) (err error) {
+	began, own := time.Now(), ownUsage().CPUSeconds
+	busy, stolen, _ := machineCPU()
+	if r.Process, err = f(); err != nil {
 		return err
 	}
-	type manifest struct {
-		Cube      string
-		CreatedUs int64 `json:"created_us"`
-		Cuboids   []struct{ Rows, Bytes int64 }
-		Files     []struct{ SHA256 string }
+	busyNow, stolenNow, _ := machineCPU()
+	others := busyNow - busy + stolenNow - stolen - r.Process.CPUSeconds - (ownUsage().CPUSeconds - own)
+	r.OtherCores = max(0, others/time.Since(began).Seconds())
+	return nil
+}
+
+// manifest is what the scenario reads of a segment's manifest.
+type manifest struct {
+	Cube      string
+	CreatedUs int64 `json:"created_us"`
+	Cuboids   []struct{ Rows, Bytes int64 }
+	Files     []struct{ SHA256 string }
+}
+
+func (m *manifest) cells() (n int64) {
+	for _, c := range m.Cuboids {
+		n += c.Rows
 	}
-	var newest manifest
+	return n
+}
+
+// manifests reads those of a cube's segments, the oldest first.
+func manifests(data, cube string) (out []manifest, err error) {
+	list, err := filepath.Glob(filepath.Join(data, "store", "segments", "*", "*", "manifest.json"))
+	if err != nil {
+		return nil, err
+	}
 	for _, path := range list {
 		b, err := os.ReadFile(path)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var m manifest
 		if err := json.Unmarshal(b, &m); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		if m.Cube == cube && m.CreatedUs > newest.CreatedUs {
-			newest = m
+		if m.Cube == cube {
+			out = append(out, m)
 		}
 	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("cube %s: none of %d manifests is of it", cube, len(list))
+	}
+	slices.SortFunc(out, func(a, b manifest) int { return cmp.Compare(a.CreatedUs, b.CreatedUs) })
+	return out, nil
+}
+
+// readManifest takes what the newest segment of a cube says of itself.
+func (r *cubeRun) readManifest(data, cube string) error {
+	list, err := manifests(data, cube)
+	if err != nil {
+		return err
+	}
+	newest := list[len(list)-1]
+	r.Cells = newest.cells()
 	for _, c := range newest.Cuboids {
-		r.Cells += c.Rows
 		r.Bytes += c.Bytes
 	}
 	for _, f := range newest.Files {
 		r.digest += f.SHA256
 	}
 	if r.Cells == 0 {
-		return fmt.Errorf("cube %s: no manifest with cells among %d", cube, len(list))
+		return fmt.Errorf("cube %s: its newest manifest has no cells", cube)
 	}
 	return nil
 }
@@ -192,18 +232,18 @@ func (f *cubeFlags) duckdbCubes(ctx context.Context, st staged, k cubeKind, add 
 		threads := fmt.Sprint(threadCounts()[0])
 		c := child{path: f.python, args: []string{"-c", duckdbCube, glob, threads, k.peer, plan, k.sets()}, stderr: f.log}
 		r := cubeRun{}
-		if r.Process, err = c.runJSON(ctx, &r); err != nil {
+		if err = r.watched(func() (processUsage, error) { return c.runJSON(ctx, &r) }); err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
 			fmt.Fprintln(f.log, err) // it ran out of memory: the others go on
-			add(cubeRun{Cube: k.name, Contender: "duckdb " + plan + " (failed)", Events: st.events, Process: r.Process})
+			add(cubeRun{Cube: k.name, Contender: "duckdb " + plan + " (failed)", Events: st.events, Rate: st.rate, Process: r.Process})
 			continue
 		}
 		if r.Events != st.events {
 			return fmt.Errorf("DuckDB counts %d events, want %d", r.Events, st.events)
 		}
-		r.Cube, r.Contender = k.name, "duckdb "+plan
+		r.Cube, r.Contender, r.Rate = k.name, "duckdb "+plan, st.rate
 		add(r)
 	}
 	return nil

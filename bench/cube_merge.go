@@ -17,7 +17,7 @@ type mergeFlags struct {
 
 func (m *mergeFlags) register(fs *flag.FlagSet) {
 	fs.IntVar(&m.segments, "segments", 12, "that are merged, of equal parts of the events")
-	fs.Int64Var(&m.events, "merge-events", 3_000_000, "events that are built in segments and merged, at most")
+	fs.Int64Var(&m.events, "merge-events", 10_000_000, "events that are built in segments and merged, at most")
 }
 
 // mergeYAML is a cube of 9 dimensions of about 50, 12, 2, 4, 8, 11, 30 and 1000 values and the time, and 63 cuboids.
@@ -34,58 +34,77 @@ merge: {manual: true}
 }
 
 // measureMerges measures a merge, at each grain of the time, beside a build of what it makes.
-func (f *cubeFlags) measureMerges(ctx context.Context, data string) (runs []cubeRun, err error) {
+func (f *cubeFlags) measureMerges(ctx context.Context, st staged, add func(cubeRun)) error {
 	for _, grain := range []string{"minute", "hour"} {
-		r, err := f.merge(ctx, data, grain)
-		if err != nil {
-			return nil, fmt.Errorf("merge by %s: %w", grain, err)
+		if err := f.merge(ctx, st, grain, add); err != nil {
+			return fmt.Errorf("merge by %s: %w", grain, err)
 		}
-		runs = append(runs, r...)
 	}
-	return runs, nil
+	return nil
 }
 
 // asker runs a command against the server and decodes its answer.
 type asker func(v any, args ...string) error
 
-// merge builds segments of equal parts, merges them, and builds the merged one again. Both runs have one server: CPU and
-// memory are of all of it.
-func (f *cubeFlags) merge(ctx context.Context, data, grain string) ([]cubeRun, error) {
+// merge builds segments of equal parts, merges them, and builds the merged one again: each with a server of its own, so that
+// CPU and memory are of that alone.
+func (f *cubeFlags) merge(ctx context.Context, st staged, grain string, add func(cubeRun)) error {
 	name := "parts_" + grain
 	path := filepath.Join(f.work, name+".yaml")
 	if err := os.WriteFile(path, []byte(mergeYAML(name, grain)), 0o644); err != nil {
-		return nil, err
+		return err
 	}
-	merged := cubeRun{Cube: fmt.Sprintf("merge of %d by %s", f.merges.segments, grain), Contender: "tidemark"}
-	union := cubeRun{Cube: "build of their union by " + grain, Contender: "tidemark"}
-	u, err := f.served(ctx, data, func(_ context.Context, ask func(v any, args ...string) error) (err error) {
+	var events, cells int64
+	list := []string{"segment", "merge", name, "--wait"}
+	_, err := f.served(ctx, st.data, func(_ context.Context, ask asker) (err error) {
 		if err := ask(nil, "cube", "apply", "-f", path); err != nil {
 			return err
 		}
-		if union.Events, err = f.parts(ask, name); err != nil {
-			return err
-		}
-		merged.Events = union.Events
-		list := []string{"segment", "merge", name}
-		for i := range f.merges.segments {
-			list = append(list, fmt.Sprint(i+1))
-		}
-		if err := ask(nil, append(list, "--wait")...); err != nil {
-			return err
-		}
-		if merged.Seconds, err = last(ask, name); err != nil {
-			return err
-		}
-		if err := ask(nil, "segment", "refresh", name, fmt.Sprint(f.merges.segments+1), "--wait"); err != nil {
-			return err
-		}
-		if union.Seconds, err = last(ask, name); err != nil {
-			return err
-		}
-		return ask(nil, "cube", "purge", name)
+		events, err = f.parts(ask, name)
+		return err
 	})
-	merged.Process, union.Process = u, u
-	return []cubeRun{merged, union}, err
+	if err != nil {
+		return err
+	}
+	parts, err := manifests(st.data, name)
+	if err != nil {
+		return err
+	}
+	n := f.merges.segments
+	if len(parts) < n {
+		return fmt.Errorf("cube %s has %d manifests, want %d", name, len(parts), n)
+	}
+	for i, m := range parts[len(parts)-n:] {
+		list = append(list, fmt.Sprint(i+1))
+		cells += m.cells()
+	}
+	refresh := []string{"segment", "refresh", name, fmt.Sprint(n + 1), "--wait"}
+	cube := fmt.Sprintf("%d segments by %s", n, grain)
+	for _, c := range []struct {
+		contender string
+		job       []string
+		input     int64
+	}{{"tidemark", list, cells}, {"tidemark, their union", refresh, 0}} {
+		r := cubeRun{Cube: cube, Contender: c.contender, Events: events, Rate: st.rate, Input: c.input}
+		err := r.watched(func() (processUsage, error) {
+			return f.served(ctx, st.data, func(_ context.Context, ask asker) (err error) {
+				if err := ask(nil, c.job...); err != nil {
+					return err
+				}
+				r.Seconds, err = last(ask, name)
+				return err
+			})
+		})
+		if err == nil {
+			err = r.readManifest(st.data, name)
+		}
+		if err != nil {
+			return err
+		}
+		add(r)
+	}
+	_, err = f.served(ctx, st.data, func(_ context.Context, ask asker) error { return ask(nil, "cube", "purge", name) })
+	return err
 }
 
 // parts builds the segments, of the first events of each partition, and counts the events.
