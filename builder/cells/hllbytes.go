@@ -32,7 +32,7 @@ const (
 // estimates with the composite estimator.
 func (s *sketches) Columns(from, to int) []stage.Column {
 	s.settle()
-	c := stage.Column{Kind: stage.Bytes, Ends: make([]uint32, 0, to-from)}
+	c := stage.Column{Kind: stage.Bytes, Data: make([]byte, 0, s.columnBytes(from, to)), Ends: make([]uint32, 0, to-from)}
 	for i := from; i < to; i++ {
 		switch {
 		case s.single != nil && s.none.has(i):
@@ -47,6 +47,14 @@ func (s *sketches) Columns(from, to int) []stage.Column {
 		c.Ends = append(c.Ends, uint32(len(c.Data)))
 	}
 	return []stage.Column{c}
+}
+
+// columnBytes is how many bytes Columns writes, or some more: to grow into them costs about as much as to write them.
+func (s *sketches) columnBytes(from, to int) (n int) {
+	for i := from; i < to; i++ {
+		n += s.Weight(i)
+	}
+	return n
 }
 
 func (s *sketches) appendCoupons(b []byte, coupons []uint32) []byte {
