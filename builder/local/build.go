@@ -349,7 +349,9 @@ func (b *build) reduce(ctx context.Context, mask uint64, list []*store) ([]*stor
 
 // merged merges sources and gives the cells in frames of at most size rows.
 func (b *build) merged(ctx context.Context, mask uint64, sources []source, size int, give func(*cells.Cells) error) error {
-	var m source = newMerger(b.layout, mask, sources, b.e.size)
+	a := &ahead{b: b, src: newMerger(b.layout, mask, sources, b.e.size)}
+	defer a.stop()
+	m := source(a)
 	if len(sources) == 1 {
 		m = sources[0]
 	}
