@@ -18,6 +18,7 @@ func openSlice(ctx context.Context, st blob.Store, s catalog.DictionarySlice) (*
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Key, err)
 	}
+	f.name = s.Key
 	if f.foot.First != 0 || f.foot.TableID != s.TableID || f.foot.Column != s.Column || f.foot.Slice != s.Slice || f.foot.FirstID != s.FirstID || f.foot.Values != s.Values {
 		return nil, fmt.Errorf("%s: %w", s.Key, damaged("it is slice %d of table %s, column %s with %d values from id %d, the catalog says %d values from id %d",
 			f.foot.Slice, f.foot.TableID, f.foot.Column, f.foot.Values, f.foot.FirstID, s.Values, s.FirstID))

@@ -61,6 +61,31 @@ func Seek(ctx context.Context, text []byte, values ...string) (found []bool, err
 	return found, nil
 }
 
+// Rewrite writes a file again with other values and ids.
+func Rewrite(ctx context.Context, text []byte, change func(values []string, ids []int64)) ([]byte, error) {
+	f, err := openFile(ctx, memory(text), int64(len(text)))
+	if err != nil {
+		return nil, err
+	}
+	var values []string
+	var ids []int64
+	if err := f.each(ctx, func(c *cursor) { values, ids = append(values, string(c.value)), append(ids, c.id) }); err != nil {
+		return nil, err
+	}
+	change(values, ids)
+	var b bytes.Buffer
+	foot := *f.foot
+	foot.Values, foot.Frames = 0, 0
+	w := newWriter(&b, foot, func(int64) error { return nil })
+	for i, v := range values {
+		if err := w.add([]byte(v), ids[i]); err != nil {
+			return nil, err
+		}
+	}
+	_, _, err = w.close()
+	return b.Bytes(), err
+}
+
 type memory []byte
 
 func (m memory) readAt(_ context.Context, p []byte, off int64) error {

@@ -110,6 +110,7 @@ func (g *Gather) spill(ctx context.Context) error {
 
 func (g *Gather) inMemory() (out []stream) {
 	for _, c := range g.columns {
+		c.i = 0
 		out = append(out, c)
 	}
 	return out

@@ -24,9 +24,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		spilled: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "spilled_bytes_total", Help: "Bytes of temporary files of dictionaries."}),
 	}
 	m.packs = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: prefix + "packs_total", Help: "Packs of slices of dictionaries that this process has made, or could not make.",
+		Name: prefix + "packs_total", Help: "Packs of slices of dictionaries that this process has made, could not make, or found damaged.",
 	}, []string{"state"})
-	for _, state := range []string{"made", "failed"} {
+	for _, state := range []string{"made", "failed", "damaged"} {
 		m.packs.WithLabelValues(state)
 	}
 	var errs []error

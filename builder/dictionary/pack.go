@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sort"
 	"strconv"
 	"strings"
@@ -57,13 +58,15 @@ func (p Pack) Has(q Pack) bool {
 
 // chain is slices that follow each other, with the packs that are there.
 type chain struct {
+	g      *Gather
 	slices []catalog.DictionarySlice
 	packs  map[Pack]int64 // sizes
+	bad    map[Pack]bool  // those that were found damaged: they are neither read nor, as long as they are there, made again
 }
 
 // chain looks for packs, where there can be any.
 func (g *Gather) chain(ctx context.Context, list []catalog.DictionarySlice) (*chain, error) {
-	c := &chain{slices: list, packs: map[Pack]int64{}}
+	c := &chain{g: g, slices: list, packs: map[Pack]int64{}, bad: map[Pack]bool{}}
 	if len(list) < packWidth {
 		return c, nil
 	}
@@ -110,8 +113,45 @@ func (c *chain) units(from, to int) (list []unit) {
 	return list
 }
 
+// packError says that a pack cannot be read, though its slices may be.
+type packError struct {
+	pack Pack
+	err  error
+}
+
+func (e *packError) Error() string { return e.pack.Key() + ": " + e.err.Error() }
+func (e *packError) Unwrap() error { return e.err }
+
+// blame names the file in which something is wrong, and tells a pack that must not be read from a store that does not answer.
+func (f *file) blame(err error) error {
+	if f.pack.Last > 0 && (IsDamaged(err) || errors.Is(err, blob.ErrNotFound)) {
+		return &packError{f.pack, err}
+	}
+	if f.name != "" {
+		return fmt.Errorf("%s: %w", f.name, err)
+	}
+	return err
+}
+
+// doWithout takes the pack that err is about out of the chain (D7); ok is false where it is about none.
+func (c *chain) doWithout(ctx context.Context, err error) (ok bool) {
+	var bad *packError
+	if !errors.As(err, &bad) {
+		return false
+	}
+	delete(c.packs, bad.pack)
+	if errors.Is(err, blob.ErrNotFound) { // clean-up had a larger one
+		return true
+	}
+	c.bad[bad.pack] = true
+	c.g.d.m.packs.WithLabelValues("damaged").Inc()
+	c.g.d.o.Logger.LogAttrs(ctx, slog.LevelError, "pack of a dictionary is damaged: remove it, builds read its slices and make it again", slog.Any("err", c.g.named(err)))
+	return true
+}
+
 // open opens the files that have slices [from, to) for a walk through all of them side by side, within memory.
-func (c *chain) open(ctx context.Context, st blob.Store, from, to int, memory int64) (list []*cursor, err error) {
+func (c *chain) open(ctx context.Context, from, to int, memory int64) (list []*cursor, err error) {
+	st := c.g.d.o.Store
 	units := c.units(from, to)
 	for n := 0; n < len(units); n++ {
 		u := units[n]
@@ -121,8 +161,7 @@ func (c *chain) open(ctx context.Context, st blob.Store, from, to int, memory in
 		} else {
 			f, err = openSlice(ctx, st, c.slices[u.from])
 		}
-		if u.packed && errors.Is(err, blob.ErrNotFound) { // clean-up had a larger one
-			delete(c.packs, u.pack)
+		if c.doWithout(ctx, err) {
 			units, n = append(units[:n:n], c.units(u.from, to)...), n-1
 			continue
 		}
@@ -144,10 +183,11 @@ func (c *chain) sliceOf(id int64) catalog.DictionarySlice {
 func openPack(ctx context.Context, st blob.Store, p Pack, size int64, list []catalog.DictionarySlice) (*file, error) {
 	f, err := openFile(ctx, object{st, p.Key()}, size)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Key(), err)
+		return nil, (&file{pack: p, name: p.Key()}).blame(err)
 	}
+	f.pack, f.name = p, p.Key()
 	if want := packFooter(list); f.foot.head() != want.head() {
-		return nil, fmt.Errorf("%s: %w", p.Key(), damaged("it says %+v, the catalog's slices are %+v: remove it, builds make it again", f.foot.head(), want.head()))
+		return nil, f.blame(damaged("it says %+v, the catalog's slices are %+v: remove it, builds make it again", f.foot.head(), want.head()))
 	}
 	return f, nil
 }
@@ -171,13 +211,16 @@ func (g *Gather) makePacks(ctx context.Context, c *chain) (made int, err error) 
 	for width := packWidth; width <= len(c.slices); width *= packWidth {
 		for i := 0; i+width <= len(c.slices); i += width {
 			p, ok := c.pack(i, width)
-			if _, there := c.packs[p]; !ok || there || c.covered(p) {
+			if _, there := c.packs[p]; !ok || there || c.bad[p] || c.covered(p) {
 				continue
 			}
 			if made == maxPacks {
 				return made, nil
 			}
 			size, err := g.makePack(ctx, c, p, i, i+width)
+			for c.doWithout(ctx, err) {
+				size, err = g.makePack(ctx, c, p, i, i+width)
+			}
 			if err != nil {
 				return made, err
 			}
@@ -200,7 +243,7 @@ func (c *chain) covered(p Pack) bool {
 
 // makePack writes the pack of slices [from, to) and stores it.
 func (g *Gather) makePack(ctx context.Context, c *chain, p Pack, from, to int) (size int64, err error) {
-	cursors, err := c.open(ctx, g.d.o.Store, from, to, g.d.o.Memory/2)
+	cursors, err := c.open(ctx, from, to, g.d.o.Memory/2)
 	if err != nil {
 		return 0, err
 	}
@@ -231,7 +274,7 @@ func side(ctx context.Context, cursors []*cursor, each func(*cursor) error) erro
 	for _, c := range cursors {
 		ok, err := c.next(ctx)
 		if err != nil {
-			return err
+			return c.f.blame(err)
 		}
 		if ok {
 			h = append(h, c)
@@ -245,48 +288,12 @@ func side(ctx context.Context, cursors []*cursor, each func(*cursor) error) erro
 		ok, err := h[0].next(ctx)
 		switch {
 		case err != nil:
-			return err
+			return h[0].f.blame(err)
 		case ok:
 			heap.Fix(&h, 0)
 		default:
 			heap.Pop(&h)
 		}
-	}
-	return nil
-}
-
-// CheckPack reads a pack and the slices that it has, which are all of the dictionary's up to its last one: it has their values
-// and ids, and no others. Where a file is not there, blob.ErrNotFound is in the chain; for what is wrong in it, see IsDamaged.
-func CheckPack(ctx context.Context, st blob.Store, p Pack, size int64, list []catalog.DictionarySlice) error {
-	if p.Last > int64(len(list)) || list[p.Last-1].SHA256 != p.SHA256 {
-		return fmt.Errorf("%s: %w", p.Key(), damaged("it is of other slices than those of the catalog"))
-	}
-	mine := list[p.First-1 : p.Last]
-	f, err := openPack(ctx, st, p, size, mine)
-	if err != nil {
-		return err
-	}
-	c := &chain{slices: mine}
-	cursors, err := c.open(ctx, st, 0, len(mine), 1<<20)
-	if err != nil {
-		return err
-	}
-	have := f.cursor(1 << 20)
-	err = side(ctx, cursors, func(want *cursor) error {
-		ok, err := have.next(ctx)
-		if err == nil && (!ok || string(have.value) != string(want.value) || have.id != want.id) {
-			err = damaged("it has %.80q with id %d, its slices have %.80q with id %d", have.value, have.id, want.value, want.id)
-		}
-		return err
-	})
-	if err == nil {
-		var more bool
-		if more, err = have.next(ctx); more {
-			err = damaged("it has %.80q, which its slices have not", have.value)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", p.Key(), err)
 	}
 	return nil
 }

@@ -11,6 +11,9 @@ type file struct {
 	size int64
 	foot *Footer
 	end  int64 // of the index
+
+	name string // its key; "": it is not in a store
+	pack Pack   // zero: it is none
 }
 
 // openFile reads the footer.

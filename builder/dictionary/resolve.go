@@ -33,9 +33,9 @@ func (g *Gather) Resolve(ctx context.Context) (*IDs, error) {
 	}
 	g.done = true
 	i := &IDs{g: g}
-	first, err := i.begin()
+	err := i.begin()
 	if err == nil {
-		err = i.resolve(ctx, first)
+		err = i.resolve(ctx)
 	}
 	if err != nil {
 		return nil, g.named(err)
@@ -60,16 +60,19 @@ type gathered struct {
 }
 
 // begin makes the files.
-func (i *IDs) begin() (p *gathered, err error) {
+func (i *IDs) begin() (err error) {
+	if i.order, err = i.g.disk.file(); err != nil {
+		return err
+	}
+	i.ids, err = i.g.disk.file()
+	return err
+}
+
+// all begins to walk through all values.
+func (i *IDs) all() (pending, error) {
 	g := i.g
-	if i.order, err = g.disk.file(); err != nil {
-		return nil, err
-	}
-	if i.ids, err = g.disk.file(); err != nil {
-		return nil, err
-	}
 	blocks := len(g.starts) - 1
-	p = &gathered{
+	p := &gathered{
 		stream: unionOf(append(g.inMemory(), g.spilled()...)), starts: g.starts,
 		order: make([]numbers, blocks), taken: make([]int64, blocks),
 	}
@@ -125,11 +128,12 @@ func (a *again) next(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// resolve knows the slices up to seen after each round, and values are those that none of them has.
-func (i *IDs) resolve(ctx context.Context, values pending) error {
+// resolve knows the slices up to seen after each round, and values begins a walk through those that none of them has.
+func (i *IDs) resolve(ctx context.Context) error {
 	o := i.g.d.o
+	values := i.all
 	var seen catalog.DictionarySlice // zero: none
-	all := &chain{}
+	all := &chain{g: i.g}
 	for range o.Tries {
 		list, err := o.Catalog.DictionarySlices(ctx, i.g.tableID, i.g.column, seen.Slice)
 		if err != nil {
@@ -147,7 +151,7 @@ func (i *IDs) resolve(ctx context.Context, values pending) error {
 		}
 		all.slices = append(all.slices, list...)
 		if len(list) == len(all.slices) {
-			all.packs = now.packs
+			all.packs, all.bad = now.packs, now.bad
 		}
 		fresh, err := i.split(ctx, values, now, seen)
 		if err != nil || fresh == nil {
@@ -171,9 +175,7 @@ func (i *IDs) resolve(ctx context.Context, values pending) error {
 			return err
 		}
 		i.g.d.m.appends.WithLabelValues("lost").Inc()
-		if values, err = fresh.again(ctx, o.Memory/4); err != nil {
-			return err
-		}
+		values = func() (pending, error) { return fresh.again(ctx, o.Memory/4) }
 	}
 	return fmt.Errorf("%w: others were faster %d times (build.dictionary_tries)", catalog.ErrUnavailable, o.Tries)
 }
@@ -205,9 +207,28 @@ func follow(last catalog.DictionarySlice, list []catalog.DictionarySlice) error 
 }
 
 // split finds values in slices and writes their ids. Those that no slice has become the slice to come next, after last, and get
-// the ids that they have if it is appended; nil if there are none.
-func (i *IDs) split(ctx context.Context, values pending, known *chain, last catalog.DictionarySlice) (*fresh, error) {
-	cursors, err := known.open(ctx, i.g.d.o.Store, 0, len(known.slices), i.g.d.o.Memory/4)
+// the ids that they have if it is appended; nil if there are none. Where a pack turns out to be damaged it begins again without.
+func (i *IDs) split(ctx context.Context, values func() (pending, error), known *chain, last catalog.DictionarySlice) (*fresh, error) {
+	for {
+		mark, depends := i.g.disk.mark(), i.last
+		var f *fresh
+		v, err := values()
+		if err == nil {
+			f, err = i.walk(ctx, v, known, last)
+		}
+		if !known.doWithout(ctx, err) {
+			return f, err
+		}
+		i.last = depends
+		if err := i.g.disk.undo(mark); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// walk is one attempt of split.
+func (i *IDs) walk(ctx context.Context, values pending, known *chain, last catalog.DictionarySlice) (*fresh, error) {
+	cursors, err := known.open(ctx, 0, len(known.slices), i.g.d.o.Memory/4)
 	if err != nil {
 		return nil, err
 	}

@@ -49,12 +49,23 @@ func (d *disk) drop(f *os.File, size int64) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-func (d *disk) close() error {
+func (d *disk) close() error { return d.undo(mark{}) }
+
+// mark is what a disk has at some time.
+type mark struct {
+	files int
+	used  int64
+}
+
+func (d *disk) mark() mark { return mark{len(d.files), d.used} }
+
+// undo removes the files that were made since, of which none was dropped. What was written to others is written over.
+func (d *disk) undo(m mark) error {
 	var errs []error
-	for _, f := range d.files {
+	for _, f := range d.files[m.files:] {
 		errs = append(errs, f.Close(), os.Remove(f.Name()))
 	}
-	d.files = nil
+	d.files, d.used = d.files[:m.files], m.used
 	return errors.Join(errs...)
 }
 

@@ -109,7 +109,7 @@ func (l *lookup) find(ctx context.Context, v []byte) (*cursor, error) {
 	for _, c := range l.waiting {
 		ok, err := c.seek(ctx, v)
 		if err != nil {
-			return nil, err
+			return nil, c.f.blame(err)
 		}
 		if ok {
 			l.heap = append(l.heap, c)
@@ -128,7 +128,7 @@ func (l *lookup) find(ctx context.Context, v []byte) (*cursor, error) {
 			return nil, nil
 		}
 		if ok, err := c.seek(ctx, v); err != nil {
-			return nil, err
+			return nil, c.f.blame(err)
 		} else if ok {
 			heap.Fix(&l.heap, 0)
 		} else {
