@@ -2,13 +2,17 @@ package dictionary_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidemarkdb/tidemark/builder/dictionary"
+	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 )
 
@@ -65,6 +69,60 @@ func TestKilled(t *testing.T) {
 			if len(c.list) != 2 || len(objects(t, st)) != 2 {
 				t.Errorf("call %d (after=%t): %d slices, objects %v, want 2", i, after, len(c.list), objects(t, st))
 			}
+		}
+	}
+}
+
+// I10: a disk that is full at any write of a temporary file gives an error that says where and what to do; nothing is left there, and
+// the next attempt, when there is room, gets the ids that the first would have got.
+func TestDiskFull(t *testing.T) {
+	var blocks []*stage.Column
+	for i := range 5 {
+		blocks = append(blocks, col(strings.Repeat("a", i+1), strings.Repeat("long", 60*i), fmt.Sprint("b", i)))
+	}
+	world := func() (*blob.Mem, *memCatalog) {
+		st, c := new(blob.Mem), new(memCatalog)
+		if _, _, err := build(t.Context(), open(t, dictionary.Options{Store: st, Catalog: c}), words("aa zest")); err != nil {
+			t.Fatal(err)
+		}
+		return st, c
+	}
+	st, c := world()
+	want, _, err := build(t.Context(), open(t, dictionary.Options{Store: st, Catalog: c}), blocks...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; ; at++ {
+		st, c := world()
+		dir, left, fired := t.TempDir(), at, false
+		d := open(t, dictionary.Options{Store: st, Catalog: c, Dir: dir})
+		dictionary.SetMemory(d, 500)
+		dictionary.SetFull(d, func(path string) error {
+			if left--; left >= 0 {
+				return nil
+			}
+			fired = true
+			return &os.PathError{Op: "write", Path: path, Err: syscall.ENOSPC}
+		})
+		_, _, err := build(t.Context(), d, blocks...)
+		if !fired {
+			if err != nil || at < 10 {
+				t.Fatalf("%d writes of temporary files, %v, want 10 at least", at, err)
+			}
+			break
+		}
+		var full *dictionary.DiskFullError
+		if !errors.As(err, &full) || full.Dir != dir || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "free space below "+dir) || !strings.Contains(err.Error(), "build.dictionary_memory") {
+			t.Fatalf("write %d: got %v, want a *DiskFullError that names %s and what to do", at, err, dir)
+		}
+		if rest, err := os.ReadDir(dir); err != nil || len(rest) > 0 {
+			t.Errorf("write %d: left behind: %v, %v", at, rest, err)
+		}
+		checkAll(t, st, c)
+		left = 1 << 30 // somebody made room
+		got, _, err := build(t.Context(), d, blocks...)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("write %d: next build, %v (-want +got):\n%s", at, err, diff)
 		}
 	}
 }

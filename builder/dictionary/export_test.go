@@ -14,6 +14,39 @@ import (
 // SetMemory sets a limit that New would refuse.
 func SetMemory(d *Dictionaries, bytes int64) { d.o.Memory = bytes }
 
+// SetFull makes a disk of which change says, before each file that is made and each write, whether it is full. A write that does not fit
+// is written by half, as disks do.
+func SetFull(d *Dictionaries, change func(path string) error) {
+	d.create = func(dir string) (temp, error) {
+		if err := change(dir); err != nil {
+			return nil, err
+		}
+		f, err := createTemp(dir)
+		return &fullFile{f, change}, err
+	}
+}
+
+type fullFile struct {
+	temp
+	change func(path string) error
+}
+
+func (f *fullFile) Write(b []byte) (int, error) {
+	if err := f.change(f.Name()); err != nil {
+		n, _ := f.temp.Write(b[:len(b)/2])
+		return n, err
+	}
+	return f.temp.Write(b)
+}
+
+func (f *fullFile) WriteAt(b []byte, off int64) (int, error) {
+	if err := f.change(f.Name()); err != nil {
+		n, _ := f.temp.WriteAt(b[:len(b)/2], off)
+		return n, err
+	}
+	return f.temp.WriteAt(b, off)
+}
+
 // Forge stores a slice whose footer says more than it holds.
 func Forge(ctx context.Context, st blob.Store, s catalog.DictionarySlice, previous string) (key string, size int64, sum string, err error) {
 	var b bytes.Buffer

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"os"
 
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -12,7 +11,7 @@ import (
 // fresh is a slice under way, with the place of each of its values among the distinct ones of the build.
 type fresh struct {
 	g      *Gather
-	f      *os.File
+	f      *scratch
 	w      *writer
 	places numbers
 	slice  catalog.DictionarySlice

@@ -34,7 +34,7 @@ type Gather struct {
 func (d *Dictionaries) Gather(tableID, column string) *Gather {
 	return &Gather{
 		d: d, tableID: tableID, column: column, starts: []int64{0},
-		disk: disk{dir: d.o.Dir, limit: d.o.Disk, m: d.m},
+		disk: disk{dir: d.o.Dir, create: d.create, limit: d.o.Disk, m: d.m},
 	}
 }
 

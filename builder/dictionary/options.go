@@ -72,8 +72,9 @@ func (o Options) validate() error {
 
 // Dictionaries gives ids to values. It is safe for concurrent use.
 type Dictionaries struct {
-	o Options
-	m *metrics
+	o      Options
+	m      *metrics
+	create func(dir string) (temp, error) // of temporary files
 }
 
 // New checks the options.
@@ -86,7 +87,7 @@ func New(o Options) (*Dictionaries, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dictionaries{o: o, m: m}, nil
+	return &Dictionaries{o: o, m: m, create: createTemp}, nil
 }
 
 // FullError refuses a value that would be the 2^32nd or later of a column.

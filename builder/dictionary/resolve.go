@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -17,8 +16,8 @@ import (
 // IDs are the ids of the values of one Gather. They are safe for concurrent use until the Gather is closed.
 type IDs struct {
 	g      *Gather
-	order  *os.File                // of each value of each block: its place among the distinct values of all blocks
-	ids    *os.File                // of the distinct values, in order
+	order  *scratch                // of each value of each block: its place among the distinct values of all blocks
+	ids    *scratch                // of the distinct values, in order
 	values int64                   // distinct
 	last   catalog.DictionarySlice // the last one that has any of them; zero: there are none
 }

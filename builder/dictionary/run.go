@@ -5,26 +5,79 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
+
+// temp is a temporary file. *os.File is one.
+type temp interface {
+	io.ReadWriteSeeker
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Name() string
+}
+
+func createTemp(dir string) (temp, error) { return os.CreateTemp(dir, "dictionary-*") }
+
+// scratch is a temporary file that says what to do about a full disk.
+type scratch struct {
+	temp
+	dir string
+}
+
+func (s *scratch) Write(b []byte) (int, error) {
+	n, err := s.temp.Write(b)
+	return n, asDiskFull(s.dir, err)
+}
+
+func (s *scratch) WriteAt(b []byte, off int64) (int, error) {
+	n, err := s.temp.WriteAt(b, off)
+	return n, asDiskFull(s.dir, err)
+}
+
+// DiskFullError says that temporary files did not fit on their disk, whatever the limit. What a Gather had there is removed when it is closed.
+type DiskFullError struct {
+	Dir string // of temporary files
+	Err error
+}
+
+func (e *DiskFullError) Error() string {
+	return fmt.Sprintf("temporary files of a dictionary: %v: free space below %s, move the data folder (data) to a larger disk, or give dictionaries more memory (build.dictionary_memory)",
+		e.Err, e.Dir)
+}
+
+func (e *DiskFullError) Unwrap() error { return e.Err }
+
+// asDiskFull returns err as it is where it has another reason.
+func asDiskFull(dir string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &DiskFullError{Dir: dir, Err: err}
+	}
+	return err
+}
 
 // disk accounts for the temporary files of one Gather. They are read back by this process only and carry no hashes.
 type disk struct {
-	dir   string
-	limit int64
-	used  int64
-	files []*os.File
-	m     *metrics
+	dir    string
+	create func(dir string) (temp, error)
+	limit  int64
+	used   int64
+	files  []*scratch
+	m      *metrics
 }
 
 // file makes a temporary file.
-func (d *disk) file() (*os.File, error) {
-	f, err := os.CreateTemp(d.dir, "dictionary-*")
-	if err == nil {
-		d.files = append(d.files, f)
+func (d *disk) file() (*scratch, error) {
+	f, err := d.create(d.dir)
+	if err != nil {
+		return nil, asDiskFull(d.dir, err)
 	}
-	return f, err
+	s := &scratch{f, d.dir}
+	d.files = append(d.files, s)
+	return s, nil
 }
 
 // take counts bytes before they are written.
@@ -38,7 +91,7 @@ func (d *disk) take(n int64) error {
 }
 
 // drop removes a file of size bytes.
-func (d *disk) drop(f *os.File, size int64) error {
+func (d *disk) drop(f *scratch, size int64) error {
 	for i, have := range d.files {
 		if have == f {
 			d.files = append(d.files[:i], d.files[i+1:]...)
@@ -71,7 +124,7 @@ func (d *disk) undo(m mark) error {
 
 // run is a temporary file of values in order, each with the blocks that have it.
 type run struct {
-	f    *os.File
+	f    *scratch
 	size int64
 }
 
@@ -157,7 +210,7 @@ func (r *runReader) next(ctx context.Context) (bool, error) {
 // numbers is a temporary file of 32-bit numbers, which are put wherever they belong and written in pieces.
 type numbers struct {
 	d    *disk
-	f    *os.File
+	f    *scratch
 	most int64 // numbers that are held before they are written
 	buf  []byte
 	at   int64 // of the first one held
@@ -187,7 +240,7 @@ func (n *numbers) flush() error {
 }
 
 // readNumbers reads count numbers from place i on.
-func readNumbers(f *os.File, i, count int64) ([]uint32, error) {
+func readNumbers(f *scratch, i, count int64) ([]uint32, error) {
 	raw := make([]byte, 4*count)
 	if _, err := f.ReadAt(raw, 4*i); err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
 )
@@ -34,7 +33,7 @@ func (o object) readAt(ctx context.Context, p []byte, off int64) error {
 }
 
 // local is a source on disk.
-type local struct{ f *os.File }
+type local struct{ f *scratch }
 
 func (l local) readAt(ctx context.Context, p []byte, off int64) error {
 	if err := ctx.Err(); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/builder"
 	"github.com/tidemarkdb/tidemark/builder/cells"
+	"github.com/tidemarkdb/tidemark/builder/dictionary"
 )
 
 // Engine makes cuboids in this process. It is safe for concurrent use: builds share its limits.
@@ -64,7 +65,8 @@ func (e *Engine) Build(ctx context.Context, in builder.EngineInput) (out builder
 	defer func() {
 		var final *builder.FinalError
 		var full *DiskFullError // what is left would be in the way of others
-		leave(err == nil || errors.As(err, &final) || errors.As(err, &full))
+		var ids *dictionary.DiskFullError
+		leave(err == nil || errors.As(err, &final) || errors.As(err, &full) || errors.As(err, &ids))
 	}()
 	return b.run(ctx)
 }
