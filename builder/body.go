@@ -179,7 +179,7 @@ func (r *jobRun) cuboids(ctx context.Context, m *segmenter.Manifest, in EngineIn
 	}
 	if r.b.o.Engine != nil && !bare {
 		// The folder's name is the id of what is known now; an engine's own inputs make it another one only where it has some.
-		if in.Table, err = r.tableOf(ctx, in); err != nil {
+		if in.Table, err = r.b.tableOf(ctx, r.info.TableID, r.def, versionsRead(in), r.logf); err != nil {
 			return err
 		}
 		noteTable(m, in.Table.Version)

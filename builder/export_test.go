@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
@@ -66,6 +67,24 @@ func (s *Site) Builder(st blob.Store, e Engine) *Builder {
 
 // Run runs all jobs that may run, and returns the attempts.
 func (s *Site) Run(b *Builder) int { s.w.t.Helper(); return s.w.run(b) }
+
+// Maintain plans what is to be done to the cube, reserves it, and runs it.
+func (s *Site) Maintain(b *Builder) {
+	s.w.t.Helper()
+	_, err := b.maintain(s.w.t.Context(), s.w.cube.ID)
+	must(s.w.t, err)
+	s.w.run(b)
+}
+
+// Notes are what the plan of the maintenance that would come next says besides what it does.
+func (s *Site) Notes(b *Builder) string {
+	s.w.t.Helper()
+	st, err := b.snapshotOf(s.w.t.Context(), s.w.cube.ID)
+	must(s.w.t, err)
+	p := st.plan()
+	must(s.w.t, b.maintenance(s.w.t.Context(), st, &p, time.Now()))
+	return strings.Join(p.Notes, "\n")
+}
 
 // Request is a request by hand.
 func (s *Site) Request() Request { return s.w.request() }

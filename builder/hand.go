@@ -143,7 +143,7 @@ func (s *state) mixesPlain(list []segmenter.Segment) error {
 	return wrong("segments %v have no cuboids and cannot be merged with segments that have: refresh them first", plain)
 }
 
-// Merge reserves one segment over several neighbours. Segments that are not neighbours, of several definition versions, or
+// Merge reserves one segment over several neighbours. Segments that are not neighbours, of definition versions that hold different things, or
 // with and without cuboids, are refused with what is between them.
 func (b *Builder) Merge(ctx context.Context, req MergeRequest) (Submitted, error) {
 	return b.submit(ctx, req.Request, KindMerge, req.Choice, func(ctx context.Context) (Plan, error) {
@@ -158,11 +158,15 @@ func (b *Builder) Merge(ctx context.Context, req MergeRequest) (Submitted, error
 		if len(list) < 2 {
 			return Plan{}, wrong("segment %d alone is nothing to merge: give at least two neighbours", list[0].Number)
 		}
+		versions, err := b.versionsOf(ctx, s)
+		if err != nil {
+			return Plan{}, err
+		}
 		a := Action{Kind: KindMerge, Range: list[0].Range, Replaces: []int64{list[0].Number}, Version: list[0].Version, Reason: "merge: request by " + req.By}
 		for i, x := range list[1:] {
 			before := list[i]
-			if x.Version != before.Version {
-				return Plan{}, wrong("segments %d and %d are of definition versions %d and %d: refresh the older one first", before.Number, x.Number, before.Version, x.Version)
+			if !versions.together(before.Version, x.Version) {
+				return Plan{}, wrong("segments %d and %d are of definition versions %d and %d, which do not hold the same: refresh the older one first", before.Number, x.Number, before.Version, x.Version)
 			}
 			if s.plain[x.Number] != s.plain[before.Number] {
 				return Plan{}, s.mixesPlain(list)
@@ -173,7 +177,7 @@ func (b *Builder) Merge(ctx context.Context, req MergeRequest) (Submitted, error
 			if a.Range, err = a.Range.Join(x.Range); err != nil {
 				return Plan{}, wrong("segments %d and %d are not neighbours: %w", before.Number, x.Number, err)
 			}
-			a.Replaces = append(a.Replaces, x.Number)
+			a.Replaces, a.Version = append(a.Replaces, x.Number), max(a.Version, x.Version)
 		}
 		p := s.plan()
 		p.Actions = []Action{a}

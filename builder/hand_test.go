@@ -85,13 +85,13 @@ func TestDropAndFill(t *testing.T) {
 	w.run(b)
 	w.wantSegments("1 ready p0 [0,10) 10 events", "3 ready p0 [20,30) 10 events", "4 ready p0 [10,20) 10 events")
 
-	w.apply(byHand) // fill_holes is on by default; old versions are refreshed too
+	w.apply(byHand) // fill_holes is on by default; nothing else changes for what is there
 	must(t, w.cat.Retire(t.Context(), w.cube.ID, []int64{4}, "test"))
 	if _, err := b.maintain(t.Context(), w.cube.ID); err != nil {
 		t.Fatal(err)
 	}
 	w.run(b)
-	w.wantSegments("5 ready p0 [10,20) 10 events", "6 ready p0 [20,30) 10 events", "7 ready p0 [0,10) 10 events")
+	w.wantSegments("1 ready p0 [0,10) 10 events", "3 ready p0 [20,30) 10 events", "5 ready p0 [10,20) 10 events")
 }
 
 // A requeue changes the inputs of a segment, and of no other: it is built again and has the events that came.
@@ -127,7 +127,7 @@ func TestMaintainCannotRebuild(t *testing.T) {
 	b := w.builder(nil)
 	w.pieces(b, 2)
 	w.apply(byHand + "description: another version\n")
-	w.apply(byHand + "retention: 3650d\n")
+	w.apply(byHand + "groups: [{dim_cap: 1}]\n")
 	for o, err := range w.store.List(t.Context(), "staged/") {
 		must(t, err)
 		must(t, w.store.Delete(t.Context(), o.Key))

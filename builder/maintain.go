@@ -1,11 +1,11 @@
 package builder
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -47,6 +47,10 @@ func (b *Builder) maintain(ctx context.Context, cubeID string) ([]scheduler.Subm
 				delete(b.upkeep.gone, k)
 			}
 		}
+		maps.DeleteFunc(b.upkeep.types, func(k goneKey, _ int) bool {
+			_, live := s.stale[k.number]
+			return k.cubeID == cubeID && !live
+		})
 		b.upkeep.mu.Unlock()
 		b.upkeep.finished(cubeID, maintained{revision: s.Revision, change: change, at: time.Now()})
 	}
@@ -78,10 +82,16 @@ func (b *Builder) maintenance(ctx context.Context, s *state, p *Plan, now time.T
 	} else if len(holes) > 0 {
 		p.Notes = append(p.Notes, fmt.Sprintf("%d holes are left: fill_holes is off", len(holes)))
 	}
+	if s.versions, err = b.versionsOf(ctx, s); err != nil {
+		return err
+	}
 	if err := b.refreshes(ctx, s, p, refreshing{segments: segments, room: room - used(), now: now}); err != nil {
 		return err
 	}
-	backlog := s.merges(p, merging{segments: segments, room: room - used(), now: now})
+	backlog, err := b.merges(ctx, s, p, merging{segments: segments, room: room - used(), now: now})
+	if err != nil {
+		return err
+	}
 	b.m.upkeep(s, holes, backlog)
 	return nil
 }
@@ -180,7 +190,7 @@ type (
 func (b *Builder) refreshes(ctx context.Context, s *state, p *Plan, r refreshing) error {
 	in := plan.RefreshInput{Segments: r.segments, Changed: map[int64]string{}, Gone: map[int64]string{}, Reported: map[int64]bool{}, Room: max(r.room, 0)}
 	if s.Cube.RefreshOldVersions.On() {
-		in.Version = s.Cube.Version
+		in.Version, in.Same = s.Cube.Version, s.versions.same
 	}
 	for number, stale := range s.stale {
 		if stale {
@@ -257,45 +267,4 @@ func (b *Builder) report(ctx context.Context, s *state, l plan.Left) {
 	}
 	b.o.Logger.LogAttrs(ctx, slog.LevelError, "segment cannot be rebuilt", slog.String("cube", s.Cube.Name), slog.Int64("segment", l.Segment), slog.String("err", l.Why))
 	b.notify(ctx, failure{def: s.Cube, Kind: KindRefresh, Segment: l.Segment, Problem: l.Why}.forGood())
-}
-
-// merges adds the merges that the rules want, of segments that are not about to be built again. It returns how many
-// segments the rules want replaced.
-func (s *state) merges(p *Plan, m merging) (backlog int) {
-	rules, ok := mergeRules(s.Cube)
-	if !ok {
-		return 0
-	}
-	soon := map[int64]string{} // segments that are to be refreshed, as if that were reserved already
-	for _, a := range p.Actions {
-		if a.Kind == KindRefresh {
-			soon[a.Replaces[0]] = "it is about to be refreshed"
-		}
-	}
-	for number := range s.bare {
-		soon[number] = "its cuboids are to be built first"
-	}
-	segments := slices.Clone(m.segments)
-	for _, x := range m.segments {
-		if soon[x.Number] != "" {
-			segments = append(segments, segmenter.Segment{State: segmenter.SegmentNew, Number: int64(1)<<62 + x.Number, Range: x.Range, Replaces: []int64{x.Number}})
-		}
-	}
-	got := plan.Merges(plan.MergeInput{Rules: rules, Now: m.now, Segments: segments, Generations: s.g})
-	version := map[int64]int{}
-	for _, x := range m.segments {
-		version[x.Number] = x.Version
-	}
-	for i, x := range got.Merges {
-		backlog += len(x.Segments)
-		if i >= m.room {
-			p.Notes = append(p.Notes, fmt.Sprintf("merge of %v: later, as many segments wait to be built as may", x.Segments))
-			continue
-		}
-		p.Actions = append(p.Actions, Action{Kind: KindMerge, Range: x.Range, Replaces: x.Segments, Version: version[x.Segments[0]], Reason: "merge: " + x.Reason})
-	}
-	for _, l := range got.Left {
-		p.Notes = append(p.Notes, fmt.Sprintf("segment %d is not merged: %s", l.Segment, cmp.Or(soon[l.Segment], l.Why)))
-	}
-	return backlog
 }

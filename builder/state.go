@@ -15,17 +15,19 @@ import (
 // state is what plans are made from.
 type state struct {
 	catalog.CubeInfo
-	topic string
-	g     segmenter.Generations // as committed
-	log   segmenter.Generations // their open ends where the log ends, as far as that is known
-	ends  segmenter.Vector      // where live segments end, by line
-	live  []segmenter.Segment   // new and ready, by number; nil where only ends were read
-	stale map[int64]bool        // of live
-	bare  map[int64]bool        // ready ones for which the engine has yet to make cuboids; none without an engine
-	plain map[int64]bool        // ready ones without cuboids, whether there is an engine or not
-	news  int                   // how many are new
-	tops  segmenter.Vector      // where the last new ones end, by line: empty ranges
-	look  bool                  // only a plan is wanted: nothing is fixed, and nobody is told
+	topic    string
+	tables   int                   // versions of its table
+	g        segmenter.Generations // as committed
+	log      segmenter.Generations // their open ends where the log ends, as far as that is known
+	ends     segmenter.Vector      // where live segments end, by line
+	live     []segmenter.Segment   // new and ready, by number; nil where only ends were read
+	stale    map[int64]bool        // of live
+	bare     map[int64]bool        // ready ones for which the engine has yet to make cuboids; none without an engine
+	plain    map[int64]bool        // ready ones without cuboids, whether there is an engine or not
+	news     int                   // how many are new
+	tops     segmenter.Vector      // where the last new ones end, by line: empty ranges
+	versions versions              // once they were compared
+	look     bool                  // only a plan is wanted: nothing is fixed, and nobody is told
 
 	// What is known of the offsets behind ends, and how far was committed when it was read. A state is made anew when its
 	// cube changes, so that ends stay what they are.
@@ -102,7 +104,7 @@ func (b *Builder) complete(ctx context.Context, s *state) error {
 	if err != nil {
 		return err
 	}
-	s.topic, s.log = def.Topic, s.g
+	s.topic, s.tables, s.log = def.Topic, def.Version, s.g
 	return nil
 }
 

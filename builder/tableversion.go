@@ -38,42 +38,43 @@ func tableVersion(m *segmenter.Manifest) int {
 
 // tableOf returns the version of the table that a segment is made with: the newest that has all columns of the cube, with the
 // types that they have in everything that is read. A column that the table has no more is null in what was staged without it.
-// Where a type has changed in the middle of what is read there is no such version, and the error says what to do.
-func (r *jobRun) tableOf(ctx context.Context, in EngineInput) (*cube.Table, error) {
-	newest, err := r.b.o.Catalog.TableByID(ctx, r.info.TableID, 0)
+// Where a type has changed in the middle of what is read there is no such version, and the *FinalError says what to do. read are the
+// versions that were read, newest first.
+func (b *Builder) tableOf(ctx context.Context, tableID string, def *cube.Cube, read []int, logf func(string, ...any)) (*cube.Table, error) {
+	newest, err := b.o.Catalog.TableByID(ctx, tableID, 0)
 	if err != nil {
 		return nil, err
 	}
-	list := []tableColumns{columnsOf(r.def, newest)}
+	list := []tableColumns{columnsOf(def, newest)}
 	lacks := list[0].lacks()
-	for _, v := range versionsRead(in) {
+	for _, v := range read {
 		if v == newest.Version {
 			list[0].read = true
 			continue
 		}
-		old, err := r.b.o.Catalog.TableByID(ctx, r.info.TableID, v)
+		old, err := b.o.Catalog.TableByID(ctx, tableID, v)
 		if errors.Is(err, catalog.ErrNotFound) { // a catalog that was rebuilt without it; the engine looks at what is read
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		c := columnsOf(r.def, old)
+		c := columnsOf(def, old)
 		c.read = true
 		list = append(list, c)
 	}
 	for v := newest.Version - 1; lacks != "" && v > 0; v-- {
-		old, err := r.b.o.Catalog.TableByID(ctx, r.info.TableID, v)
+		old, err := b.o.Catalog.TableByID(ctx, tableID, v)
 		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 			return nil, err
 		}
 		if err != nil {
 			continue
 		}
-		c := columnsOf(r.def, old)
+		c := columnsOf(def, old)
 		list = append(list, c)
 		if c.lacks() == "" {
-			r.logf("table %s has no column %s since version %d: it is null in events that were staged without it", newest.Name, lacks, v+1)
+			logf("table %s has no column %s since version %d: it is null in events that were staged without it", newest.Name, lacks, v+1)
 			break
 		}
 	}
@@ -93,7 +94,12 @@ func versionsRead(in EngineInput) (list []int) {
 	for _, m := range in.Merged {
 		list = append(list, tableVersion(m))
 	}
-	list = slices.DeleteFunc(list, func(v int) bool { return v < 1 })
+	return newestFirst(list)
+}
+
+// newestFirst leaves out what is no version.
+func newestFirst(list []int) []int {
+	list = slices.DeleteFunc(slices.Clone(list), func(v int) bool { return v < 1 })
 	slices.SortFunc(list, func(a, b int) int { return cmp.Compare(b, a) })
 	return slices.Compact(list)
 }

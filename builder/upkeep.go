@@ -21,8 +21,9 @@ type maintainer struct {
 	todo     map[string]bool       // cubes to be maintained; they stay until they were
 	due      *dueQueue             // the others, when recheck is over
 	gone     map[goneKey]goneSegment
-	stored   map[string]int // versions of definitions that are in the store
-	marked   int64          // revision of cubes up to which all tombstones are in the store
+	types    map[goneKey]int // versions of the table that live segments were built with, of those that were to be merged
+	stored   map[string]int  // versions of definitions that are in the store
+	marked   int64           // revision of cubes up to which all tombstones are in the store
 }
 
 // keptCube is a cube as the pass knows it.
@@ -65,7 +66,7 @@ const recheck = 10 * time.Minute
 func newMaintainer() *maintainer {
 	return &maintainer{
 		cubes: map[string]keptCube{}, tables: map[string]*keptTable{}, todo: map[string]bool{}, due: newDueQueue(),
-		gone: map[goneKey]goneSegment{}, stored: map[string]int{},
+		gone: map[goneKey]goneSegment{}, types: map[goneKey]int{}, stored: map[string]int{},
 	}
 }
 
@@ -173,6 +174,7 @@ func (m *maintainer) drop(id string) {
 	delete(m.stored, id)
 	m.due.set(id, time.Time{})
 	maps.DeleteFunc(m.gone, func(k goneKey, _ goneSegment) bool { return k.cubeID == id })
+	maps.DeleteFunc(m.types, func(k goneKey, _ int) bool { return k.cubeID == id })
 }
 
 // judge decides whether a cube is to be maintained now, else when it will be if nothing changes.

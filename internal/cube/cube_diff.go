@@ -30,6 +30,15 @@ func (c *Cube) canonical() []byte {
 	return b
 }
 
+// SameCells reports whether segments of a and of b hold the same, spelled the same: they can be merged with each other.
+func SameCells(a, b *Cube) bool {
+	a, b = a.WithDefaults(), b.WithDefaults()
+	var d CubeDiff // places of dimensions are in the names of cuboids
+	d.order("dimensions", dimensionTexts(a.Dimensions), dimensionTexts(b.Dimensions))
+	d.order("measures", measureTexts(a.Measures), measureTexts(b.Measures))
+	return len(d.Lines) == 0 && !DiffCubes(a, b).Rebuild
+}
+
 // CubeDiff is what turns one version of a cube into another.
 type CubeDiff struct {
 	Lines   []string // one a change, in words, in the order of FormatCube

@@ -99,6 +99,27 @@ func TestDiffCubesRebuild(t *testing.T) {
 	}
 }
 
+func TestSameCells(t *testing.T) {
+	const before = "cube: c\ntable: t\nowner: ann\ndimensions: [country, os]\nmeasures: [sum(bytes), max(ms)]\nrow_key: [os, country]\n"
+	a := mustParseCube(t, before)
+	for _, c := range []struct {
+		from, to string
+		want     bool
+	}{
+		{"", "", true},
+		{"owner: ann", "owner: bob\nretention: 30d", true},
+		{"table: t", "table: t\nlookups: [{lookup: shops, foreign_key: os, derived: [city]}]", true},
+		{"max(ms)]", "max(ms), min(ms)]", false},
+		{"sum(bytes), max(ms)", "max(ms), sum(bytes)", false},
+		{"[country, os]\nm", "[os, country]\nm", false},
+	} {
+		b := mustParseCube(t, strings.Replace(before, c.from, c.to, 1))
+		if got, back := SameCells(a, b), SameCells(b, a); got != c.want || back != c.want {
+			t.Errorf("%q becomes %q: got %t, %t, want %t", c.from, c.to, got, back, c.want)
+		}
+	}
+}
+
 // Cells hold the key alone: what is derived from it changes without a build.
 func TestDiffLookups(t *testing.T) {
 	const head = "cube: c\ntable: t\ndimensions: [shop, place]\n"

@@ -8,8 +8,8 @@
 //     plan are disjoint, go on from one another and hold all that they divide, each at most the size limit.
 //   - S12: a hole holds exactly the offsets between a cube's front (S17) and the end of its last ready segment that no new or
 //     ready segment covers and the ledger does not name skipped or lost.
-//   - S13: a merge changes neither the union of the ranges nor the number of events. It takes ready segments of one
-//     definition version, each going on where the one before ends; no segment is in two merges.
+//   - S13: a merge changes neither the union of the ranges nor the number of events. It takes ready segments of
+//     definition versions that hold the same, each going on where the one before ends; no segment is in two merges.
 //   - S14: a segment with events in a window of time is picked for it, whatever segment came before or after.
 //   - S15: retention takes from the front only and never the last ready segment, which says where the next one begins.
 //   - S16: a backfill builds no offset that a new or ready segment holds.

@@ -39,6 +39,8 @@ type MergeInput struct {
 	Now         time.Time
 	Segments    []segmenter.Segment // new and ready ones; others are passed over
 	Generations segmenter.Generations
+	Alike       map[int]int      // versions of the definition whose segments hold the same have the same number here; one that is not named is alone
+	Apart       map[int64]string // segments that cannot be merged with those before them, and why
 }
 
 // Merge is a run of ready segments that become one.
@@ -341,8 +343,11 @@ func (a *aged) blocked() string {
 
 // apart says why next cannot join the run that begins with first.
 func (m *merger) apart(r run, first, next *aged) string {
-	if first.Version != next.Version {
+	if !m.in.alike(first.Version, next.Version) {
 		return fmt.Sprintf("it is of version %d of the definition, not %d", next.Version, first.Version)
+	}
+	if why := m.in.Apart[next.Number]; why != "" {
+		return why
 	}
 	if limit := m.in.Rules.MaxRows; limit > 0 && r.events+next.Events > limit {
 		return fmt.Sprintf("together they have more than %d events", limit)
@@ -351,4 +356,10 @@ func (m *merger) apart(r run, first, next *aged) string {
 		return err.Error()
 	}
 	return ""
+}
+
+func (in *MergeInput) alike(a, b int) bool {
+	x, ok := in.Alike[a]
+	y, found := in.Alike[b]
+	return a == b || ok && found && x == y
 }

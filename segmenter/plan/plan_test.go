@@ -124,7 +124,18 @@ func (s *state) merge(t *testing.T, d *datadriven.TestData, now time.Time) (stri
 			}
 		}
 	}
-	p := Merges(MergeInput{Rules: rules, Now: now, Segments: s.segments, Generations: s.generations})
+	in := MergeInput{Rules: rules, Now: now, Segments: s.segments, Generations: s.generations, Alike: map[int]int{}, Apart: map[int64]string{}}
+	for _, a := range d.CmdArgs {
+		for _, v := range a.Vals {
+			switch a.Key {
+			case "alike":
+				in.Alike[atoi(t, v)] = 1
+			case "apart":
+				in.Apart[int64(atoi(t, v))] = "it has another type"
+			}
+		}
+	}
+	p := Merges(in)
 	return p.String(), nil
 }
 
@@ -184,11 +195,13 @@ func (s *state) pick(t *testing.T, d *datadriven.TestData) (string, error) {
 func (s *state) refresh(t *testing.T, d *datadriven.TestData) (string, error) {
 	in := RefreshInput{
 		Segments: s.segments, Version: int(intArg(d, "version", 0)), Room: int(intArg(d, "room", 10)),
-		Changed: make(map[int64]string), Gone: make(map[int64]string), Reported: make(map[int64]bool),
+		Changed: make(map[int64]string), Gone: make(map[int64]string), Reported: make(map[int64]bool), Same: make(map[int]bool),
 	}
 	for _, a := range d.CmdArgs {
 		for _, v := range a.Vals {
 			switch n, _ := strconv.ParseInt(v, 10, 64); a.Key {
+			case "same":
+				in.Same[int(n)] = true
 			case "changed":
 				in.Changed[n] = "requeue 7"
 			case "gone":

@@ -13,6 +13,7 @@ import (
 type RefreshInput struct {
 	Segments []segmenter.Segment // new and ready ones
 	Version  int                 // of the definition in force; 0: old versions are left alone
+	Same     map[int]bool        // older versions whose segments hold what it says
 	Changed  map[int64]string    // segments whose inputs changed, and how
 	Gone     map[int64]string    // segments that cannot be rebuilt, and what is missing
 	Reported map[int64]bool      // those of Gone that were reported before
@@ -65,7 +66,7 @@ func Refreshes(in RefreshInput) RefreshPlan {
 		reason := ""
 		if how, ok := in.Changed[s.Number]; ok {
 			reason = "refresh: " + how
-		} else if s.Version < in.Version {
+		} else if s.Version < in.Version && !in.Same[s.Version] {
 			reason = fmt.Sprintf("refresh: definition version %d, now %d", s.Version, in.Version)
 		}
 		if reason == "" {
