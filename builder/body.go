@@ -177,6 +177,11 @@ func (r *jobRun) cuboids(ctx context.Context, m *segmenter.Manifest, in EngineIn
 	if err != nil {
 		return err
 	}
+	if in.Merged == nil { // what is missing is said before hours of work, not after
+		if _, err := r.lookups(ctx); err != nil {
+			return err
+		}
+	}
 	if r.b.o.Engine != nil && !bare {
 		// The folder's name is the id of what is known now; an engine's own inputs make it another one only where it has some.
 		if in.Table, err = r.b.tableOf(ctx, r.info.TableID, r.def, versionsRead(in), r.logf); err != nil {

@@ -12,9 +12,8 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
-// lookupInputs returns the newest snapshots of the lookup tables that the cube names. Cells hold nothing of them: what is
-// said is what a query saw when the segment was built. They are read at the end, as the manifest says of them.
-func (r *jobRun) lookupInputs(ctx context.Context) (list []segmenter.Input, err error) {
+// lookups returns the newest snapshots of the lookup tables that the cube names. One that is not there is a *FinalError.
+func (r *jobRun) lookups(ctx context.Context) (list []catalog.LookupVersion, err error) {
 	for _, name := range r.def.LookupNames() {
 		v, err := r.b.o.Catalog.Lookup(ctx, r.def.Project, name)
 		if errors.Is(err, catalog.ErrNotFound) {
@@ -23,10 +22,20 @@ func (r *jobRun) lookupInputs(ctx context.Context) (list []segmenter.Input, err 
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, segmenter.Input{Kind: segmenter.InputLookup, Key: v.Key, Size: v.Size, SHA256: v.SHA256, Records: v.Rows})
-		r.logf("lookup table %s: version %d, %d rows", name, v.Lookup.Version, v.Rows)
+		list = append(list, v)
 	}
 	return list, nil
+}
+
+// lookupInputs are these snapshots as a manifest names them. Cells hold nothing of them: what is said is what a query saw when the
+// segment was built. They are read at the end, as the manifest says of them.
+func (r *jobRun) lookupInputs(ctx context.Context) (list []segmenter.Input, err error) {
+	found, err := r.lookups(ctx)
+	for _, v := range found {
+		list = append(list, segmenter.Input{Kind: segmenter.InputLookup, Key: v.Key, Size: v.Size, SHA256: v.SHA256, Records: v.Rows})
+		r.logf("lookup table %s: version %d, %d rows", v.Lookup.Name, v.Lookup.Version, v.Rows)
+	}
+	return list, err
 }
 
 // newestLookups keeps the newest version of each lookup table among the inputs of merged segments: that asks nobody, so the same

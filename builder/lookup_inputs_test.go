@@ -147,12 +147,13 @@ func TestCleanupKeepsNamedSnapshotsSim(t *testing.T) {
 	})
 }
 
-// A build of a version that names what was dropped since fails at once and says why.
+// A build of a version that names what was dropped since fails at once, before the engine has done anything, and says why.
 func TestBuildOfDroppedLookup(t *testing.T) {
 	w := newWorld(t, 1, byHand)
 	w.lookup("id,name\n1,a\n")
 	w.applyKnown(withShops)
-	b := w.builder(nil)
+	engine := &fakeEngine{cuboids: 1}
+	b := w.builder(func(o *Options) { o.Engine = engine })
 	w.stage(0, 0, 10)
 	got, err := b.Build(t.Context(), BuildRequest{Request: w.request()})
 	must(t, err)
@@ -163,6 +164,9 @@ func TestBuildOfDroppedLookup(t *testing.T) {
 	}
 	if j := w.job(got.Jobs[0].ID); j.State != catalog.JobFailed || !strings.Contains(j.Problem, "lookup table shops, which version 2 of the definition names, is not there") {
 		t.Errorf("job: got %s, %q, want it failed with what is missing", j.State, j.Problem)
+	}
+	if len(engine.built) > 0 {
+		t.Errorf("the engine built %q before that was noticed", engine.built)
 	}
 }
 
