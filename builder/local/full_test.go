@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/tidemarkdb/tidemark/builder"
+	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
 // fullFiles is a disk that is full from its n-th change on, until room is made.
@@ -99,6 +102,34 @@ func TestDiskFull(t *testing.T) {
 			w.gaveBack(e)
 		}
 	}
+}
+
+// fullIDs is the catalog of a dictionary whose temporary files do not fit.
+type fullIDs struct{ dictionary.Catalog }
+
+func (fullIDs) DictionarySlices(context.Context, string, string, int64) ([]catalog.DictionarySlice, error) {
+	return nil, &dictionary.DiskFullError{Dir: "x", Err: syscall.ENOSPC}
+}
+
+// L4: a disk that is full in the look-up of a dictionary is as any other: what the build has there is removed, though it may be tried again.
+func TestDiskFullOfIDs(t *testing.T) {
+	w := newWorld(t, 72)
+	w.apply("cube: sales\ntable: shop\ndimensions: [country, flag]\nmeasures: [count, count_distinct_exact(page)]\n")
+	w.stage(0, 0, 120)
+	e := w.engine(func(o *Options, s *sizes) {
+		s.blockRows, s.groupRows, s.fanIn, s.lasting, s.keepAtMost = 40, 10, 2, 1, 1
+		var err error
+		o.Dictionaries, err = dictionary.New(dictionary.Options{Catalog: fullIDs{}, Store: w.store, Dir: t.TempDir()})
+		must(t, err)
+	})
+	memSinks(e)
+	_, err := e.Build(t.Context(), w.input(w.all(), 1))
+	var full *dictionary.DiskFullError
+	var final *builder.FinalError
+	if !errors.As(err, &full) || errors.As(err, &final) {
+		t.Errorf("got %v, want a *dictionary.DiskFullError that may be tried again", err)
+	}
+	w.gaveBack(e)
 }
 
 func wantFull(t *testing.T, what string, err error, dir string) {
