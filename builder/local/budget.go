@@ -46,18 +46,6 @@ func (b *budget) work(ctx context.Context, n int64) error {
 	}
 }
 
-// tryWork takes n bytes more for somebody who can do without them, or refuses.
-func (b *budget) tryWork(n int64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.working+n > b.limit-b.most {
-		return false
-	}
-	b.working += n
-	b.peak = max(b.peak, b.working+b.kept)
-	return true
-}
-
 // forWork is how much all tasks under way have together.
 func (b *budget) forWork() int64 { return b.limit - b.most }
 

@@ -349,9 +349,7 @@ func (b *build) reduce(ctx context.Context, mask uint64, list []*store) ([]*stor
 
 // merged merges sources and gives the cells in frames of at most size rows.
 func (b *build) merged(ctx context.Context, mask uint64, sources []source, size int, give func(*cells.Cells) error) error {
-	a := &ahead{b: b, src: newMerger(b.layout, mask, sources, b.e.size)}
-	defer a.stop()
-	m := source(a)
+	var m source = newMerger(b.layout, mask, sources, b.e.size)
 	if len(sources) == 1 {
 		m = sources[0]
 	}
