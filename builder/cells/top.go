@@ -51,6 +51,7 @@ func (k topKind[W]) lift(m *Measure) lifter {
 type tops[W weight[W]] struct {
 	measure *Measure
 	dirty   bool // folded into since settle
+	signed  bool // a weight below zero was folded in
 	single  []entry[W]
 	none    bitset
 	tuples  *interner
@@ -95,8 +96,8 @@ func (s *tops[W]) Fold(groups []uint32, src States, from int) error {
 		}
 		return remap[tuple] - 1
 	}
-	s.dirty = true
-	fits, ok := true, true
+	s.dirty, s.signed = true, s.signed || in.signed
+	fits, ok, zero := true, true, *new(W)
 	for i, g := range groups {
 		if in.single != nil {
 			if in.none.has(from + i) {
@@ -104,6 +105,7 @@ func (s *tops[W]) Fold(groups []uint32, src States, from int) error {
 			}
 			e := in.single[from+i]
 			e.tuple = mine(e.tuple)
+			s.signed = s.signed || e.sum.compare(zero) < 0
 			s.waitGroups, s.waitFor = append(s.waitGroups, g), append(s.waitFor, e)
 			s.bounds[g], ok = s.bounds[g].bound(e.sum)
 			fits = fits && ok
@@ -116,6 +118,7 @@ func (s *tops[W]) Fold(groups []uint32, src States, from int) error {
 		for _, e := range in.get(from + i) {
 			s.bounds[g], ok = s.bounds[g].bound(e.sum)
 			fits = fits && ok
+			s.signed = s.signed || e.sum.compare(zero) < 0
 			s.waitGroups = append(s.waitGroups, g)
 			s.waitFor = append(s.waitFor, entry[W]{mine(e.tuple), e.sum.minus(floor), e.err.minus(floor)})
 		}

@@ -90,7 +90,7 @@ func (s *tops[W]) readTop(i int, b []byte, kinds []stage.Kind) (err error) {
 		if e.err, b, err = readWeight[W](b); err != nil {
 			return fmt.Errorf("value %d of %d: %w", k, count, err)
 		}
-		if e.err.compare(zero) < 0 {
+		if e.err.compare(zero) < 0 || e.err.compare(zero) > 0 && count < uint64(topCapacity(s.measure.N)) {
 			return fmt.Errorf("value %d of %d: an error of %v", k, count, e.err)
 		}
 		if k > 0 {

@@ -1,0 +1,40 @@
+package cells
+
+import "github.com/zeebo/xxh3"
+
+// Items are states that collect values: sets of ids, and what values of a top_n add up to. They were settled, as those of Cells are.
+type Items interface {
+	// AppendItems appends the items of state i. ok is false where it may lack values that it took in, or where what they add up
+	// to depends on the order.
+	AppendItems(to []Item, i int) (_ []Item, ok bool)
+}
+
+// Item is a value that a state has.
+type Item struct {
+	Hash   uint64 // of the value
+	Amount uint64 // what it adds up to, modulo 2^64; of an id 0
+}
+
+// AppendItems never fails: a set lacks nothing.
+func (s *idSets[T]) AppendItems(to []Item, i int) ([]Item, bool) {
+	for _, id := range s.sets.get(i) {
+		h, _ := murmurWord(uint64(id))
+		to = append(to, Item{Hash: h})
+	}
+	return to, true
+}
+
+// AppendItems fails of states that are full, and of float64.
+func (s *tops[W]) AppendItems(to []Item, i int) ([]Item, bool) {
+	if !s.whole(i) {
+		return to, false
+	}
+	for _, e := range s.get(i) {
+		sum, ok := any(e.sum).(int128)
+		if !ok {
+			return to, false
+		}
+		to = append(to, Item{xxh3.Hash(s.tuples.values.get(int(e.tuple))), sum.lo})
+	}
+	return to, true
+}
