@@ -6,7 +6,7 @@
 # Environment: SERVICES_DIR (default: the user's cache folder), PYTHON (python3). Needs Python 3.11 or newer with venv.
 set -euo pipefail
 
-packages=(duckdb==1.5.0 pyarrow==26.0.1 pandas==3.1.1)
+packages=(datasketches==5.2.0 duckdb==1.5.0 pyarrow==26.0.1 pandas==3.1.1)
 
 [ "${1:-}" = install ] || { echo "usage: ${0##*/} install" >&2; exit 2; }
 : "${SERVICES_DIR:=${XDG_CACHE_HOME:-$HOME/.cache}/tidemark-services}"
@@ -21,7 +21,7 @@ if [ ! -e "$venv/ok" ]; then
   rm -rf "$venv"
   "${PYTHON:-python3}" -m venv "$venv" >&2
   "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "${packages[@]}" >&2 9>&-
-  "$venv/bin/python" -c 'import duckdb, pandas, pyarrow.parquet' >&2
+  "$venv/bin/python" -c 'import datasketches, duckdb, pandas, pyarrow.parquet' >&2
   touch "$venv/ok"
 fi
 echo "$venv/bin/python"

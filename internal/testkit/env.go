@@ -72,7 +72,7 @@ func KafkaSASL(t testing.TB) SecureKafka {
 	}
 }
 
-// Python returns an interpreter that has duckdb, pyarrow and pandas, from TIDEMARK_PYTHON.
+// Python returns an interpreter that has datasketches, duckdb, pyarrow and pandas, from TIDEMARK_PYTHON.
 func Python(t testing.TB) string {
 	t.Helper()
 	return env(t, "TIDEMARK_PYTHON")
