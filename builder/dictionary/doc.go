@@ -12,5 +12,6 @@
 //   - D5: each slice holds the hash of the one before it, in its key too. A changed byte anywhere is an error.
 //   - D7: a look-up reads few files however many builds there were: runs of 16, 256 ... slices are packed into one file. A pack says
 //     nothing that its slices do not; without it, or where it is damaged, they are read, and any build makes it again, to the byte.
+//   - D8: who only reads finds the ids of a build from the slices up to the one that the build depends on, and writes nothing to the store.
 //   - D6: which slice a build depends on is the last one that has a value of it, whatever other builds have added since.
 package dictionary

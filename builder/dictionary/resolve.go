@@ -20,21 +20,25 @@ type IDs struct {
 	ids    *scratch                // of the distinct values, in order
 	values int64                   // distinct
 	last   catalog.DictionarySlice // the last one that has any of them; zero: there are none
+	fixed  bool                    // nothing is appended
 }
 
 // Resolve finds the ids of all values that were added, and appends a slice with those that have none yet (D2). It may be
 // called once; nothing may be added after it. A value too many is a *FullError.
 func (g *Gather) Resolve(ctx context.Context) (*IDs, error) {
+	return g.end(ctx, &IDs{g: g}, (*IDs).resolve)
+}
+
+func (g *Gather) end(ctx context.Context, i *IDs, resolve func(*IDs, context.Context) error) (*IDs, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.done {
 		return nil, g.named(errors.New("ids were given before"))
 	}
 	g.done = true
-	i := &IDs{g: g}
 	err := i.begin()
 	if err == nil {
-		err = i.resolve(ctx)
+		err = resolve(i, ctx)
 	}
 	if err != nil {
 		return nil, g.named(err)
@@ -257,6 +261,8 @@ func (i *IDs) walk(ctx context.Context, values pending, known *chain, last catal
 			if s := known.sliceOf(id); s.Slice > i.last.Slice {
 				i.last = s
 			}
+		} else if i.fixed {
+			return nil, &UnknownError{Value: string(v[:min(len(v), 100)])}
 		} else if id, err = f.add(v, at); err != nil {
 			return nil, err
 		}
