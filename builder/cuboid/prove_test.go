@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
+	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/pages"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
@@ -120,5 +121,46 @@ func TestPrintsSeeRows(t *testing.T) {
 	}
 	if got := a.Differs(b, 0); got != "" {
 		t.Errorf("counts of rows 0 and %d swapped: the fingerprints of no dimensions differ in %q, want none", at, got)
+	}
+}
+
+// The values of a set, or of a top_n, in a wrong row change the fingerprint, although all rows together have them.
+func TestPrintsSeeItems(t *testing.T) {
+	l := everyMeasure(t)
+	c := testCells(t, l, 5, 60)
+	for i := range l.Measures {
+		m := &l.Measures[i]
+		if m.Function != cube.CountDistinctExact && m.Function != cube.TopN {
+			continue
+		}
+		cols := c.States[i].Columns(0, c.Len())
+		at := 0
+		for at < c.Len() && string(cols[0].Bytes(at)) == string(cols[0].Bytes(0)) {
+			at++
+		}
+		order := make([]int, c.Len())
+		for row := range order {
+			order[row] = row
+		}
+		order[0], order[at] = at, 0
+		swapped := *c
+		swapped.States = slices.Clone(c.States)
+		col := pages.Column{Kind: pages.Bytes}
+		for _, row := range order {
+			col.AppendBytes(cols[0].Bytes(row))
+		}
+		var err error
+		if swapped.States[i], err = m.FromColumns([]pages.Column{col}); err != nil {
+			t.Fatal(err)
+		}
+		a, b := cuboid.NewPrints(l, l.Base(), 0), cuboid.NewPrints(l, l.Base(), 0)
+		a.Add(l, c)
+		b.Add(l, &swapped)
+		if got := a.Differs(b, l.Base()); got != m.Name {
+			t.Errorf("%s of rows 0 and %d swapped: the fingerprints of the base differ in %q", m.Name, at, got)
+		}
+		if got := a.Differs(b, 0); got != "" {
+			t.Errorf("%s of rows 0 and %d swapped: the fingerprints of no dimensions differ in %q, want none", m.Name, at, got)
+		}
 	}
 }

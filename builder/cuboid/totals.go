@@ -12,27 +12,42 @@ import (
 
 // Totals are what all rows of a cuboid fold to, whatever their dimensions. Those of any two cuboids of the same events are
 // equal, but for measures that depend on the order in which they fold: of percentile the number of values, the least and the
-// greatest are compared, sums of float64 up to rounding, and top_n is left out.
+// greatest are compared, sums of float64 up to rounding, and of a top_n that is full what its errors leave open.
 type Totals struct {
-	layout *cells.Layout // with the measures that are in the totals
-	index  []int         // of them among those of the cells
-	sum    *cells.Cells  // one row of no dimensions; nil: no rows
-	rows   int64
-	abs    map[string]float64 // sum of absolute values, by column of float64
+	layout   *cells.Layout
+	sum      *cells.Cells // one row of no dimensions; nil: no rows
+	rows     int64
+	abs      map[string]float64 // sum of absolute values, by column of float64
+	events   bool               // the rows are of events
+	unsigned map[string]bool    // top_n whose weights are known to be never below zero
 }
 
 // NewTotals returns the totals of no rows. The cells to come are of the layout.
 func NewTotals(l *cells.Layout) *Totals {
-	only := *l
-	only.Measures = nil
-	t := &Totals{layout: &only, abs: map[string]float64{}}
-	for i, m := range l.Measures {
-		if m.Function != cube.TopN {
-			only.Measures = append(only.Measures, m)
-			t.index = append(t.index, i)
-		}
-	}
+	return &Totals{layout: l, abs: map[string]float64{}, unsigned: map[string]bool{}}
+}
+
+// NewEventTotals is NewTotals for cells that were grouped from events and came out of no file: these alone tell all signs.
+func NewEventTotals(l *cells.Layout) *Totals {
+	t := NewTotals(l)
+	t.events = true
 	return t
+}
+
+// Learn takes from totals of the events themselves what cells that have dropped values cannot tell: which weights have no signs.
+func (t *Totals) Learn(events *Totals) {
+	for k := range events.layout.Measures {
+		t.unsigned[events.layout.Measures[k].Name] = events.isUnsigned(k)
+	}
+}
+
+// isUnsigned reports whether measure k is a top_n whose weights are known to be never below zero.
+func (t *Totals) isUnsigned(k int) bool {
+	m := &t.layout.Measures[k]
+	if m.Function != cube.TopN || m.Column == "" || !t.events || t.sum == nil {
+		return m.Function == cube.TopN && (m.Column == "" || t.unsigned[m.Name])
+	}
+	return !t.sum.States[k].(cells.Ranked).Signed()
 }
 
 // Add takes in all rows of c. The error is a *cells.OverflowError.
@@ -40,19 +55,19 @@ func (t *Totals) Add(c *cells.Cells) error {
 	if c.Len() == 0 {
 		return nil
 	}
-	part := *c
-	part.States = nil
-	for k, i := range t.index {
-		part.States = append(part.States, c.States[i])
+	for k := range t.layout.Measures {
 		m := &t.layout.Measures[k]
-		for j, col := range c.States[i].Columns(0, c.Len()) {
+		if m.Function != cube.Sum && m.Function != cube.Avg {
+			continue // to write sketches out is dear
+		}
+		for j, col := range c.States[k].Columns(0, c.Len()) {
 			if rounds(m, &col) {
 				t.abs[m.Columns()[j].Name] += absolute(&col)
 			}
 		}
 	}
 	t.rows += int64(c.Len())
-	parts := []cells.Part{{Cells: &part, To: part.Len()}}
+	parts := []cells.Part{{Cells: c, To: c.Len()}}
 	if t.sum != nil {
 		parts = append([]cells.Part{{Cells: t.sum, To: t.sum.Len()}}, parts...)
 	}
@@ -98,25 +113,40 @@ func (t *Totals) Differs(o *Totals, floats bool) string {
 		return fmt.Sprintf("%d rows against %d", t.rows, o.rows)
 	}
 	for k := range t.layout.Measures {
-		m := &t.layout.Measures[k]
 		for k2 := range o.layout.Measures {
-			if o.layout.Measures[k2].Name != m.Name {
+			if t.layout.Measures[k].Name != o.layout.Measures[k2].Name {
 				continue
 			}
-			a, b := t.sum.States[k].Columns(0, 1), o.sum.States[k2].Columns(0, 1)
-			for j, spec := range m.Columns() {
-				if x, y := &a[j], &b[j]; rounds(m, x) {
-					if floats && !t.near(o, spec.Name, x, y) {
-						return fmt.Sprintf("%s is %s against %s", spec.Name, textOf(x, spec.Type), textOf(y, spec.Type))
-					}
-				} else if m.Function == cube.Percentile {
-					if a, b := digestText(x.Bytes(0)), digestText(y.Bytes(0)); a != b {
-						return fmt.Sprintf("%s has %s against %s", spec.Name, a, b)
-					}
-				} else if x.IsNull(0) != y.IsNull(0) || !x.IsNull(0) && !sameValue(x, y) {
-					return fmt.Sprintf("%s is %s against %s", spec.Name, textOf(x, spec.Type), textOf(y, spec.Type))
-				}
+			if why := t.differsIn(k, o, k2, floats); why != "" {
+				return why
 			}
+		}
+	}
+	return ""
+}
+
+// differsIn compares measure k with measure k2 of o. Both have rows.
+func (t *Totals) differsIn(k int, o *Totals, k2 int, floats bool) string {
+	m, s, s2 := &t.layout.Measures[k], t.sum.States[k], o.sum.States[k2]
+	if m.Function == cube.TopN {
+		c := cells.RankedCheck{Unsigned: t.isUnsigned(k) || o.isUnsigned(k2), Floats: floats, States: t.rows + o.rows}
+		if why := s.(cells.Ranked).Contradicts(s2, c); why != "" {
+			return m.Name + ": " + why
+		}
+		return ""
+	}
+	a, b := s.Columns(0, 1), s2.Columns(0, 1)
+	for j, spec := range m.Columns() {
+		if x, y := &a[j], &b[j]; rounds(m, x) {
+			if floats && !t.near(o, spec.Name, x, y) {
+				return fmt.Sprintf("%s is %s against %s", spec.Name, textOf(x, spec.Type), textOf(y, spec.Type))
+			}
+		} else if m.Function == cube.Percentile {
+			if a, b := digestText(x.Bytes(0)), digestText(y.Bytes(0)); a != b {
+				return fmt.Sprintf("%s has %s against %s", spec.Name, a, b)
+			}
+		} else if x.IsNull(0) != y.IsNull(0) || !x.IsNull(0) && !sameValue(x, y) {
+			return fmt.Sprintf("%s is %s against %s", spec.Name, textOf(x, spec.Type), textOf(y, spec.Type))
 		}
 	}
 	return ""
@@ -173,99 +203,4 @@ func textOf(c *pages.Column, t cube.Type) string {
 		return fmt.Sprintf("%.100q", c.Bytes(0))
 	}
 	return fmt.Sprint(c.Int(0))
-}
-
-// Prints are fingerprints of cuboids: for each column of counts and exact sums, the sum modulo 2^64 over all rows of the
-// column's number times the hash of the row's dimensions. Both are additive, so that rows of a cuboid have the print that the
-// rows have of every larger cuboid it can be made of, and of the events. A number in a wrong row changes it.
-type Prints struct {
-	masks []uint64
-	sums  [][]uint64 // per mask and column
-	names []string   // of the columns
-}
-
-// NewPrints returns the fingerprints that no rows give to the cuboids.
-func NewPrints(l *cells.Layout, masks ...uint64) *Prints {
-	p := &Prints{masks: masks, sums: make([][]uint64, len(masks))}
-	for i := range l.Measures {
-		m := &l.Measures[i]
-		for _, spec := range m.Columns() {
-			if additive(m, spec) {
-				p.names = append(p.names, spec.Name)
-			}
-		}
-	}
-	for k := range p.sums {
-		p.sums[k] = make([]uint64, len(p.names))
-	}
-	return p
-}
-
-func additive(m *cells.Measure, spec cells.ColumnSpec) bool {
-	switch m.Function {
-	case cube.Count, cube.Sum, cube.Avg:
-		return spec.Kind == pages.Int64 || spec.Kind == pages.Decimal128
-	}
-	return false
-}
-
-// Add takes in all rows of c, which must have the dimensions of all masks.
-func (p *Prints) Add(l *cells.Layout, c *cells.Cells) {
-	n := c.Len()
-	var numbers [][]uint64
-	for i := range l.Measures {
-		m := &l.Measures[i]
-		cols := c.States[i].Columns(0, n)
-		for j, spec := range m.Columns() {
-			if additive(m, spec) {
-				numbers = append(numbers, lowWords(&cols[j]))
-			}
-		}
-	}
-	keys := newKeyWords(c)
-	for k, mask := range p.masks {
-		for row, h := range keys.hashes(mask) {
-			word := h.Hi ^ h.Lo | 1 // odd, so that no difference is lost
-			for i := range numbers {
-				p.sums[k][i] += word * numbers[i][row]
-			}
-		}
-	}
-}
-
-// lowWords returns the low 64 bits of whole numbers; of null 0.
-func lowWords(c *pages.Column) []uint64 {
-	out := make([]uint64, c.Len())
-	for i := range out {
-		switch {
-		case c.IsNull(i):
-		case c.Kind == pages.Decimal128:
-			out[i] = binary.BigEndian.Uint64(c.Bytes(i)[pages.DecimalBytes-8:])
-		default:
-			out[i] = uint64(c.Int(i))
-		}
-	}
-	return out
-}
-
-// Differs names the first column in which the prints of a cuboid do not agree; "": none.
-func (p *Prints) Differs(o *Prints, mask uint64) string {
-	a, b := p.of(mask), o.of(mask)
-	for i, name := range p.names {
-		for k, other := range o.names {
-			if name == other && a[i] != b[k] {
-				return name
-			}
-		}
-	}
-	return ""
-}
-
-func (p *Prints) of(mask uint64) []uint64 {
-	for k, m := range p.masks {
-		if m == mask {
-			return p.sums[k]
-		}
-	}
-	return make([]uint64, len(p.names))
 }

@@ -153,22 +153,10 @@ func TestCellsOfCuboids(t *testing.T) {
 		}
 		t.Fatal("all sums are equal")
 	}
-	all := func(measure string, change func([]stage.Column)) func(*cells.Layout, map[uint64]*cells.Cells) {
-		return func(l *cells.Layout, of map[uint64]*cells.Cells) {
-			c := edited(t, l, of[l.Base()], measure, change)
-			for mask := range of {
-				var err error
-				of[mask], err = l.Combine(mask, cells.Part{Cells: c, To: c.Len()})
-				must(t, err)
-			}
-		}
-	}
-	one := func(measure string, change func([]stage.Column)) func(*cells.Layout, map[uint64]*cells.Cells) {
-		return func(l *cells.Layout, of map[uint64]*cells.Cells) { of[1] = edited(t, l, of[1], measure, change) }
-	}
+	all, one := editsOf(t)
 	tests := []struct {
 		name, says string
-		change     func(*cells.Layout, map[uint64]*cells.Cells)
+		change     change
 	}{
 		{"nothing", "", func(*cells.Layout, map[uint64]*cells.Cells) {}},
 		{"a count of all", "the base cuboid counts", all("count", more)},

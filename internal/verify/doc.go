@@ -12,7 +12,7 @@
 //   - V4: an error means that the proof was not finished (storage, catalog or brokers do not answer); a report is always
 //     whole.
 //   - V5: memory is bounded by workers, not by files: each holds one file of up to HoldBytes, or else one row group of it,
-//     of cuboids two row groups and the folded state of a segment, and against Kafka two fetches. The rows of one table's ledger and the live segments of its cubes are held at once.
+//     of cuboids two row groups, the folded state of a segment, its fingerprints (up to 32 MiB) and 64 MiB of strings whose ids are looked up; against Kafka two fetches. The rows of one table's ledger and the live segments of its cubes are held at once.
 //   - V6: of every ready segment: its manifest is there, keeps the format and says what the catalog's row says; its own
 //     files have their size and SHA-256; its inputs are the ledger's files over its range, which were proved by V1, and
 //     its counts and event times are those of these files. Live segments do not overlap (S8). Holes are listed.
@@ -21,9 +21,12 @@
 //   - V8: ledger and segments are of one moment in which no committed event changed. What is retired meanwhile is no problem.
 //   - V9: of every segment with cuboids: they are those of its definition; every row group is of one; rows, bytes, order and
 //     hash are those of its manifest; the base has the event count of the segment and adds up to the events of its inputs;
-//     every other one adds up to the base, and counts and exact sums are in the same rows (by fingerprint). Exact are all
-//     measures but sums of float64, which are compared up to rounding and not where segments were merged, and top_n, of which
-//     only the bytes are proved, and percentile, of which these and number, least and greatest of its values are. The files of a sample of segments are read by a second reader.
+//     every other one adds up to the base; counts, exact sums, ids of exact distinct counts and the ranked values of a top_n that has
+//     dropped none are in the same rows (by fingerprint; of many pairs of row and id by a sample). Exact are all
+//     measures but sums of float64, which are compared up to rounding and not where segments were merged; percentile, of which
+//     the bytes and number, least and greatest of its values are; and a top_n that is full, of which no value's bounds may
+//     contradict those of the events. Where a value is in a wrong row is not seen of other measures. The files of a sample of segments
+//     are read by a second reader.
 //   - V10: of the rest of the store: it says whose it is; every version of every definition, every marker of what was dropped
 //     and every snapshot of a lookup table that the catalog names is there as it was written; every backup can be read whole.
 //     Left out are folders of segments that are not ready, which nothing reads, and that a backup is gone, since nothing names them.

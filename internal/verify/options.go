@@ -23,6 +23,7 @@ type Options struct {
 	Table        string           // default: all
 	Workers      int              // files or partitions read at once; default: the number of cores
 	HoldBytes    int64            // files up to this size are read once and held meanwhile, larger ones are read twice; default 32 MiB
+	Dir          string           // of temporary files, where strings are many that are counted exactly; default: the system's
 	SecondReader int              // Parquet files of a table, and of a cube, that another implementation reads too; default 2, below 0: none
 
 	Progress      func(Progress) // called by one goroutine; may be nil

@@ -15,37 +15,75 @@ import (
 )
 
 // recount groups the events of the segment's inputs again, a row group at a time, and holds what they add up to against
-// the base cuboid. Exact distinct counts of strings are left out, since their ids come from a dictionary.
+// the base cuboid.
 func (r *cuboidRun) recount(ctx context.Context, b *built) error {
-	n, err := r.newCounter()
-	if err != nil {
+	inputs, why := r.countable(b)
+	if why != "" {
+		r.notCounted(why)
+		return nil
+	}
+	n := r.newCounter(r.layout.StringSets())
+	ids, ok, err := r.findIDs(ctx, b, inputs)
+	if err != nil || !ok {
 		return err
 	}
-	for _, line := range b.Range {
-		for _, e := range r.rowsOver(line) {
-			if why := r.uncountable(b, e); why != "" {
-				r.notCounted(why)
-				return nil
+	if ids != nil {
+		defer ids.close()
+		n = r.newCounter(nil)
+	}
+	block := 0
+	for _, in := range inputs {
+		ok, err := r.eachGroup(ctx, in, n.layout.Fields, func(g *countedGroup) (bool, error) {
+			events := n.layout.NewBlock(r.base)
+			if ids != nil {
+				events.IDs = ids.of(ctx, block)
 			}
-			_, used, err := asBuilt(e, b.named)
-			if err != nil {
-				r.notCounted(fmt.Sprintf("the supplements of %s do not fit its exceptions", e.Range))
-				return nil
-			}
-			for _, s := range spansOf(e, used, line) {
-				if ok, err := r.countSpan(ctx, n, e.Range, s); err != nil || !ok {
-					return err
+			block++
+			for _, run := range g.runs {
+				if err := events.Add(g.schema, g.chunk, run[0], run[1], in.row.Partition); err != nil {
+					r.wrong(CuboidCells, r.rd.FileOf(r.base), "it cannot have been made of %s: %v", in.f.Key, err)
+					return false, nil
 				}
 			}
+			return r.countBlock(n, events)
+		})
+		if err != nil || !ok {
+			return err
 		}
 	}
 	r.count(func(*TableReport) { r.report.Recounted++ })
+	r.totals.Learn(n.totals)
 	if why := r.totals.Differs(n.totals, false); why != "" {
 		r.wrong(CuboidCells, r.rd.FileOf(r.base), "the base cuboid does not add up to the staged events: %s", why)
 	} else if column := r.prints.Differs(n.prints, r.base); column != "" {
 		r.wrong(CuboidCells, r.rd.FileOf(r.base), "the base cuboid has not the cells of the staged events: %s adds up, but is in other rows", column)
 	}
 	return nil
+}
+
+// countedSpan is what a segment was built from of a file of a ledger row.
+type countedSpan struct {
+	span
+	row segmenter.PartitionRange
+}
+
+// countable lists what the segment was built from; why says what is not known of it any more.
+func (r *cuboidRun) countable(b *built) (inputs []countedSpan, why string) {
+	for _, line := range b.Range {
+		for _, e := range r.rowsOver(line) {
+			if why := r.uncountable(b, e); why != "" {
+				return nil, why
+			}
+			_, used, err := asBuilt(e, b.named)
+			if err != nil {
+				return nil, fmt.Sprintf("the supplements of %s do not fit its exceptions", e.Range)
+			}
+			for _, s := range spansOf(e, used, line) {
+				inputs = append(inputs, countedSpan{s, e.Range})
+			}
+		}
+	}
+	return inputs, ""
 }
 
 // notCounted lists the segment as one whose events were not counted again.
@@ -95,52 +133,54 @@ type counter struct {
 	prints *cuboid.Prints
 }
 
-// newCounter makes one of the measures that are exact and need no dictionary.
-func (r *cuboidRun) newCounter() (*counter, error) {
-	strings := r.layout.StringSets()
+// newCounter makes one of all measures but the exact distinct counts of some columns.
+func (r *cuboidRun) newCounter(without []string) *counter {
 	l := *r.layout
 	l.Measures = slices.DeleteFunc(slices.Clone(l.Measures), func(m cells.Measure) bool {
-		return m.Function == cube.TopN ||
-			m.Function == cube.CountDistinctExact && slices.Contains(strings, m.Column)
+		return m.Function == cube.CountDistinctExact && slices.Contains(without, m.Column)
 	})
-	return &counter{layout: &l, totals: cuboid.NewTotals(&l), prints: cuboid.NewPrints(&l, r.base)}, nil
+	return &counter{layout: &l, totals: cuboid.NewEventTotals(&l), prints: cuboid.NewPrints(&l, r.base)}
 }
 
-// countSpan reads what is kept of a file. ok is false where a problem was found.
-func (r *cuboidRun) countSpan(ctx context.Context, n *counter, row segmenter.PartitionRange, s span) (ok bool, err error) {
-	rd, err := stage.Open(ctx, r.o.Store, s.f.Key, s.f.Size)
+// countedGroup is the events of a row group that count: rows [from, to) of runs.
+type countedGroup struct {
+	schema *stage.Schema
+	chunk  *stage.Chunk
+	runs   [][2]int
+}
+
+// eachGroup reads the row groups of which something counts, in order: of each the columns that want names. ok is false where
+// a problem was found, by each too.
+func (r *cuboidRun) eachGroup(ctx context.Context, in countedSpan, want func(*stage.Schema) []int, each func(*countedGroup) (ok bool, err error)) (ok bool, err error) {
+	rd, err := stage.Open(ctx, r.o.Store, in.f.Key, in.f.Size)
 	if err != nil {
-		return false, r.tableRun.broken(ctx, row, s.f.Key, err)
+		return false, r.tableRun.broken(ctx, in.row, in.f.Key, err)
 	}
 	defer rd.Close() // frees memory only, its error says nothing
-	fields := n.layout.Fields(rd.Schema())
-	for g, x := range rd.Groups() {
-		if x.LastOffset < s.in.Start || x.FirstOffset >= s.in.End {
+	fields := want(rd.Schema())
+	for i, x := range rd.Groups() {
+		if x.LastOffset < in.in.Start || x.FirstOffset >= in.in.End {
 			continue
 		}
-		ch, err := rd.Read(ctx, g, fields)
+		ch, err := rd.Read(ctx, i, fields)
 		if err != nil {
-			return false, r.tableRun.broken(ctx, row, s.f.Key, err)
+			return false, r.tableRun.broken(ctx, in.row, in.f.Key, err)
 		}
-		block := n.layout.NewBlock(r.base)
+		g := countedGroup{schema: rd.Schema(), chunk: ch}
 		for from := 0; from < len(ch.Offsets); from++ {
 			to := from
-			for to < len(ch.Offsets) && s.keep(ch.Offsets[to]) {
+			for to < len(ch.Offsets) && in.keep(ch.Offsets[to]) {
 				to++
 			}
-			if to == from {
-				continue
+			if to > from {
+				g.runs = append(g.runs, [2]int{from, to})
+				from = to
 			}
-			if err := block.Add(rd.Schema(), ch, from, to, s.in.Partition); err != nil {
-				r.wrong(CuboidCells, r.rd.FileOf(r.base), "it cannot have been made of %s: %v", s.f.Key, err)
-				return false, nil
-			}
-			from = to
 		}
-		if block.Rows() == 0 {
+		if len(g.runs) == 0 {
 			continue
 		}
-		if ok, err := r.countBlock(n, block); err != nil || !ok {
+		if ok, err := each(&g); err != nil || !ok {
 			return false, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
@@ -22,6 +23,8 @@ type run struct {
 	o      Options
 	start  time.Time
 	totals catalog.TableStats // of all tables, for progress
+
+	dictionaries *dictionary.Dictionaries
 
 	secondMu sync.Mutex // held while the second reader reads: one file at a time
 
@@ -68,7 +71,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	r := &run{o: o, start: time.Now(), wrong: map[string]bool{}, objects: map[string]int64{}, snapshots: map[string]bool{}}
+	ids, err := dictionary.New(dictionary.Options{Catalog: o.Catalog, Store: o.Store, Dir: o.Dir})
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	r := &run{o: o, start: time.Now(), dictionaries: ids, wrong: map[string]bool{}, objects: map[string]int64{}, snapshots: map[string]bool{}}
 	for _, def := range defs {
 		s, err := o.Catalog.Stats(ctx, def.ID)
 		if err != nil {

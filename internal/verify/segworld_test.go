@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidemarkdb/tidemark/builder"
+	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/builder/local"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -36,6 +37,11 @@ func (s *site) applyCube() (id string) {
 // applyViews stores the cube with more lines, and the lookup tables that there are to name.
 func (s *site) applyViews(more string) (id string) {
 	s.t.Helper()
+	return s.applyYAML(cubeYAML + more)
+}
+
+func (s *site) applyYAML(yaml string) (id string) {
+	s.t.Helper()
 	s.with(func(cat *catalog.Catalog, st blob.Store) {
 		list, err := cat.Lookups(s.t.Context(), "default")
 		must(s.t, err)
@@ -43,7 +49,7 @@ func (s *site) applyViews(more string) (id string) {
 		for _, v := range list {
 			known = append(known, v.Lookup)
 		}
-		def, err := cube.ParseCube([]byte(cubeYAML+more), "views.yaml", s.def, known...)
+		def, err := cube.ParseCube([]byte(yaml), "views.yaml", s.def, known...)
 		must(s.t, err)
 		applied, err := cat.ApplyCube(s.t.Context(), def.WithDefaults())
 		must(s.t, err)
@@ -109,13 +115,13 @@ func (s *site) segment(cubeID string, b build) (folder string) {
 		}
 		m.Measure = segmenter.SumParts(m.Parts)
 		m.SegmentID = m.ContentID()
-		folder = segmenter.SegmentFolder(cubeID, m.SegmentID, m.Attempt)
 		if b.cuboids {
 			s.makeCuboids(cat, st, info.Cube, m, merged)
 		}
 		if b.after != nil {
 			b.after(m, st)
 		}
+		folder = segmenter.SegmentFolder(cubeID, m.SegmentID, m.Attempt)
 		text, err := m.Encode()
 		must(s.t, err)
 		must(s.t, st.Create(ctx, folder+"/"+segmenter.ManifestName, bytes.NewReader(text)))
@@ -134,7 +140,9 @@ func (s *site) segment(cubeID string, b build) (folder string) {
 // makeCuboids makes them of staged files, or of the segments merged.
 func (s *site) makeCuboids(cat *catalog.Catalog, st blob.Store, def *cube.Cube, m *segmenter.Manifest, merged []*segmenter.Manifest) {
 	s.t.Helper()
-	e, err := local.New(local.Options{Store: st, Dir: s.t.TempDir(), Threads: 1})
+	ids, err := dictionary.New(dictionary.Options{Catalog: cat, Store: st, Dir: s.t.TempDir()})
+	must(s.t, err)
+	e, err := local.New(local.Options{Store: st, Dir: s.t.TempDir(), Threads: 1, Dictionaries: ids})
 	must(s.t, err)
 	in := builder.EngineInput{
 		Cube: def, Table: s.def, TableID: m.TableID, Content: m.SegmentID, Folder: segmenter.SegmentFolder(m.CubeID, m.SegmentID, m.Attempt),
@@ -148,6 +156,9 @@ func (s *site) makeCuboids(cat *catalog.Catalog, st blob.Store, def *cube.Cube, 
 	out, err := e.Build(s.t.Context(), in)
 	must(s.t, err)
 	m.Files, m.Cuboids = out.Files, out.Cuboids
+	m.Inputs = append(m.Inputs, out.Inputs...)
+	slices.SortFunc(m.Inputs, func(a, b segmenter.Input) int { return cmp.Compare(a.Key, b.Key) })
+	m.SegmentID = m.ContentID()
 }
 
 // mergeInto adds what a replaced segment says, which it returns.

@@ -169,6 +169,11 @@ func (s *site) produce(partition int32, n int) {
 	testkit.Produce(s.t, s.prod, recs...)
 }
 
+func (s *site) send(recs ...*kgo.Record) {
+	s.t.Helper()
+	testkit.Produce(s.t, s.prod, recs...)
+}
+
 // transaction sends records and commits or aborts them.
 func transaction(t *testing.T, brokers []string, commit kgo.TransactionEndTry, recs ...*kgo.Record) {
 	t.Helper()
