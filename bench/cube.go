@@ -18,7 +18,7 @@ import (
 
 // cubeFlags are those of the scenario cube.
 type cubeFlags struct {
-	ingestFlags
+	runFlags
 	memory, small                string
 	sizes, hllPeers, peers, only string
 	rates                        string
@@ -26,16 +26,7 @@ type cubeFlags struct {
 }
 
 func (f *cubeFlags) register(fs *flag.FlagSet) {
-	fs.StringVar(&f.brokers, "brokers", "127.0.0.1:9092", "addresses of the brokers")
-	fs.StringVar(&f.tidemark, "tidemark", "", "the tidemark binary (required)")
-	fs.StringVar(&f.tidemarkArgs, "tidemark-args", "", "more flags for tidemark serve")
-	fs.StringVar(&f.python, "python", "", "a Python that has the duckdb package: adds DuckDB")
-	fs.StringVar(&f.out, "out", "bench/results", "folder for the results; empty: print only")
-	fs.StringVar(&f.work, "work", "", "folder for staged files (default: a temporary one)")
-	fs.Uint64Var(&f.seed, "seed", 1, "seed of the events")
-	fs.Float64Var(&f.late, "late", 0.01, "share of late events")
-	fs.IntVar(&f.rounds, "rounds", 1, "how often each contender builds each cube")
-	fs.BoolVar(&f.keep, "keep", false, "leave staged files in --work, and take them if they are there (same flags only)")
+	f.runFlags.register(fs, 1)
 	fs.StringVar(&f.memory, "build-memory", "512MiB", "of tidemark's builds")
 	fs.StringVar(&f.small, "small-memory", "64MiB", "of one more build of the fewest events, which must make the same files")
 	fs.StringVar(&f.sizes, "sizes", "1000000,3000000,10000000,30000000", "numbers of events to build; of the largest only the cube all")
@@ -74,7 +65,7 @@ type cubeReport struct {
 }
 
 func runCube(ctx context.Context, args []string, stdout io.Writer) (err error) {
-	f := cubeFlags{ingestFlags: ingestFlags{log: os.Stderr}}
+	f := cubeFlags{runFlags: runFlags{log: os.Stderr}}
 	fs := flag.NewFlagSet("cube", flag.ContinueOnError)
 	f.register(fs)
 	if err := parse(fs, args); err != nil {
@@ -83,14 +74,13 @@ func runCube(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	if err := f.validate(); err != nil {
 		return err
 	}
-	if f.work == "" {
-		if f.work, err = os.MkdirTemp("", "tidemark-bench-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(f.work)) }()
+	leave, err := f.enter()
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, leave()) }()
 	rep := cubeReport{
-		Scenario: "cube", Command: strings.Replace(shownCommand(args), "bench ingest", "bench cube", 1), Commit: commit(ctx),
+		Scenario: "cube", Command: shownCommand("cube", args), Commit: commit(ctx),
 		Started: time.Now().UTC().Truncate(time.Second), Machine: describeMachine(), Memory: f.memory,
 	}
 	add := func(r cubeRun) {
@@ -109,11 +99,8 @@ func runCube(ctx context.Context, args []string, stdout io.Writer) (err error) {
 }
 
 func (f *cubeFlags) validate() error {
-	if f.tidemark == "" {
-		return wrongUse("give --tidemark PATH, a binary made by go build ./cmd/tidemark")
-	}
-	if f.rounds < 1 {
-		return wrongUse("%d rounds: give 1 or more", f.rounds)
+	if err := f.runFlags.validate(); err != nil {
+		return err
 	}
 	for _, list := range []string{f.sizes, f.peers, f.hllPeers, f.rates} {
 		if _, err := numbers(list); err != nil {

@@ -26,32 +26,19 @@ func variants() []variant {
 }
 
 type ingestFlags struct {
-	brokers, tidemark, tidemarkArgs, python, connect string
-	variants, out, work                              string
-	events                                           int64
-	seed                                             uint64
-	late                                             float64
-	rounds, brokerPID                                int
-	keep                                             bool
-	peerTimeout                                      time.Duration
-	log                                              io.Writer // what contenders write to standard error
+	runFlags
+	connect, variants string
+	events            int64
+	brokerPID         int
+	peerTimeout       time.Duration
 }
 
 func (f *ingestFlags) register(fs *flag.FlagSet) {
-	fs.StringVar(&f.brokers, "brokers", "127.0.0.1:9092", "addresses of the brokers")
-	fs.StringVar(&f.tidemark, "tidemark", "", "the tidemark binary (required)")
-	fs.StringVar(&f.tidemarkArgs, "tidemark-args", "", "more flags for tidemark ingest")
-	fs.StringVar(&f.python, "python", "", "a Python that has the duckdb package: adds DuckDB and the check of sums")
+	f.runFlags.register(fs, 5)
 	fs.StringVar(&f.connect, "connect", "", "a Redpanda Connect binary: adds it")
 	fs.StringVar(&f.variants, "variants", "base", "of base, wide, p64; separated by commas")
-	fs.StringVar(&f.out, "out", "bench/results", "folder for the results; empty: print only")
-	fs.StringVar(&f.work, "work", "", "folder for topics as files and for staged files (default: a temporary one)")
 	fs.Int64Var(&f.events, "events", 2_000_000, "events of each variant")
-	fs.Uint64Var(&f.seed, "seed", 1, "seed of the events")
-	fs.Float64Var(&f.late, "late", 0.01, "share of late events")
-	fs.IntVar(&f.rounds, "rounds", 5, "how often each contender runs")
 	fs.IntVar(&f.brokerPID, "broker-pid", 0, "process id of the broker: its CPU is reported apart")
-	fs.BoolVar(&f.keep, "keep", false, "leave topics behind, and take them if they are there (same flags only)")
 	fs.DurationVar(&f.peerTimeout, "peer-timeout", 10*time.Minute, "for one run of Redpanda Connect")
 }
 
@@ -68,17 +55,14 @@ func (f *ingestFlags) chosen() ([]variant, error) {
 			return nil, wrongUse("variant %q: give some of base, wide, p64", name)
 		}
 	}
-	if f.tidemark == "" {
-		return nil, wrongUse("give --tidemark PATH, a binary made by go build ./cmd/tidemark")
+	if f.events < 1 {
+		return nil, wrongUse("%d events: give 1 or more", f.events)
 	}
-	if f.rounds < 1 || f.events < 1 {
-		return nil, wrongUse("%d rounds of %d events: give 1 or more of both", f.rounds, f.events)
-	}
-	return chosen, nil
+	return chosen, f.validate()
 }
 
 func runIngest(ctx context.Context, args []string, stdout io.Writer) (err error) {
-	f := ingestFlags{log: os.Stderr}
+	f := ingestFlags{runFlags: runFlags{log: os.Stderr}}
 	fs := flag.NewFlagSet("ingest", flag.ContinueOnError)
 	f.register(fs)
 	if err := parse(fs, args); err != nil {
@@ -88,18 +72,17 @@ func runIngest(ctx context.Context, args []string, stdout io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	if f.work == "" {
-		if f.work, err = os.MkdirTemp("", "tidemark-bench-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(f.work)) }()
+	leave, err := f.enter()
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, leave()) }()
 	in, skipped := f.contenders()
 	for _, s := range skipped {
 		fmt.Fprintln(stdout, s)
 	}
 	rep := report{
-		Scenario: "ingest", Command: shownCommand(args), Commit: commit(ctx), Started: time.Now().UTC().Truncate(time.Second),
+		Scenario: "ingest", Command: shownCommand("ingest", args), Commit: commit(ctx), Started: time.Now().UTC().Truncate(time.Second),
 		Machine: describeMachine(), Events: f.events, Rounds: f.rounds, Skipped: skipped,
 	}
 	for _, v := range chosen {
@@ -114,31 +97,6 @@ func runIngest(ctx context.Context, args []string, stdout io.Writer) (err error)
 		return err
 	}
 	return rep.write(f.out)
-}
-
-// shownCommand leaves out the folders of paths: they say nothing to others.
-func shownCommand(args []string) string {
-	shown := make([]string, len(args))
-	for i, a := range args {
-		name, value, isSet := strings.Cut(a, "=")
-		switch {
-		case isSet && strings.HasPrefix(value, "/"):
-			shown[i] = name + "=" + filepath.Base(value)
-		case strings.HasPrefix(a, "/"):
-			shown[i] = filepath.Base(a)
-		default:
-			shown[i] = a
-		}
-	}
-	return "go run ./bench ingest " + strings.Join(shown, " ")
-}
-
-func (f *ingestFlags) self(args ...string) child {
-	path, err := os.Executable()
-	if err != nil {
-		path = os.Args[0]
-	}
-	return child{path: path, args: args, stderr: f.log}
 }
 
 // prepare fills the topic, and the file of the same events for those who read files.
@@ -254,26 +212,4 @@ func (f *ingestFlags) otherCPU() (t cpuTimes, err error) {
 		t.broker, err = brokerCPU(f.brokerPID)
 	}
 	return t, err
-}
-
-func (f *ingestFlags) clean(ctx context.Context, j *job) error {
-	if j.ndjson != "" {
-		if err := os.Remove(j.ndjson); err != nil {
-			return err
-		}
-	}
-	if f.keep {
-		return nil
-	}
-	cl, err := newClient(f.brokers)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
-	defer cancel()
-	if _, err := kadm.NewClient(cl).DeleteTopic(ctx, j.topic); err != nil {
-		return fmt.Errorf("delete topic %s: %w", j.topic, err)
-	}
-	return nil
 }
