@@ -12,30 +12,74 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
+// tableWorld is a world with an HBase, and the first of its segments.
+type tableWorld struct {
+	*world
+	b          *Builder
+	tables     *hbase.Store
+	mem        *hbase.Mem
+	cubeID, id string
+	attempt    int64
+}
+
+func newTableWorld(t *testing.T, pieces int64) *tableWorld {
+	t.Helper()
+	w := &tableWorld{world: newWorld(t, 1, byHand)}
+	var err error
+	w.tables, w.mem, err = hbase.OpenMem(hbase.Options{})
+	must(t, err)
+	w.b = w.builder(func(o *Options) { o.Tables = w.tables })
+	w.pieces(w.b, pieces)
+	w.cubeID, w.id, w.attempt, _, err = segmenter.ParseSegmentFolder(w.keys("segments/")[0])
+	must(t, err)
+	return w
+}
+
+func (w *tableWorld) clean() {
+	w.t.Helper()
+	_, err := w.b.Cleanup(w.t.Context(), false)
+	must(w.t, err)
+}
+
+// outlast lets all grace periods pass, with clean-ups.
+func (w *tableWorld) outlast() {
+	w.t.Helper()
+	for range 4 {
+		time.Sleep(2 * time.Hour)
+		w.clean()
+	}
+}
+
+func (w *tableWorld) list() []hbase.Table {
+	w.t.Helper()
+	list, err := w.tables.Tables(w.t.Context())
+	must(w.t, err)
+	return list
+}
+
+// drop gives the first two segments up.
+func (w *tableWorld) drop() {
+	w.t.Helper()
+	_, err := w.b.Drop(w.t.Context(), DropRequest{Request: w.request(), Choice: Choice{Segments: []int64{1, 2}}})
+	must(w.t, err)
+}
+
 // Tables go in two passes: one of an attempt that left no manifest is disabled, then dropped a grace period later. That of a
 // ready segment stays, that of a folder with a manifest stays as long as the folder, and one that is needed again is enabled.
 func TestCleanupOfTablesSim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, byHand)
-		tables, mem, err := hbase.OpenMem(hbase.Options{})
-		must(t, err)
-		b := w.builder(func(o *Options) { o.Tables = tables })
-		w.pieces(b, 2)
-		cubeID, id, attempt, _, err := segmenter.ParseSegmentFolder(w.keys("segments/")[0])
-		must(t, err)
+		w := newTableWorld(t, 2)
 		table := func(cubeID, id string, attempt int64) string {
 			name := hbase.TableName("tidemark", cubeID, id, attempt)
-			mem.Make(name)
+			w.mem.Make(name)
 			return name
 		}
-		ready := table(cubeID, id, attempt)
-		failed := table(cubeID, id, attempt+1000)
-		foreign := table("somebodys", id, 1)
+		ready := table(w.cubeID, w.id, w.attempt)
+		failed := table(w.cubeID, w.id, w.attempt+1000)
+		foreign := table("somebodys", w.id, 1)
 		states := func() string {
-			list, err := tables.Tables(t.Context())
-			must(t, err)
 			var out []string
-			for _, x := range list {
+			for _, x := range w.list() {
 				what := map[string]string{ready: "ready", failed: "failed", foreign: "foreign"}[x.Name]
 				if x.Disabled {
 					what += " disabled"
@@ -46,35 +90,26 @@ func TestCleanupOfTablesSim(t *testing.T) {
 		}
 		clean := func(want string) {
 			t.Helper()
-			_, err := b.Cleanup(t.Context(), false)
-			must(t, err)
+			w.clean()
 			if got := states(); got != want {
 				t.Errorf("tables: %s, want %s", got, want)
 			}
 		}
 		all := states()
-		if _, err := b.Cleanup(t.Context(), true); err != nil || states() != all {
+		if _, err := w.b.Cleanup(t.Context(), true); err != nil || states() != all {
 			t.Errorf("dry run: %v, tables %s, want %s", err, states(), all)
 		}
 		once := strings.Replace(all, "failed", "failed disabled", 1)
 		clean(once)
 		clean(once)
-		mem.Fault = func(int) error { return hbase.ErrDown }
-		if _, err := b.Cleanup(t.Context(), false); err != nil {
-			t.Errorf("without hbase: %v", err)
-		}
-		mem.Fault = nil
+		w.mem.Fault = func(int) error { return hbase.ErrDown }
+		w.clean()
+		w.mem.Fault = nil
 		time.Sleep(61 * time.Minute)
 		gone := strings.TrimPrefix(strings.Replace(strings.Replace(all, "failed", "", 1), ", , ", ", ", 1), ", ")
 		clean(strings.TrimSuffix(gone, ", "))
-		if _, err := b.Drop(t.Context(), DropRequest{Request: w.request(), Choice: Choice{Segments: []int64{1, 2}}}); err != nil {
-			t.Fatal(err)
-		}
-		for range 4 {
-			time.Sleep(2 * time.Hour)
-			_, err := b.Cleanup(t.Context(), false)
-			must(t, err)
-		}
+		w.drop()
+		w.outlast()
 		if got := states(); got != "foreign" {
 			t.Errorf("after the segments were dropped: tables %s, want only the foreign one", got)
 		}
@@ -85,28 +120,16 @@ func TestCleanupOfTablesSim(t *testing.T) {
 // what was known before the last inputs were.
 func TestCleanupOfTablesOfOtherIDsSim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, byHand)
-		tables, mem, err := hbase.OpenMem(hbase.Options{})
-		must(t, err)
-		b := w.builder(func(o *Options) { o.Tables = tables })
-		w.pieces(b, 2)
-		cubeID, _, attempt, _, err := segmenter.ParseSegmentFolder(w.keys("segments/")[0])
-		must(t, err)
-		mem.Make(hbase.TableName("tidemark", cubeID, strings.Repeat("0", 64), attempt))
-		_, err = b.Drop(t.Context(), DropRequest{Request: w.request(), Choice: Choice{Segments: []int64{1, 2}}})
-		must(t, err)
-		_, err = b.Cleanup(t.Context(), false)
-		must(t, err)
-		if list, err := tables.Tables(t.Context()); err != nil || len(list) != 1 || list[0].Disabled {
-			t.Errorf("after the first pass: got %+v, %v, want the table as it was", list, err)
+		w := newTableWorld(t, 2)
+		w.mem.Make(hbase.TableName("tidemark", w.cubeID, strings.Repeat("0", 64), w.attempt))
+		w.drop()
+		w.clean()
+		if list := w.list(); len(list) != 1 || list[0].Disabled {
+			t.Errorf("after the first pass: got %+v, want the table as it was", list)
 		}
-		for range 4 {
-			time.Sleep(2 * time.Hour)
-			_, err := b.Cleanup(t.Context(), false)
-			must(t, err)
-		}
-		if list, err := tables.Tables(t.Context()); err != nil || len(list) != 0 {
-			t.Errorf("after grace periods: got %+v, %v, want none", list, err)
+		w.outlast()
+		if list := w.list(); len(list) != 0 {
+			t.Errorf("after grace periods: got %+v, want none", list)
 		}
 	})
 }
@@ -115,22 +138,16 @@ func TestCleanupOfTablesOfOtherIDsSim(t *testing.T) {
 // table is disabled, stays as long as the table does, and a table is dropped by a later pass than the one that disabled it.
 func TestCleanupWhereTablesFailSim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, byHand)
-		tables, mem, err := hbase.OpenMem(hbase.Options{})
-		must(t, err)
-		b := w.builder(func(o *Options) { o.Tables = tables })
-		w.pieces(b, 1)
-		cubeID, id, attempt, _, err := segmenter.ParseSegmentFolder(w.keys("segments/")[0])
-		must(t, err)
-		table := hbase.TableName("tidemark", cubeID, id, attempt+1000)
-		mem.Make(table)
+		w := newTableWorld(t, 1)
+		table := hbase.TableName("tidemark", w.cubeID, w.id, w.attempt+1000)
+		w.mem.Make(table)
 		orphan := strings.Replace(w.keys("staged/")[0], ".e", ".e9", 1)
 		must(t, w.store.Create(t.Context(), orphan, strings.NewReader("x")))
 		clean := func(down bool, want string) {
 			t.Helper()
 			time.Sleep(2 * time.Hour)
 			n, marked := 0, ""
-			mem.Fault = func(int) error {
+			w.mem.Fault = func(int) error {
 				if n++; n == 2 {
 					marked = w.marks()
 				}
@@ -139,11 +156,9 @@ func TestCleanupWhereTablesFailSim(t *testing.T) {
 				}
 				return nil
 			}
-			_, err := b.Cleanup(t.Context(), false)
-			must(t, err)
-			mem.Fault = nil
-			list, err := tables.Tables(t.Context())
-			must(t, err)
+			w.clean()
+			w.mem.Fault = nil
+			list := w.list()
 			got := "gone"
 			if len(list) > 0 {
 				got = "there"
@@ -184,31 +199,23 @@ func (w *world) marks() string {
 // A table that is needed again and cannot be enabled keeps its mark, by which a later pass enables it.
 func TestCleanupEnablesLaterSim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, byHand)
-		tables, mem, err := hbase.OpenMem(hbase.Options{})
-		must(t, err)
-		b := w.builder(func(o *Options) { o.Tables = tables })
-		w.pieces(b, 1)
-		cubeID, id, attempt, _, err := segmenter.ParseSegmentFolder(w.keys("segments/")[0])
-		must(t, err)
-		table := hbase.TableName("tidemark", cubeID, id, attempt)
-		mem.Make(table)
-		must(t, tables.Disable(t.Context(), table))
+		w := newTableWorld(t, 1)
+		table := hbase.TableName("tidemark", w.cubeID, w.id, w.attempt)
+		w.mem.Make(table)
+		must(t, w.tables.Disable(t.Context(), table))
 		must(t, w.cat.MarkGarbage(t.Context(), []catalog.Garbage{{Key: hbase.Key(table), Reason: "a test"}}))
 		for _, down := range []bool{true, false} {
 			n := 0
-			mem.Fault = func(int) error {
+			w.mem.Fault = func(int) error {
 				if n++; down && n > 1 {
 					return hbase.ErrDown
 				}
 				return nil
 			}
-			_, err := b.Cleanup(t.Context(), false)
-			must(t, err)
-			mem.Fault = nil
+			w.clean()
+			w.mem.Fault = nil
 			time.Sleep(time.Hour)
-			list, err := tables.Tables(t.Context())
-			must(t, err)
+			list := w.list()
 			if len(list) != 1 || list[0].Disabled != down || (w.marks() != "") != down {
 				t.Errorf("enabling fails=%t: tables %+v, marks %q; want the table disabled and marked only while it fails", down, list, w.marks())
 			}
