@@ -41,15 +41,6 @@ func (w *tableWorld) clean() {
 	must(w.t, err)
 }
 
-// outlast lets all grace periods pass, with clean-ups.
-func (w *tableWorld) outlast() {
-	w.t.Helper()
-	for range 4 {
-		time.Sleep(2 * time.Hour)
-		w.clean()
-	}
-}
-
 func (w *tableWorld) list() []hbase.Table {
 	w.t.Helper()
 	list, err := w.tables.Tables(w.t.Context())
