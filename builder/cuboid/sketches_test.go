@@ -1,7 +1,6 @@
 package cuboid_test
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math"
 	"testing"
@@ -9,31 +8,14 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/apache/datasketches-go/hll"
-	xreader "github.com/xitongsys/parquet-go/reader"
-)
 
-// foreignColumns reads a file by the reader that did not write it; strings are bytes.
-func foreignColumns(t *testing.T, f typedFile) map[string][]any {
-	t.Helper()
-	r, err := xreader.NewParquetColumnReader(memFile{bytes.NewReader(f.data), f.data}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.ReadStop()
-	out := map[string][]any{}
-	for i := range int64(len(r.SchemaHandler.ValueColumns)) {
-		name := r.SchemaHandler.GetExName(int(i) + 1)
-		if out[name], _, _, err = r.ReadColumnByIndex(i, f.rows); err != nil {
-			t.Fatalf("column %s: %v", name, err)
-		}
-	}
-	return out
-}
+	"github.com/tidemarkdb/tidemark/internal/testkit/readers"
+)
 
 // Sketches in files are read by the libraries whose bytes they are, and say the same of the same values.
 func TestSketchesAreOfTheirLibraries(t *testing.T) {
 	f := crossFile(t, everyMeasure(t))
-	cols := foreignColumns(t, f)
+	cols := readers.Columns(t, f.data, f.rows)
 	forms := map[byte]int{} // of HLL sketches
 	estimate := func(v any) float64 {
 		t.Helper()

@@ -5,7 +5,6 @@
 package stage_test
 
 import (
-	"database/sql"
 	"fmt"
 	"math/big"
 	"os"
@@ -14,10 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/duckdb/duckdb-go/v2"
-
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/testkit/readers"
 )
 
 // writeFile lays a file where readers that want a path find it.
@@ -30,69 +28,19 @@ func writeFile(t *testing.T, f *testFile, suffix string) string {
 	return path
 }
 
-func openDuck(t *testing.T) *sql.DB {
-	t.Helper()
-	db, err := sql.Open("duckdb", "")
-	if err != nil {
-		t.Fatal(err)
+// storedTime returns the number that is stored of a time.
+func storedTime(name string, at time.Time) int64 {
+	switch name {
+	case stage.TimestampColumn:
+		return at.UnixMilli()
+	case "day":
+		return at.Unix() / 86400
 	}
-	t.Cleanup(func() { db.Close() })
-	if _, err := db.Exec("SET threads = 1; SET TimeZone = 'UTC'"); err != nil {
-		t.Fatal(err)
-	}
-	return db
-}
-
-// duckSums runs a query and sums its columns.
-func duckSums(t *testing.T, db *sql.DB, query string) fileSums {
-	t.Helper()
-	rows, err := db.Query(query)
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	defer rows.Close()
-	names, err := rows.Columns()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, vals, ptrs := fileSums{}, make([]any, len(names)), make([]any, len(names))
-	for i := range vals {
-		ptrs[i] = &vals[i]
-	}
-	for rows.Next() {
-		if err := rows.Scan(ptrs...); err != nil {
-			t.Fatal(err)
-		}
-		for i, v := range vals {
-			got.add(names[i], duckValue(names[i], v))
-		}
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	return got
-}
-
-func duckValue(name string, v any) any {
-	switch v := v.(type) {
-	case duckdb.Decimal:
-		return v.Value
-	case time.Time:
-		switch {
-		case name == stage.TimestampColumn:
-			return v.UnixMilli()
-		case name == "day":
-			return v.Unix() / 86400
-		}
-		return v.UnixMicro()
-	case int32:
-		return int64(v)
-	}
-	return v
+	return at.UnixMicro()
 }
 
 func TestDuckDBReadsParquet(t *testing.T) {
-	db := openDuck(t)
+	db := readers.OpenDuckDB(t)
 	for _, f := range testFiles(t, cube.Parquet) {
 		t.Run(f.name, func(t *testing.T) {
 			path := writeFile(t, &f, ".parquet")
@@ -100,7 +48,7 @@ func TestDuckDBReadsParquet(t *testing.T) {
 			if _, ok := f.want["doc"]; ok {
 				cols = "* REPLACE (doc::VARCHAR AS doc, _extra::VARCHAR AS _extra, _headers::VARCHAR AS _headers)"
 			}
-			f.same(t, duckSums(t, db, fmt.Sprintf("SELECT %s FROM read_parquet('%s')", cols, path)))
+			f.want.Same(t, f.name, readers.DuckDB(t, db, fmt.Sprintf("SELECT %s FROM read_parquet('%s')", cols, path), storedTime))
 
 			// Pruning by statistics must not lose rows.
 			var n int64
@@ -130,7 +78,7 @@ func fixtureCounts() (above, negative int64) {
 		if v := score.Float(r); !score.IsNull(r) && (v > 1e300 || v != v) {
 			above++
 		}
-		if !huge.IsNull(r) && !price.IsNull(r) && twosComplement(huge.Bytes(r)).Cmp(new(big.Int)) < 0 && price.Int(r) <= 0 {
+		if !huge.IsNull(r) && !price.IsNull(r) && readers.TwosComplement(huge.Bytes(r)).Cmp(new(big.Int)) < 0 && price.Int(r) <= 0 {
 			negative++
 		}
 	}
@@ -139,13 +87,13 @@ func fixtureCounts() (above, negative int64) {
 
 // The same by DuckDB over NDJSON, told the types: the text of every value is exact.
 func TestDuckDBReadsNDJSON(t *testing.T) {
-	db := openDuck(t)
+	db := readers.OpenDuckDB(t)
 	for _, f := range testFiles(t, cube.NDJSON) {
 		t.Run(f.name, func(t *testing.T) {
 			path := writeFile(t, &f, ".ndjson.zst")
 			if f.name == "pageviews" {
 				// As it is: DuckDB finds out names and types by itself. A time is text or a time by its extensions.
-				f.same(t, duckSums(t, db, fmt.Sprintf("SELECT * REPLACE (_timestamp::TIMESTAMP AS _timestamp, ts::TIMESTAMP AS ts) FROM read_ndjson_auto('%s')", path)))
+				f.want.Same(t, f.name, readers.DuckDB(t, db, fmt.Sprintf("SELECT * REPLACE (_timestamp::TIMESTAMP AS _timestamp, ts::TIMESTAMP AS ts) FROM read_ndjson_auto('%s')", path), storedTime))
 				return
 			}
 			var types []string
@@ -159,14 +107,14 @@ func TestDuckDBReadsNDJSON(t *testing.T) {
 			}
 			q := "SELECT * EXCLUDE (_raw_base64, _key_base64) REPLACE (coalesce(from_base64(_raw_base64), encode(_raw)) AS _raw, " +
 				"coalesce(from_base64(_key_base64), encode(_key)) AS _key) FROM read_ndjson('%s', columns = {%s})"
-			f.same(t, duckSums(t, db, fmt.Sprintf(q, path, strings.Join(types, ", "))))
+			f.want.Same(t, f.name, readers.DuckDB(t, db, fmt.Sprintf(q, path, strings.Join(types, ", ")), storedTime))
 		})
 	}
 }
 
 // Quarantine and ledger files open as they are, too.
 func TestDuckDBReadsQuarantineAndLedger(t *testing.T) {
-	db := openDuck(t)
+	db := readers.OpenDuckDB(t)
 	seen := 0
 	for key, data := range stage.GoldenFiles(t) {
 		f := testFile{name: filepath.Base(key), data: data}

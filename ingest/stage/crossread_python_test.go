@@ -5,36 +5,17 @@
 package stage_test
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
 	"sort"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/testkit/readers"
 )
-
-// pandasSums is what testdata/readers.py says of a data frame.
-type pandasSums struct {
-	Rows    int64    `json:"rows"`
-	Offsets int64    `json:"offsets"`
-	Columns []string `json:"columns"`
-}
-
-// pythonSums is what testdata/readers.py says of a file.
-type pythonSums struct {
-	PyArrow fileSums    `json:"pyarrow"`
-	Pandas  *pandasSums `json:"pandas"`
-	Rows    *int64      `json:"rows"`
-}
 
 // TIDEMARK_PYTHON names a python that has pyarrow and pandas; `make test` sets it.
 func TestPythonReads(t *testing.T) {
-	python := os.Getenv("TIDEMARK_PYTHON")
-	if python == "" {
-		t.Skip("TIDEMARK_PYTHON names no python with pyarrow and pandas")
-	}
 	files := map[string]testFile{}
 	var paths []string
 	for _, x := range []struct {
@@ -50,31 +31,19 @@ func TestPythonReads(t *testing.T) {
 			paths = append(paths, path)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), python, append([]string{"testdata/readers.py"}, paths...)...)
-	cmd.Stderr = os.Stderr
-	text, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got map[string]pythonSums
-	if err := json.Unmarshal(text, &got); err != nil {
-		t.Fatal(err)
-	}
-	if len(got) != len(paths) {
-		t.Fatalf("sums of %d files, want %d", len(got), len(paths))
-	}
+	got := readers.Python(t, "testdata/readers.py", paths...)
 	for path, f := range files {
 		checkPython(t, path, &f, got[path])
 	}
 }
 
-func checkPython(t *testing.T, path string, f *testFile, got pythonSums) {
+func checkPython(t *testing.T, path string, f *testFile, got readers.PythonSums) {
 	t.Helper()
 	if got.PyArrow == nil && got.Pandas == nil {
 		t.Errorf("%s: read by nobody", path)
 	}
 	if got.PyArrow != nil {
-		f.same(t, got.PyArrow)
+		f.want.Same(t, f.name, got.PyArrow)
 	}
 	if got.Rows != nil && *got.Rows != f.rows {
 		t.Errorf("%s: pyarrow reads %d lines, want %d", path, *got.Rows, f.rows)

@@ -6,114 +6,35 @@ package stage_test
 
 import (
 	"bytes"
-	"fmt"
-	"hash/crc32"
-	"math"
-	"math/big"
-	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/testkit/readers"
 )
 
-// colSum is what a reader found in a column: how many values are not null, and the sum of the checksums of their text.
-// It does not depend on the order of rows. The text of a value: text makes it; testdata/readers.py makes the same.
-type colSum struct {
-	Values int64  `json:"values"`
-	Sum    uint64 `json:"sum"`
-}
-
-func (s *colSum) add(text []byte) {
-	s.Values++
-	s.Sum += uint64(crc32.ChecksumIEEE(text))
-}
-
-// fileSums are the sums of a file's columns by name.
-type fileSums map[string]*colSum
-
-func (f fileSums) add(name string, v any) {
-	s := f[name]
-	if s == nil {
-		s = new(colSum)
-		f[name] = s
-	}
-	if v != nil {
-		s.add(textOf(v))
-	}
-}
-
-// textOf returns the text of a value: decimals by their unscaled number, times by micros (_timestamp: millis) since
-// 1970, dates by days, floats by their bits.
-func textOf(v any) []byte {
-	switch v := v.(type) {
-	case bool:
-		return strconv.AppendBool(nil, v)
-	case int64:
-		return strconv.AppendInt(nil, v, 10)
-	case float64:
-		if v != v {
-			return []byte("nan")
-		}
-		return strconv.AppendUint(nil, math.Float64bits(v), 10)
-	case *big.Int:
-		return []byte(v.String())
-	case string:
-		return []byte(v)
-	case []byte:
-		return v
-	}
-	panic(fmt.Sprintf("no text of a %T", v))
-}
-
 // sumsOf returns the sums of our own rows.
-func sumsOf(s *stage.Schema, chunks ...*stage.Chunk) fileSums {
-	all := fileSums{}
+func sumsOf(s *stage.Schema, chunks ...*stage.Chunk) readers.Sums {
+	all := readers.Sums{}
 	for _, c := range chunks {
 		for r := range c.Rows() {
-			all.add(stage.OffsetColumn, c.Offsets[r])
-			all.add(stage.TimestampColumn, c.Timestamps[r])
+			all.Add(stage.OffsetColumn, c.Offsets[r])
+			all.Add(stage.TimestampColumn, c.Timestamps[r])
 			for i, f := range s.Fields {
-				all.add(f.Name, valueOf(&f, &c.Columns[i], r))
+				all.Add(f.Name, readers.Value(&c.Columns[i], r))
 			}
 		}
 	}
 	return all
 }
 
-func valueOf(f *stage.Field, c *stage.Column, r int) any {
-	switch {
-	case c.IsNull(r):
-		return nil
-	case f.Kind == stage.Bool:
-		return c.Int(r) != 0
-	case f.Kind == stage.Int64:
-		return c.Int(r)
-	case f.Kind == stage.Float64:
-		return c.Float(r)
-	case f.Kind == stage.Decimal128:
-		return twosComplement(c.Bytes(r))
-	}
-	return c.Bytes(r)
-}
-
-// twosComplement returns the number of big-endian bytes.
-func twosComplement(b []byte) *big.Int {
-	n := new(big.Int).SetBytes(b)
-	if len(b) > 0 && b[0]&0x80 != 0 {
-		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
-	}
-	return n
-}
-
 // testFile is a file that other readers read, and what they must find.
 type testFile struct {
 	name string
 	data []byte
-	want fileSums
+	want readers.Sums
 	rows int64
 }
 
@@ -151,7 +72,7 @@ func testFiles(t *testing.T, f cube.Format) []testFile {
 }
 
 // ownSums reads a file with our reader.
-func ownSums(t *testing.T, key string, data []byte) fileSums {
+func ownSums(t *testing.T, key string, data []byte) readers.Sums {
 	t.Helper()
 	st := new(blob.Mem)
 	if err := st.Create(t.Context(), key, bytes.NewReader(data)); err != nil {
@@ -173,10 +94,5 @@ func ownSums(t *testing.T, key string, data []byte) fileSums {
 	return sumsOf(r.Schema(), chunks...)
 }
 
-// same compares the sums of a reader with ours. A file without rows has no sums.
-func (f *testFile) same(t *testing.T, got fileSums) {
-	t.Helper()
-	if d := cmp.Diff(f.want, got); d != "" {
-		t.Errorf("%s: sums differ (-tidemark +reader):\n%s", f.name, d)
-	}
-}
+// wide reports whether a column's values are bytes of a decimal.
+func (f *testFile) wide(name string) bool { return f.name != "pageviews" && name == "huge" }
