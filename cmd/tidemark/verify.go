@@ -107,6 +107,9 @@ func printReport(w io.Writer, r *verify.Report) error {
 	for _, x := range r.Uncounted {
 		fmt.Fprintf(w, "not counted again: cube %s segment %d: %s\n", x.Cube, x.Segment, oneLine(x.Why))
 	}
+	for _, x := range r.RetiredDamage {
+		fmt.Fprintf(w, "retired and damaged: cube %s segment %d file %s: %s\n", x.Cube, x.Segment, x.File, oneLine(x.Message))
+	}
 	for _, h := range r.Holes {
 		place := fmt.Sprintf("between segments %d and %d", h.After, h.Before)
 		if h.After == 0 {

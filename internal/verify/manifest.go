@@ -72,15 +72,7 @@ func (c *cubeRun) proveSegment(ctx context.Context, s *catalog.SegmentEntry, obj
 // manifest reads it, and its bytes. It is nil where a problem was found.
 func (c *cubeRun) manifest(ctx context.Context, s *catalog.SegmentEntry) (*segmenter.Manifest, []byte, error) {
 	key := folderOf(s) + "/" + segmenter.ManifestName
-	body, err := c.o.Store.Open(ctx, key, 0, -1)
-	if errors.Is(err, blob.ErrNotFound) {
-		return nil, nil, c.missing(ctx, s, ManifestMissing, key)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, maxManifestBytes))
+	text, err := readManifest(ctx, c.o.Store, key)
 	if errors.Is(err, blob.ErrNotFound) {
 		return nil, nil, c.missing(ctx, s, ManifestMissing, key)
 	}
@@ -214,25 +206,33 @@ func measureText(m segmenter.Measure) string {
 
 // segmentFile proves one of the segment's own files.
 func (c *cubeRun) segmentFile(ctx context.Context, s *catalog.SegmentEntry, f segmenter.SegmentFile) error {
-	body, err := c.o.Store.Open(ctx, f.Key, 0, -1)
-	if errors.Is(err, blob.ErrNotFound) {
+	why, err := c.fileDiffers(ctx, f)
+	switch {
+	case errors.Is(err, blob.ErrNotFound):
 		return c.missing(ctx, s, FileMissing, f.Key)
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case why != "":
+		c.wrongWith(s, FileChanged, f.Key, "%s", why)
+	}
+	return nil
+}
+
+// fileDiffers says how a file is not what its manifest says; "": it is.
+func (r *run) fileDiffers(ctx context.Context, f segmenter.SegmentFile) (why string, err error) {
+	body, err := r.o.Store.Open(ctx, f.Key, 0, -1)
+	if err != nil {
+		return "", err
 	}
 	defer body.Close()
 	sum := sha256.New()
 	n, err := io.Copy(sum, io.LimitReader(body, f.Size+1))
-	c.bytes.Add(n)
-	if errors.Is(err, blob.ErrNotFound) {
-		return c.missing(ctx, s, FileMissing, f.Key)
-	}
+	r.bytes.Add(n)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); n != f.Size || got != f.SHA256 {
-		c.wrongWith(s, FileChanged, f.Key, "it has not the %d bytes with SHA-256 %s that its manifest says", f.Size, f.SHA256)
+		return fmt.Sprintf("it has not the %d bytes with SHA-256 %s that its manifest says", f.Size, f.SHA256), nil
 	}
-	return nil
+	return "", nil
 }

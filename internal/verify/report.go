@@ -30,6 +30,8 @@ type Report struct {
 
 	Uncounted []UncountedSegment `json:"uncounted_segments"` // no problem, but less of them is proved
 
+	RetiredDamage []RetiredDamage `json:"retired_damage"` // no problem: what is about to be removed
+
 	// Objects counts what was proved of the store beside files of ledgers and segments: definition, marker, lookup, backup.
 	Objects map[string]int64 `json:"objects"`
 

@@ -39,6 +39,7 @@ type run struct {
 	stale     []StaleSegment
 	holes     []Hole
 	uncounted []UncountedSegment
+	retirees  []RetiredDamage
 	snapshots map[string]bool  // of lookup tables, that cubes and segments name and that were looked at
 	objects   map[string]int64 // that were proved and are of no ledger and no segment, by kind
 }
@@ -105,6 +106,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	report.Problems, report.Objects = append([]Problem{}, r.problems...), r.objects
 	report.Cubes = append([]CubeReport{}, r.cubes...)
 	report.Uncounted = append([]UncountedSegment{}, r.uncounted...)
+	report.RetiredDamage = append([]RetiredDamage{}, r.retirees...)
 	report.StaleSegments, report.Holes = append([]StaleSegment{}, r.stale...), append([]Hole{}, r.holes...)
 	report.finish(time.Since(r.start))
 	return report, nil

@@ -32,6 +32,9 @@ func (r *run) verifyStore(ctx context.Context, dropped catalog.Tombstones) error
 	if err := r.owner(ctx); err != nil {
 		return err
 	}
+	if err := r.retired(ctx); err != nil {
+		return fmt.Errorf("retired segments: %w", err)
+	}
 	for _, id := range dropped.Tables {
 		if err := r.dropped(ctx, "tables/"+id, segmenter.Dropped{Kind: "table", ID: id}); err != nil {
 			return err
