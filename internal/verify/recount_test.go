@@ -145,6 +145,46 @@ func TestItemsOfCuboids(t *testing.T) {
 	}
 }
 
+// Of more ids than a top_n keeps, what it has dropped is no problem, and what no error explains is one.
+func TestFullTops(t *testing.T) {
+	base := newSite(t, 1, "parquet")
+	const events = 2500
+	for range events {
+		base.send(base.record(0))
+	}
+	base.ingest()
+	cubeID := base.applyYAML(itemsYAML)
+	all, one := editsOf(t)
+	// The last cell has an id whose sum is among the greatest.
+	last := bytesOf(func(list [][]byte) { list[len(list)-1] = list[0] })
+	for _, tt := range []struct {
+		name, says string
+		change     change
+	}{
+		{"nothing", "", func(*cells.Layout, map[uint64]*cells.Cells) {}},
+		{"sums of all", "the base cuboid does not add up to the staged events: priced: ", all("priced", last)},
+		{"sums of one", "cuboid 1 does not add up to the base cuboid: priced: ", one("priced", last)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := base.clone(t)
+			s.segment(cubeID, build{v: segmenter.Vector{line(0, 0, events)}, cuboids: true, after: func(m *segmenter.Manifest, st blob.Store) {
+				s.writeAnew(m, st, tt.change)
+			}})
+			r := s.verify()
+			if r.Cubes[0].Recounted != 1 {
+				t.Errorf("%d segments were counted again, want 1: %v", r.Cubes[0].Recounted, r.Uncounted)
+			}
+			if tt.says == "" {
+				s.clean(r)
+				return
+			}
+			if p := s.finds(r, verify.CuboidCells); !strings.HasPrefix(p.Message, tt.says) || len(r.Problems) != 1 {
+				t.Errorf("got %v, want one problem that says %q", r.Problems, tt.says)
+			}
+		})
+	}
+}
+
 // The ids of a segment's strings are those of the slices that its manifest names, however many came later, and of the segments
 // that were merged. Where one is damaged, or too old, verify says so and counts all else.
 func TestStringIDs(t *testing.T) {
