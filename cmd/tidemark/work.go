@@ -68,7 +68,7 @@ func (w work) GC(ctx context.Context) (*server.GCResult, error) {
 func (w work) Verify(ctx context.Context, r server.VerifyRequest, progress func(server.VerifyProgress)) (*verify.Report, error) {
 	o := verify.Options{
 		Catalog: w.n.catalog, Store: w.n.store, HBase: w.n.hbase, Kafka: w.n.kafka, AgainstKafka: r.AgainstKafka, Project: r.Project, Table: r.Table,
-		Dir: w.n.cfg.BuildDir(),
+		Dir: w.n.cfg.BuildDir(), LookupMemory: w.n.cfg.Build.DictionaryMemory, LookupDisk: w.n.cfg.Build.DictionaryDisk,
 	}
 	if progress != nil {
 		o.Progress = func(p verify.Progress) {

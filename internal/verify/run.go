@@ -72,7 +72,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	ids, err := dictionary.New(dictionary.Options{Catalog: o.Catalog, Store: o.Store, Dir: o.Dir})
+	ids, err := dictionary.New(dictionary.Options{Catalog: o.Catalog, Store: o.Store, Dir: o.Dir, Memory: o.LookupMemory, Disk: o.LookupDisk})
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
