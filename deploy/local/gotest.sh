@@ -18,48 +18,58 @@ constrained() {
   done | sort -u
 }
 
+# All packages in one go, as many at once as the Go tool likes: those that must not run beside each other ask for -p 1.
 run_constrained() { # CONSTRAINT TAG FLAGS...
-  local tag=$2 folder names bad=0
-  local list
+  local tag=$2 list folders names
   list=$(constrained "$1")
   [ -n "$list" ] || { echo "no tests of files with //go:build $1" >&2; return 1; }
   shift 2
-  for folder in $(cut -d' ' -f1 <<<"$list" | uniq); do
-    names=$(awk -v f="$folder" '$1 == f { print $2 }' <<<"$list" | paste -sd'|')
-    go test -pgo=off -tags "$tag" -count=1 -run "^($names)\$" "$@" "$folder" || bad=1
-  done
-  return "$bad"
+  folders=$(cut -d' ' -f1 <<<"$list" | sort -u)
+  names=$(cut -d' ' -f2 <<<"$list" | sort -u | paste -sd'|')
+  # shellcheck disable=SC2086 # a word for each folder
+  go test -pgo=off -tags "$tag" -count=1 -run "^($names)\$" "$@" $folders
 }
 
-# Lines "folder name", as the test binaries themselves list them.
-fuzz_targets() {
+fuzz_folders() {
+  { grep -rlE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*\(' . || true; } | grep -v '/testdata/' | xargs -r -n1 dirname | sort -u
+}
+
+# Builds the test binary of each folder once, as $work/FOLDER/fuzz. Our own packages count coverage, and no others: of all
+# that is linked it is megabytes, which are copied and compared for each input, and the rest is not what is tested.
+build_fuzzers() { # FOLDER...
   local folder
-  { grep -rlE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*\(' . || true; } | grep -v '/testdata/' | xargs -r -n1 dirname |
-    sort -u | while read -r folder; do
-    go test -pgo=off -list '^Fuzz' "$folder" | sed -nE "s|^(Fuzz.*)|$folder \1|p"
+  for folder in "$@"; do
+    mkdir -p "$work/$folder"
+    go test -c -pgo=off -gcflags="$module/...=-d=libfuzzer" -ldflags='-s -w' -o "$work/$folder/fuzz" "$folder"
   done
 }
 
+# The new inputs that are worth keeping are those of go test -fuzz, in its cache. An input is made smaller in a hundred tries:
+# by the clock, which is 60 s if nothing is said, there would be no time left for new ones.
 fuzz_one() { # FOLDER NAME SECONDS
-  go test -pgo=off -run '^$' -fuzz "^$2\$" -fuzztime "$3s" -fuzzminimizetime 10s -parallel 2 "$1" 2>&1 | tee "$out"
+  (cd "$1" && "$work/$1/fuzz" -test.paniconexit0 -test.run '^$' -test.fuzz "^$2\$" -test.fuzztime "$3s" -test.fuzzminimizetime 100x \
+    -test.parallel 2 -test.fuzzcachedir "$cache/fuzz/$module/${1#./}") 2>&1 | tee "$work/out"
 }
 
 fuzz() {
-  local seconds=$1 targets n share folder name bad=0
-  targets=$(fuzz_targets)
-  [ -n "$targets" ] || { echo "no fuzz targets" >&2; return 1; }
+  local seconds=$1 folders targets n share folder name bad=0
+  folders=$(fuzz_folders)
+  [ -n "$folders" ] || { echo "no fuzz targets" >&2; return 1; }
+  module=$(go list -m) cache=$(go env GOCACHE) work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  # shellcheck disable=SC2086 # a word for each folder
+  build_fuzzers $folders || return 1
+  targets=$(for folder in $folders; do (cd "$folder" && "$work/$folder/fuzz" -test.list '^Fuzz') | sed "s|^|$folder |"; done)
   n=$(wc -l <<<"$targets")
   share=$((seconds / n))
   ((share > 0)) || share=1
-  out=$(mktemp)
-  trap 'rm -f "$out"' EXIT
-  echo "$n fuzz targets, $share s each"
+  echo "$n fuzz targets, $share s each, built in $SECONDS s"
   while read -r folder name; do
     echo "-- $folder $name"
     fuzz_one "$folder" "$name" "$share" && continue
     # The fuzzer of the Go tool at times reports its own deadline as a failure, without an input. Such a run says
     # nothing about the code: it is made once more, and must then end well.
-    if grep -q 'context deadline exceeded' "$out" && ! grep -qE 'Failing input|panic:|_test\.go:' "$out"; then
+    if grep -q 'context deadline exceeded' "$work/out" && ! grep -qE 'Failing input|panic:|_test\.go:' "$work/out"; then
       echo "-- $folder $name: stopped by its own deadline, once more"
       fuzz_one "$folder" "$name" "$share" && continue
     fi
@@ -70,7 +80,7 @@ fuzz() {
 
 case ${1:-} in
   sim) shift && run_constrained '.*\bsynctests\b' synctests -timeout 10m "$@" ;;
-  e2e) shift && run_constrained '.*\be2e\b' e2e -timeout 50m -v "$@" ;;
+  e2e) shift && run_constrained '.*\be2e\b' e2e -p 1 -timeout 50m -v "$@" ;;
   unraced) shift && run_constrained '!race$' '' -timeout 10m "$@" ;;
   fuzz) fuzz "${2:?usage: gotest.sh fuzz SECONDS}" ;;
   *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
