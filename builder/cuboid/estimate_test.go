@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
 )
 
@@ -54,38 +53,5 @@ func TestEstimateScales(t *testing.T) {
 	}
 	if _, err := cuboid.EstimateCuboids(l, masks, noCells(t, l, l.Base()), 10); err == nil {
 		t.Error("a sample without events: estimated, want an error")
-	}
-}
-
-// Sketches of a smaller cuboid hold more, and grow with the events. A sample of all events, or of some, tells about what the
-// row groups take.
-func TestEstimateBytes(t *testing.T) {
-	l := everyMeasure(t)
-	masks := []uint64{1, 1 << 9, 0b1100000001, l.Base()}
-	const events = 16000
-	all := testCells(t, l, 9, events)
-	enc, err := cuboid.NewEncoder(l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	real := map[uint64]int64{}
-	for _, mask := range masks {
-		c := rollUp(t, l, all, mask)
-		g, err := enc.Encode(cells.Part{Cells: c, To: c.Len()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		real[mask] = g.MemBytes() - int64(16*c.Len()) - 4096 // without hashes and head
-	}
-	for _, sampled := range []int{events, events / 8} {
-		got, err := cuboid.EstimateCuboids(l, masks, testCells(t, l, 9, sampled), events)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range got {
-			if want := real[e.Cuboid]; e.Bytes > 3*want || 3*e.Bytes < want {
-				t.Errorf("cuboid %b by %d of %d events: %d bytes, it has %d", e.Cuboid, sampled, events, e.Bytes, want)
-			}
-		}
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
 	"github.com/tidemarkdb/tidemark/internal/cube"
@@ -43,27 +41,6 @@ func proveAll(r *cuboid.Reader, l *cells.Layout, t testing.TB) error {
 		}
 	}
 	return nil
-}
-
-// U4: the hash of rows that were read is that of rows that were written, for every measure and every way to cut them.
-func TestProve(t *testing.T) {
-	l := everyMeasure(t)
-	rapid.Check(t, func(rt *rapid.T) {
-		n := rapid.IntRange(0, 90).Draw(rt, "rows")
-		base := testCells(t, l, rapid.Uint64().Draw(rt, "seed"), n)
-		o := cuboid.WriterOptions{FileBytes: rapid.Int64Range(1, 40000).Draw(rt, "file bytes"), MaxGroups: rapid.IntRange(1, 5).Draw(rt, "groups")}
-		b := build(t, l, base, o, batches{rows: rapid.IntRange(7, 100).Draw(rt, "group rows")})
-		if err := proveAll(b.reader(t, l), l, t); err != nil {
-			rt.Fatal(err)
-		}
-		totals := cuboid.NewTotals(l)
-		if err := totals.Add(base); err != nil {
-			rt.Fatal(err)
-		}
-		if totals.Events() != int64(n) {
-			rt.Fatalf("got %d events, want %d", totals.Events(), n)
-		}
-	})
 }
 
 // What an entry says wrong is told from a file that is damaged.

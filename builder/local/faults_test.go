@@ -13,8 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemarkdb/tidemark/builder"
-	"github.com/tidemarkdb/tidemark/internal/blob"
-	"github.com/tidemarkdb/tidemark/internal/blob/faultblob"
 )
 
 // failAfter is a sink that fails at its n-th write.
@@ -203,43 +201,6 @@ func TestSweep(t *testing.T) {
 	must(t, err)
 	if len(left) != 1 || left[0].Name() != "young" {
 		t.Errorf("left: %v, want young alone", left)
-	}
-}
-
-// A store that fails at any call, before or after it took effect, gives an error, and a second build on the same folders ends
-// in the same bytes.
-func TestStoreFaults(t *testing.T) {
-	w := newWorld(t, 7)
-	w.stage(0, 0, 1000, 5)
-	w.stage(0, 1000, 1400)
-	w.supplement(0, 1, 5)
-	want := w.build(t.Context(), w.engine(nil), w.input(w.all(), 1)).Files
-	plain := w.store
-	for _, after := range []bool{false, true} {
-		for at := 0; ; at++ {
-			bad := &faultblob.Store{Store: plain, At: at, After: after, Err: blob.ErrUnavailable}
-			e := w.engine(func(o *Options, _ *sizes) { o.Store = bad })
-			in := w.input(w.all(), 1)
-			in.Folder = fmt.Sprintf("segments/c1/%064x.%d", 1, 100+2*at)
-			if after {
-				in.Folder += "1"
-			}
-			out, err := e.Build(t.Context(), in)
-			if bad.Fired() {
-				var final *builder.FinalError
-				if err == nil || errors.As(err, &final) || !errors.Is(err, blob.ErrUnavailable) {
-					t.Fatalf("fault %d (after=%t): got %v, want an error that may be tried again", at, after, err)
-				}
-				out, err = e.Build(t.Context(), in)
-			}
-			if err != nil || len(out.Files) != len(want) || out.Files[0].SHA256 != want[0].SHA256 {
-				t.Fatalf("fault %d (after=%t): at the end: %v, %+v, want the bytes of %+v", at, after, err, out.Files, want)
-			}
-			w.gaveBack(e)
-			if !bad.Fired() {
-				break
-			}
-		}
 	}
 }
 

@@ -6,12 +6,15 @@ package local
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/builder"
 	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/blob/faultblob"
 )
 
 // Every call of HBase that fails once is made again; when HBase is gone from some call on, the build fails, may be tried
@@ -57,6 +60,43 @@ func TestTableFaults(t *testing.T) {
 			attempt++
 			again := stored(w.input(w.all(), attempt))
 			w.sameCells(w.build(t.Context(), e, again), want)
+		}
+	}
+}
+
+// A store that fails at any call, before or after it took effect, gives an error, and a second build on the same folders ends
+// in the same bytes.
+func TestStoreFaults(t *testing.T) {
+	w := newWorld(t, 7)
+	w.stage(0, 0, 1000, 5)
+	w.stage(0, 1000, 1400)
+	w.supplement(0, 1, 5)
+	want := w.build(t.Context(), w.engine(nil), w.input(w.all(), 1)).Files
+	plain := w.store
+	for _, after := range []bool{false, true} {
+		for at := 0; ; at++ {
+			bad := &faultblob.Store{Store: plain, At: at, After: after, Err: blob.ErrUnavailable}
+			e := w.engine(func(o *Options, _ *sizes) { o.Store = bad })
+			in := w.input(w.all(), 1)
+			in.Folder = fmt.Sprintf("segments/c1/%064x.%d", 1, 100+2*at)
+			if after {
+				in.Folder += "1"
+			}
+			out, err := e.Build(t.Context(), in)
+			if bad.Fired() {
+				var final *builder.FinalError
+				if err == nil || errors.As(err, &final) || !errors.Is(err, blob.ErrUnavailable) {
+					t.Fatalf("fault %d (after=%t): got %v, want an error that may be tried again", at, after, err)
+				}
+				out, err = e.Build(t.Context(), in)
+			}
+			if err != nil || len(out.Files) != len(want) || out.Files[0].SHA256 != want[0].SHA256 {
+				t.Fatalf("fault %d (after=%t): at the end: %v, %+v, want the bytes of %+v", at, after, err, out.Files, want)
+			}
+			w.gaveBack(e)
+			if !bad.Fired() {
+				break
+			}
 		}
 	}
 }

@@ -1,3 +1,7 @@
+//go:build !race
+
+// A verification for each damage of each object: one of them shows the race detector as much, and others do.
+
 package verify_test
 
 import (
