@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
+	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -88,6 +89,8 @@ func (b *Builder) runBody(ctx context.Context, t scheduler.Task) ([]scheduler.Su
 		b.o.Logger.LogAttrs(ctx, slog.LevelInfo, "job finished", attrs...)
 	case state == catalog.JobWaiting:
 		b.o.Logger.LogAttrs(ctx, slog.LevelInfo, "job waits for staging", append(attrs, slog.Any("err", err))...)
+	case state == jobStalled:
+		b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "job waits for a store that does not answer", append(attrs, slog.Any("err", err))...)
 	case state == catalog.JobFailed:
 		b.o.Logger.LogAttrs(ctx, slog.LevelError, "job failed", append(attrs, slog.Any("err", err))...)
 	default:
@@ -211,8 +214,11 @@ type waitError struct{ what string }
 
 func (e *waitError) Error() string { return "waits for " + e.what }
 
-// jobTaken is the state, in metrics alone, of a job that somebody else decides about by now.
-const jobTaken catalog.JobState = "taken"
+// States in metrics alone.
+const (
+	jobTaken   catalog.JobState = "taken"   // somebody else decides about it by now
+	jobStalled catalog.JobState = "stalled" // it is pending, and a store did not answer
+)
 
 // end tells the catalog what became of the attempt. It returns the state that the job is in then, for logs, and an error
 // only if the catalog did not take it.
@@ -240,18 +246,39 @@ func (r *jobRun) end(ctx context.Context, err error) (state catalog.JobState, _ 
 	case cause != nil: // the process stops, or the task was taken away: another attempt is nobody's fault
 		p.Problem, p.Uncount = cause.Error(), true
 		return catalog.JobPending, taken(cat.RetryJob(ctx, p))
-	case errors.As(err, &final), r.job.Attempts >= r.b.o.MaxAttempts:
-		p.Until = now.Add(r.b.o.FailedHold)
-		return r.failed(ctx, p)
 	}
-	p.Until = now.Add(r.b.backOff(r.job.Attempts))
-	if err := cat.RetryJob(ctx, p); err != nil {
-		return unsaid(catalog.JobPending, err)
+	tries, most, state := r.job.Attempts, r.b.o.MaxAttempts, catalog.JobPending
+	if p.Stalled = outage(err); p.Stalled {
+		tries, most, state = r.job.Stalls+1, r.b.o.MaxStalls, jobStalled
 	}
-	if r.job.Attempts >= r.b.o.NotifyAfter {
+	switch {
+	case errors.As(err, &final):
+		p.Stalled = false
+	case tries < most:
+		return r.again(ctx, p, tries, state)
+	case p.Stalled:
+		p.Problem = fmt.Sprintf("a store did not answer in %d attempts in a row: %s", tries, p.Problem)
+	}
+	p.Until = now.Add(r.b.o.FailedHold)
+	return r.failed(ctx, p)
+}
+
+// outage reports whether an attempt ended because the object store, HBase or the catalog did not answer. That says nothing of the
+// job: another attempt is as good as the first, once they do.
+func outage(err error) bool {
+	return errors.Is(err, blob.ErrUnavailable) || errors.Is(err, catalog.ErrUnavailable)
+}
+
+// again gives the job back for another attempt after tries of one kind in a row.
+func (r *jobRun) again(ctx context.Context, p catalog.JobPause, tries int, state catalog.JobState) (catalog.JobState, error) {
+	p.Until = time.Now().Add(r.b.backOff(tries))
+	if err := r.b.o.Catalog.RetryJob(ctx, p); err != nil {
+		return unsaid(state, err)
+	}
+	if tries >= r.b.o.NotifyAfter {
 		r.b.notify(ctx, r.failure(p.Problem))
 	}
-	return catalog.JobPending, nil
+	return state, nil
 }
 
 // failed ends the job and tells its owner, unless the catalog knows better: a publication whose answer was lost has
@@ -281,9 +308,10 @@ func unsaid(state catalog.JobState, err error) (catalog.JobState, error) {
 	return state, err
 }
 
-func (b *Builder) backOff(attempts int) time.Duration {
+// backOff is how long a job rests after tries in a row that ended in the same way.
+func (b *Builder) backOff(tries int) time.Duration {
 	d := b.o.BackOff
-	for i := 1; i < attempts && d < b.o.MaxBackOff; i++ {
+	for i := 1; i < tries && d < b.o.MaxBackOff; i++ {
 		d *= 2
 	}
 	return min(d, b.o.MaxBackOff)

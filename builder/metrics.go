@@ -16,6 +16,7 @@ type metrics struct {
 	jobSeconds     *prometheus.HistogramVec
 	jobsOpen       *prometheus.GaugeVec
 	jobOldest      prometheus.Gauge
+	jobsStalled    prometheus.Gauge
 	jobFailures    *prometheus.GaugeVec
 	plansApplied   *prometheus.CounterVec
 	plansDiscarded *prometheus.CounterVec
@@ -48,6 +49,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		plansDiscarded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "plans_discarded_total", Help: "Plans of timers whose cube had changed meanwhile, by each kind of their actions."}, []string{"kind"}),
 		jobsOpen:       gauge("jobs", "Jobs that hold a reservation.", "kind", "state"),
 		jobOldest:      one("job_oldest_seconds", "Age of the oldest job that holds a reservation."),
+		jobsStalled:    one("stalled_jobs", "Jobs that wait because a store did not answer."),
 		jobFailures:    gauge("job_failures_in_row", "Attempts at jobs of this process that failed since one succeeded.", "kind"),
 		segments:       gauge("segments", "Ready segments.", "cube"),
 		holes:          gauge("hole_offsets", "Offsets between the first and the last segment that nothing covers.", "cube"),
@@ -65,7 +67,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.jobSeconds, m.jobsOpen, m.jobOldest, m.jobFailures, m.plansApplied, m.plansDiscarded, m.segments, m.holes, m.mergeBacklog, m.stale, m.garbage, m.removed,
+		m.jobSeconds, m.jobsOpen, m.jobOldest, m.jobsStalled, m.jobFailures, m.plansApplied, m.plansDiscarded, m.segments, m.holes, m.mergeBacklog, m.stale, m.garbage, m.removed,
 		m.lastCleanup, m.lastBackup, m.catalogSeconds, m.notices, m.logFailures,
 	} {
 		errs = append(errs, reg.Register(c))

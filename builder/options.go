@@ -76,6 +76,7 @@ type Options struct {
 	MaxNew      int           // segments of a cube that are reserved and not yet built; default 64
 	MaxReaders  int           // objects a body looks at at once; default 8
 	MaxAttempts int           // of a job; default 5
+	MaxStalls   int           // attempts of a job in a row that end because a store does not answer; default 300: a day at MaxBackOff
 	Lease       time.Duration // of a job; default 15s
 	Interval    time.Duration // between scheduler passes; default 1s
 	BackOff     time.Duration // after the first failed attempt of a job, doubled with each; default 1s
@@ -120,6 +121,7 @@ func (o Options) withDefaults() Options {
 	num(&o.MaxNew, 64)
 	num(&o.MaxReaders, 8)
 	num(&o.MaxAttempts, 5)
+	num(&o.MaxStalls, 300)
 	num(&o.MaxPlan, 1000)
 	num(&o.KeepBackups, 14)
 	num(&o.NotifyAfter, 3)
@@ -160,7 +162,7 @@ func (o Options) validate() error {
 	bad(o.Catalog == nil, "no catalog given")
 	bad(o.Store == nil, "no store given")
 	bad(o.Node == "", "no node name given")
-	bad(min(o.MaxBuilds, o.MaxNew, o.MaxReaders, o.MaxAttempts, o.MaxPlan, o.KeepBackups, o.NotifyAfter) < 1, "a limit is below 1")
+	bad(min(o.MaxBuilds, o.MaxNew, o.MaxReaders, o.MaxAttempts, o.MaxStalls, o.MaxPlan, o.KeepBackups, o.NotifyAfter) < 1, "a limit is below 1")
 	bad(o.Interval < time.Millisecond, "interval %v: want at least 1ms", o.Interval)
 	bad(o.Lease < 8*o.Interval, "lease %v: want at least 8 intervals of %v", o.Lease, o.Interval)
 	bad(min(o.BackOff, o.StagingWait, o.FailedHold, o.Grace, o.KeepJobs) < 0 || o.MaxBackOff < o.BackOff, "a time is below 0, or the back-off's limit below its start")

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -99,7 +100,7 @@ func (b *Builder) given(j catalog.Job) (length time.Duration, ok bool) {
 	case catalog.JobRunning:
 		return time.Duration(j.LeaseUs) * time.Microsecond, true
 	case catalog.JobPending:
-		return b.backOff(j.Attempts), true
+		return b.backOff(cmp.Or(j.Stalls, j.Attempts)), true
 	case catalog.JobWaiting:
 		return b.o.StagingWait, true
 	case catalog.JobFailed:

@@ -175,10 +175,14 @@ func (e *neverError) Error() string {
 // countJobs sets the gauges of open jobs.
 func (b *Builder) countJobs(jobs []catalog.Job, now time.Time) {
 	b.m.jobsOpen.Reset()
-	oldest := now.UnixMicro()
+	oldest, stalled := now.UnixMicro(), 0
 	for _, j := range jobs {
+		if j.Stalls > 0 && j.State != catalog.JobFailed {
+			stalled++
+		}
 		b.m.jobsOpen.WithLabelValues(j.Kind, string(j.State)).Inc()
 		oldest = min(oldest, j.CreatedUs)
 	}
+	b.m.jobsStalled.Set(float64(stalled))
 	b.m.jobOldest.Set(float64(now.UnixMicro()-oldest) / 1e6)
 }

@@ -94,11 +94,19 @@ func (a *app) jobShow() *cobra.Command {
 	return c
 }
 
+// stallsText tells of attempts that a store did not answer.
+func stallsText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d in a row that met a store that does not answer", n)
+}
+
 func (a *app) printJob(j server.Job) error {
 	return a.print(j, func(w io.Writer) error {
 		fmt.Fprintf(w, "job %d: %s of segment %d of cube %s/%s is %s\n", j.ID, j.Kind, j.Segment, j.Project, j.Cube, j.State)
-		fmt.Fprintf(w, "  submitted by %s at %s, attempts %d, started %s, ended %s\n", j.SubmittedBy, timeText(j.CreatedAt), j.Attempts,
-			timeText(j.StartedAt), timeText(j.EndedAt))
+		fmt.Fprintf(w, "  submitted by %s at %s, attempts %d%s, started %s, ended %s\n", j.SubmittedBy, timeText(j.CreatedAt), j.Attempts,
+			stallsText(j.Stalls), timeText(j.StartedAt), timeText(j.EndedAt))
 		if j.Problem != "" {
 			fmt.Fprintf(w, "  %s\n", oneLine(j.Problem))
 		}

@@ -145,7 +145,7 @@ func orElse(text, instead string) string {
 func (f *cubeFacts) byFailure(time.Time) (says, command string) {
 	for _, j := range f.jobs {
 		if j.State == catalog.JobFailed {
-			return fmt.Sprintf("%s of %s has failed after %d attempts: %s", job(j), f, j.Attempts, j.Problem), fmt.Sprintf("tidemark job retry %d", j.ID)
+			return fmt.Sprintf("%s of %s has failed after %d attempts: %s", job(j), f, j.Attempts+j.Stalls, j.Problem), fmt.Sprintf("tidemark job retry %d", j.ID)
 		}
 	}
 	return "", ""
@@ -208,6 +208,9 @@ func (f *cubeFacts) byWait(now time.Time) (says, command string) {
 				}
 			}
 			return says, "tidemark table roll " + f.Cube.Table + flag(f.Cube.Project)
+		case j.State == catalog.JobPending && j.Stalls > 0 && j.Problem != "": // it goes on by itself
+			return fmt.Sprintf("%s of %s has met a store that does not answer %d times in a row and tries again in %s: %s", job(j), f, j.Stalls,
+				max(0, time.UnixMicro(j.UntilUs).Sub(now)).Round(time.Second), j.Problem), "tidemark check"
 		case j.State == catalog.JobPending && j.Attempts > 0 && j.Problem != "":
 			return fmt.Sprintf("%s of %s has failed %d times and tries again in %s: %s", job(j), f, j.Attempts,
 				max(0, time.UnixMicro(j.UntilUs).Sub(now)).Round(time.Second), j.Problem), fmt.Sprintf("tidemark job retry %d", j.ID)

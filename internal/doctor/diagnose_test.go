@@ -43,6 +43,9 @@ func TestWhatBlocksACube(t *testing.T) {
 		{"an attempt failed", func(f *cubeFacts) {
 			f.jobs = append(f.jobs, catalog.Job{ID: 5, Kind: "build", Segment: 2, State: catalog.JobPending, Attempts: 2, Problem: "disk full", UntilUs: now.UnixMicro() + 8e6})
 		}, "job 5 (build of segment 2) of cube default/c has failed 2 times and tries again in 8s: disk full", "tidemark job retry 5"},
+		{"a store is gone", func(f *cubeFacts) {
+			f.jobs = append([]catalog.Job{{ID: 3, Kind: "build", Segment: 1, State: catalog.JobPending, Attempts: 1, Stalls: 7, Problem: "hbase does not answer", UntilUs: now.UnixMicro() + 64e6}}, f.jobs...)
+		}, "job 3 (build of segment 1) of cube default/c has met a store that does not answer 7 times in a row and tries again in 1m4s: hbase does not answer", "tidemark check"},
 		{"staging", func(f *cubeFacts) {
 			f.jobs = append([]catalog.Job{{ID: 4, Kind: "build", Segment: 1, State: catalog.JobWaiting, Problem: "waits for p0 [5,9)"}}, f.jobs...)
 		}, "job 4 (build of segment 1) of cube default/c waits for p0 [5,9)", "tidemark table roll clicks"},

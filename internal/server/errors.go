@@ -69,7 +69,6 @@ func asError(err error) *Error {
 	var wrong *RequestError
 	var changed *PlanError
 	var large *http.MaxBytesError
-	var away *hbase.UnavailableError
 	e := &Error{Status: http.StatusInternalServerError, Code: "internal", Message: err.Error()}
 	switch {
 	case errors.As(err, &own):
@@ -102,7 +101,7 @@ func asError(err error) *Error {
 	case errors.As(err, &large):
 		e.Status, e.Code = http.StatusRequestEntityTooLarge, "too_large"
 		e.Message = fmt.Sprintf("the body is over the limit of %d bytes", large.Limit)
-	case errors.Is(err, catalog.ErrUnavailable), errors.Is(err, blob.ErrUnavailable), errors.As(err, &away), errors.Is(err, hbase.ErrNotConfigured):
+	case errors.Is(err, catalog.ErrUnavailable), errors.Is(err, blob.ErrUnavailable), errors.Is(err, hbase.ErrNotConfigured):
 		e.Status, e.Code = http.StatusServiceUnavailable, "unavailable"
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Status, e.Code = http.StatusGatewayTimeout, "timeout"

@@ -23,6 +23,7 @@ type Job struct {
 	Reserved    bool      `json:"reserved"`
 	SubmittedBy string    `json:"submitted_by"`
 	Attempts    int       `json:"attempts"`
+	Stalls      int       `json:"stalls,omitempty"` // attempts in a row, up to the last, that met a store that did not answer; not among attempts
 	Epoch       int64     `json:"epoch"`
 	Owner       string    `json:"owner,omitempty"` // the process that runs it
 	Until       time.Time `json:"until,omitzero"`  // pending: starts then; waiting: gives up; failed: may be retried until then
@@ -68,7 +69,7 @@ type JobLine struct {
 func job(c catalog.CubeInfo, j catalog.Job, now time.Time) Job {
 	out := Job{
 		ID: j.ID, Segment: j.Segment, Kind: j.Kind, State: string(j.State), Reserved: j.Reserved, SubmittedBy: j.SubmittedBy,
-		Attempts: j.Attempts, Epoch: j.Epoch, Owner: j.Owner, Until: timeOf(j.UntilUs), Problem: j.Problem, Steps: []JobStep{},
+		Attempts: j.Attempts, Stalls: j.Stalls, Epoch: j.Epoch, Owner: j.Owner, Until: timeOf(j.UntilUs), Problem: j.Problem, Steps: []JobStep{},
 		CreatedAt: timeOf(j.CreatedUs), StartedAt: timeOf(j.StartedUs), EndedAt: timeOf(j.EndedUs), Progress: progress(j),
 	}
 	if c.Cube != nil {

@@ -57,7 +57,7 @@ func (c *Catalog) byHand(ctx context.Context, id int64, h hand) error {
 		if h.to == JobPaused {
 			problem = validText(h.verb)
 		}
-		if _, err := t.exec(`UPDATE jobs SET state = $2, problem = $3, attempts = 0, owner = '', until_us = 0, ended_us = 0, unstaged = 0 WHERE id = $1`,
+		if _, err := t.exec(`UPDATE jobs SET state = $2, problem = $3, attempts = 0, stalls = 0, owner = '', until_us = 0, ended_us = 0, unstaged = 0 WHERE id = $1`,
 			id, string(h.to), problem); err != nil {
 			return err
 		}

@@ -41,7 +41,8 @@ type Job struct {
 	Priority    int             // lower goes first
 	Spec        json.RawMessage `json:",omitempty"`
 	SubmittedBy string
-	Attempts    int
+	Attempts    int    // since it was submitted or resumed, without Stalls
+	Stalls      int    // attempts in a row, up to the last, that ended because a store did not answer
 	Epoch       int64  // of its last claim; 0: never claimed. No two claims of jobs of a cube have the same
 	Owner       string // who runs it; of one that has ended, who ran it last
 	// UntilUs is, of a running job, the end of its lease; of a pending one, when it may start; of a waiting one, when it gives
@@ -88,13 +89,13 @@ const (
 	maxLineText = 4096 // bytes; the rest is cut off
 )
 
-const jobColumns = `p.id, p.cube_id, p.segment, p.kind, p.state, p.reserved, p.priority, p.spec, p.submitted_by, p.attempts, p.epoch,
+const jobColumns = `p.id, p.cube_id, p.segment, p.kind, p.state, p.reserved, p.priority, p.spec, p.submitted_by, p.attempts, p.stalls, p.epoch,
 	p.owner, p.until_us, p.lease_us, p.steps, p.problem, p.unstaged, p.created_us, p.started_us, p.ended_us`
 
 func scanJob(scan func(...any) error) (j Job, err error) {
 	var state, spec, steps string
 	if err := scan(&j.ID, &j.CubeID, &j.Segment, &j.Kind, &state, &j.Reserved, &j.Priority, &spec, &j.SubmittedBy, &j.Attempts,
-		&j.Epoch, &j.Owner, &j.UntilUs, &j.LeaseUs, &steps, &j.Problem, &j.Unstaged, &j.CreatedUs, &j.StartedUs, &j.EndedUs); err != nil {
+		&j.Stalls, &j.Epoch, &j.Owner, &j.UntilUs, &j.LeaseUs, &steps, &j.Problem, &j.Unstaged, &j.CreatedUs, &j.StartedUs, &j.EndedUs); err != nil {
 		return j, err
 	}
 	j.State = JobState(state)

@@ -148,6 +148,7 @@ type JobPause struct {
 	Problem string    // why
 	Until   time.Time // WaitJob: when it gives up; RetryJob: when it may start again; FailJob: how long its reservation is kept
 	Uncount bool      // the attempt was nobody's fault and does not count
+	Stalled bool      // a store did not answer: the attempt counts as one of Job.Stalls instead
 	// Unstaged says, of FailJob, that nothing but offsets to be staged is missing: WakeJob lets the job go on while its
 	// reservation is kept.
 	Unstaged bool
@@ -198,8 +199,16 @@ func (c *Catalog) giveBack(ctx context.Context, p JobPause, to JobState, from ..
 		if !p.Until.IsZero() {
 			until = p.Until.UnixMicro()
 		}
+		stalls := j.Stalls
+		switch {
+		case p.Stalled:
+			stalls++
+		case !p.Uncount:
+			stalls = 0
+		}
 		if _, err := t.exec(`UPDATE jobs SET state = $2, problem = $3, until_us = $4, ended_us = $5, owner = $6, attempts = attempts - $7,
-			unstaged = $8 WHERE id = $1`, p.ID, string(to), validText(p.Problem), until, ended, owner, flag(p.Uncount), flag(p.Unstaged)); err != nil {
+			unstaged = $8, stalls = $9 WHERE id = $1`, p.ID, string(to), validText(p.Problem), until, ended, owner, flag(p.Uncount || p.Stalled),
+			flag(p.Unstaged), stalls); err != nil {
 			return err
 		}
 		return t.addLog(p.ID, []string{string(to) + ": " + p.Problem})

@@ -67,22 +67,42 @@ func TestTableMarks(t *testing.T) {
 	})
 }
 
-// An attempt that was nobody's fault does not count.
+// An attempt that was nobody's fault does not count. Those that met a store that did not answer count for themselves, until one
+// ends otherwise or a person has the job go on.
 func TestUncountedAttempt(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		c := openAt(t, dsn)
 		ctx := context.Background()
 		id, _, _ := cubed(t, c)
 		j := pending(t, c, id, 0)
-		for i, uncount := range []bool{false, true, true, false} {
+		for i, step := range []struct {
+			pause            JobPause
+			attempts, stalls int
+		}{
+			{JobPause{}, 1, 0},
+			{JobPause{Uncount: true}, 1, 0},
+			{JobPause{Stalled: true}, 1, 1},
+			{JobPause{Stalled: true}, 1, 2},
+			{JobPause{Uncount: true}, 1, 2}, // a process that stopped says nothing of the store
+			{JobPause{Stalled: true}, 1, 3},
+			{JobPause{}, 2, 0},
+			{JobPause{Stalled: true}, 2, 1},
+		} {
 			j = claim1(t, c, j.ID)
-			if err := c.RetryJob(ctx, JobPause{ID: j.ID, Epoch: j.Epoch, Problem: "test", Uncount: uncount}); err != nil {
+			step.pause.ID, step.pause.Epoch, step.pause.Problem = j.ID, j.Epoch, "test"
+			if err := c.RetryJob(ctx, step.pause); err != nil {
 				t.Fatal(err)
 			}
 			got, err := c.Job(ctx, j.ID)
-			if want := []int{1, 1, 1, 2}[i]; err != nil || got.Attempts != want {
-				t.Errorf("after give-back %d: %d attempts, %v, want %d", i, got.Attempts, err, want)
+			if err != nil || got.Attempts != step.attempts || got.Stalls != step.stalls {
+				t.Errorf("give-back %d, %+v: %d attempts, %d stalls, %v, want %d and %d", i, step.pause, got.Attempts, got.Stalls, err, step.attempts, step.stalls)
 			}
+		}
+		if err := c.ResumeJob(ctx, j.ID, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Job(ctx, j.ID); err != nil || got.Attempts != 0 || got.Stalls != 0 {
+			t.Errorf("resumed: %d attempts, %d stalls, %v, want none", got.Attempts, got.Stalls, err)
 		}
 	})
 }

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/tidemarkdb/tidemark/internal/blob"
 )
 
-// UnavailableError says that HBase did not do what it was asked in the time that Options.RetryFor gives it.
+// UnavailableError says that HBase did not do what it was asked in the time that Options.RetryFor gives it. It is a
+// blob.ErrUnavailable: who waits for a store to come back need not know which.
 type UnavailableError struct {
 	What string // was asked
 	For  time.Duration
@@ -20,6 +23,9 @@ func (e *UnavailableError) Error() string {
 }
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// Is makes it a blob.ErrUnavailable.
+func (e *UnavailableError) Is(target error) bool { return target == blob.ErrUnavailable }
 
 var errTimeout = errors.New("no answer within the time-out")
 

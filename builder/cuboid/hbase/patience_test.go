@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 )
 
@@ -62,8 +63,8 @@ func TestOutage(t *testing.T) {
 				began := time.Now()
 				err := w.write(t, s, w.spec(7, 40), 25)
 				var gone *UnavailableError
-				if !errors.As(err, &gone) || strings.Contains(err.Error(), "\n") {
-					t.Fatalf("gone from call %d on: %v (%T), want one line of an *UnavailableError", at, err, err)
+				if !errors.As(err, &gone) || !errors.Is(err, blob.ErrUnavailable) || strings.Contains(err.Error(), "\n") {
+					t.Fatalf("gone from call %d on: %v (%T), want one line of an *UnavailableError, which is a blob.ErrUnavailable", at, err, err)
 				}
 				if took := time.Since(began); took > s.o.RetryFor+s.o.Timeout {
 					t.Errorf("gone from call %d on: it took %v, the limit is %v", at, took, s.o.RetryFor)
