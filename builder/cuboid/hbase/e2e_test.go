@@ -54,7 +54,7 @@ func realStore(t *testing.T, o Options) (*Store, *hooked) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.renew, s.close = c.renew, c.close
+	s.renew, s.close = c.clients.renew, c.clients.close
 	t.Cleanup(s.Close)
 	return s, h
 }

@@ -27,25 +27,21 @@ const metaTable = "hbase:meta"
 
 // cluster is the server behind gohbase. That client tries again for ever, so no call goes without the context's deadline.
 type cluster struct {
-	quorum string
-	opts   []gohbase.Option
-	admin  gohbase.AdminClient // it cannot be closed, so there is one
-
-	puts int
-
-	mu     sync.Mutex
-	client gohbase.Client
+	admin   gohbase.AdminClient // it cannot be closed, so there is one
+	clients *clients
+	puts    int // at once
 }
 
 func newCluster(o Options) *cluster {
 	quiet()
-	c := &cluster{quorum: o.Quorum, puts: o.Puts, opts: []gohbase.Option{
+	opts := []gohbase.Option{
 		gohbase.ZookeeperRoot(o.Root), gohbase.ZookeeperTimeout(o.Timeout), gohbase.RegionLookupTimeout(o.Timeout),
 		gohbase.RegionReadTimeout(o.Timeout), gohbase.RpcQueueSize(256), gohbase.FlushInterval(5 * time.Millisecond),
-	}}
-	c.admin = gohbase.NewAdminClient(c.quorum, c.opts...)
-	c.client = gohbase.NewClient(c.quorum, c.opts...)
-	return c
+	}
+	return &cluster{
+		admin: gohbase.NewAdminClient(o.Quorum, opts...), puts: o.Puts,
+		clients: newClients(func() gohbase.Client { return gohbase.NewClient(o.Quorum, opts...) }),
+	}
 }
 
 // quiet keeps the client's own logger from writing, and from ending the process where a server says what it does not expect:
@@ -56,22 +52,6 @@ func quiet() {
 	l.SetLevel(logrus.FatalLevel)
 	l.ExitFunc = func(int) { runtime.Goexit() }
 }
-
-func (c *cluster) now() gohbase.Client {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.client
-}
-
-// renew takes another client: the back-off of one grows without bound in a long outage.
-func (c *cluster) renew() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.client.Close()
-	c.client = gohbase.NewClient(c.quorum, c.opts...)
-}
-
-func (c *cluster) close() { c.now().Close() }
 
 func (c *cluster) create(ctx context.Context, table string, splits [][]byte) error {
 	attrs := map[string]string{"VERSIONS": "1", "DATA_BLOCK_ENCODING": "FAST_DIFF", "BLOOMFILTER": "NONE"}
@@ -108,7 +88,9 @@ func known(err error) error {
 var errProcedure = errors.New("the master does not know the change any more")
 
 func (c *cluster) put(ctx context.Context, table string, rows []row) (rest []row, last error) {
-	client, name := c.now(), []byte(table)
+	client, done := c.clients.use()
+	defer done()
+	name := []byte(table)
 	jobs := make(chan row)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -149,7 +131,9 @@ func (c *cluster) scan(ctx context.Context, table string, from, to []byte, take 
 	if err != nil {
 		return err
 	}
-	return known(each(c.now().Scan(s), take))
+	client, done := c.clients.use()
+	defer done()
+	return known(each(client.Scan(s), take))
 }
 
 func each(s hrpc.Scanner, take func(r row) error) error {
@@ -199,7 +183,9 @@ func (c *cluster) tables(ctx context.Context, prefix string) (map[string]tableSt
 	if err != nil {
 		return nil, err
 	}
-	s := c.now().Scan(scan)
+	client, done := c.clients.use()
+	defer done()
+	s := client.Scan(scan)
 	defer s.Close()
 	for {
 		res, err := s.Next()

@@ -35,10 +35,10 @@ func Open(o Options) (*Store, error) {
 	c := newCluster(o)
 	s, err := newStore(o, c)
 	if err != nil {
-		c.close()
+		c.clients.close()
 		return nil, err
 	}
-	s.renew, s.close = c.renew, c.close
+	s.renew, s.close = c.clients.renew, c.clients.close
 	return s, nil
 }
 
