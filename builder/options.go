@@ -2,7 +2,6 @@ package builder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/complaints"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -153,21 +153,16 @@ func (o Options) withDefaults() Options {
 }
 
 func (o Options) validate() error {
-	var errs []error
-	bad := func(wrong bool, format string, args ...any) {
-		if wrong {
-			errs = append(errs, fmt.Errorf("builder: "+format, args...))
-		}
-	}
-	bad(o.Catalog == nil, "no catalog given")
-	bad(o.Store == nil, "no store given")
-	bad(o.Node == "", "no node name given")
-	bad(min(o.MaxBuilds, o.MaxNew, o.MaxReaders, o.MaxAttempts, o.MaxStalls, o.MaxPlan, o.KeepBackups, o.NotifyAfter) < 1, "a limit is below 1")
-	bad(o.Interval < time.Millisecond, "interval %v: want at least 1ms", o.Interval)
-	bad(o.Lease < 8*o.Interval, "lease %v: want at least 8 intervals of %v", o.Lease, o.Interval)
-	bad(min(o.BackOff, o.StagingWait, o.FailedHold, o.Grace, o.KeepJobs) < 0 || o.MaxBackOff < o.BackOff, "a time is below 0, or the back-off's limit below its start")
-	bad(min(o.CutEvery, o.RefreshEvery, o.MaintenanceEvery, o.RecoverEvery, o.CleanupEvery) < o.Interval, "a periodic task comes more often than the interval of %v", o.Interval)
-	return errors.Join(errs...)
+	bad := complaints.List{Package: "builder"}
+	bad.If(o.Catalog == nil, "no catalog given")
+	bad.If(o.Store == nil, "no store given")
+	bad.If(o.Node == "", "no node name given")
+	bad.If(min(o.MaxBuilds, o.MaxNew, o.MaxReaders, o.MaxAttempts, o.MaxStalls, o.MaxPlan, o.KeepBackups, o.NotifyAfter) < 1, "a limit is below 1")
+	bad.If(o.Interval < time.Millisecond, "interval %v: want at least 1ms", o.Interval)
+	bad.If(o.Lease < 8*o.Interval, "lease %v: want at least 8 intervals of %v", o.Lease, o.Interval)
+	bad.If(min(o.BackOff, o.StagingWait, o.FailedHold, o.Grace, o.KeepJobs) < 0 || o.MaxBackOff < o.BackOff, "a time is below 0, or the back-off's limit below its start")
+	bad.If(min(o.CutEvery, o.RefreshEvery, o.MaintenanceEvery, o.RecoverEvery, o.CleanupEvery) < o.Interval, "a periodic task comes more often than the interval of %v", o.Interval)
+	return bad.Err()
 }
 
 // FinalError ends a job as failed at once: trying again cannot help.

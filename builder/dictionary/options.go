@@ -2,7 +2,6 @@ package dictionary
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/complaints"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
@@ -57,17 +57,12 @@ func (o Options) withDefaults() Options {
 }
 
 func (o Options) validate() error {
-	var errs []error
-	bad := func(wrong bool, format string, args ...any) {
-		if wrong {
-			errs = append(errs, fmt.Errorf("dictionary: "+format, args...))
-		}
-	}
-	bad(o.Catalog == nil, "no catalog given")
-	bad(o.Store == nil, "no store given")
-	bad(o.Memory < 1<<20, "memory of %d bytes: want at least 1 MiB", o.Memory)
-	bad(o.Disk < 1 || o.Tries < 1, "a limit is below 1")
-	return errors.Join(errs...)
+	bad := complaints.List{Package: "dictionary"}
+	bad.If(o.Catalog == nil, "no catalog given")
+	bad.If(o.Store == nil, "no store given")
+	bad.If(o.Memory < 1<<20, "memory of %d bytes: want at least 1 MiB", o.Memory)
+	bad.If(o.Disk < 1 || o.Tries < 1, "a limit is below 1")
+	return bad.Err()
 }
 
 // Dictionaries gives ids to values. It is safe for concurrent use.

@@ -1,8 +1,6 @@
 package local
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/complaints"
 )
 
 // Options configure an Engine. The zero value of a field means its default.
@@ -63,17 +62,12 @@ func (o Options) withDefaults() Options {
 }
 
 func (o Options) validate() error {
-	var errs []error
-	bad := func(wrong bool, format string, args ...any) {
-		if wrong {
-			errs = append(errs, fmt.Errorf("builder/local: "+format, args...))
-		}
-	}
-	bad(o.Store == nil, "no store given")
-	bad(o.Dir == "", "no folder for temporary files given")
-	bad(o.Memory < leastMemory, "memory %d: want at least %d bytes", o.Memory, leastMemory)
-	bad(o.Disk < 0, "disk %d: want 0 for the default, or a number of bytes", o.Disk)
-	bad(o.Keep < 0, "keep %v: it is below 0", o.Keep)
-	bad(o.Threads < 1, "threads %d: want at least 1", o.Threads)
-	return errors.Join(errs...)
+	bad := complaints.List{Package: "builder/local"}
+	bad.If(o.Store == nil, "no store given")
+	bad.If(o.Dir == "", "no folder for temporary files given")
+	bad.If(o.Memory < leastMemory, "memory %d: want at least %d bytes", o.Memory, leastMemory)
+	bad.If(o.Disk < 0, "disk %d: want 0 for the default, or a number of bytes", o.Disk)
+	bad.If(o.Keep < 0, "keep %v: it is below 0", o.Keep)
+	bad.If(o.Threads < 1, "threads %d: want at least 1", o.Threads)
+	return bad.Err()
 }

@@ -2,12 +2,12 @@ package scheduler
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidemarkdb/tidemark/internal/complaints"
 )
 
 // Options configure a Scheduler. The zero value of a field means its default.
@@ -66,28 +66,23 @@ func (o Options) withDefaults() Options {
 }
 
 func (o Options) validate(kinds map[string]Kind) error {
-	var errs []error
-	bad := func(wrong bool, format string, args ...any) {
-		if wrong {
-			errs = append(errs, fmt.Errorf("scheduler: "+format, args...))
-		}
-	}
-	bad(o.Node.Name == "", "no node name given")
-	bad(o.Interval < time.Millisecond, "interval %v: want at least 1ms", o.Interval)
-	bad(o.Lease < 8*o.Interval, "lease %v: want at least 8 intervals of %v, a few lost passes must not lose a lease", o.Lease, o.Interval)
-	bad(o.ExclusiveWait < o.Interval, "exclusive wait %v: want at least the interval of %v", o.ExclusiveWait, o.Interval)
-	bad(o.Decisions < 1 || o.Bodies < 0 || o.MaxAttempts < 1, "%d decisions, %d bodies, %d attempts: want at least 1, 0, 1", o.Decisions, o.Bodies, o.MaxAttempts)
-	bad(o.BackOff < 0 || o.MaxBackOff < o.BackOff, "back-off %v up to %v: want the second not below the first", o.BackOff, o.MaxBackOff)
-	bad(o.ShutdownWait < 0, "shutdown wait %v is negative", o.ShutdownWait)
-	bad(len(kinds) == 0, "no kinds given")
+	bad := complaints.List{Package: "scheduler"}
+	bad.If(o.Node.Name == "", "no node name given")
+	bad.If(o.Interval < time.Millisecond, "interval %v: want at least 1ms", o.Interval)
+	bad.If(o.Lease < 8*o.Interval, "lease %v: want at least 8 intervals of %v, a few lost passes must not lose a lease", o.Lease, o.Interval)
+	bad.If(o.ExclusiveWait < o.Interval, "exclusive wait %v: want at least the interval of %v", o.ExclusiveWait, o.Interval)
+	bad.If(o.Decisions < 1 || o.Bodies < 0 || o.MaxAttempts < 1, "%d decisions, %d bodies, %d attempts: want at least 1, 0, 1", o.Decisions, o.Bodies, o.MaxAttempts)
+	bad.If(o.BackOff < 0 || o.MaxBackOff < o.BackOff, "back-off %v up to %v: want the second not below the first", o.BackOff, o.MaxBackOff)
+	bad.If(o.ShutdownWait < 0, "shutdown wait %v is negative", o.ShutdownWait)
+	bad.If(len(kinds) == 0, "no kinds given")
 	for name, k := range kinds {
-		bad(name == "" || k.Run == nil, "kind %q has no name or no Run", name)
-		bad(k.MaxAttempts < 0 || k.Timeout < 0, "kind %q: a limit is negative", name)
+		bad.If(name == "" || k.Run == nil, "kind %q has no name or no Run", name)
+		bad.If(k.MaxAttempts < 0 || k.Timeout < 0, "kind %q: a limit is negative", name)
 	}
 	for _, p := range o.Periodic {
 		_, known := kinds[p.Submission.Kind]
-		bad(!known, "periodic kind %q is not among the kinds", p.Submission.Kind)
-		bad(p.Every < o.Interval, "periodic kind %q: every %v: want at least the interval of %v", p.Submission.Kind, p.Every, o.Interval)
+		bad.If(!known, "periodic kind %q is not among the kinds", p.Submission.Kind)
+		bad.If(p.Every < o.Interval, "periodic kind %q: every %v: want at least the interval of %v", p.Submission.Kind, p.Every, o.Interval)
 	}
-	return errors.Join(errs...)
+	return bad.Err()
 }

@@ -20,7 +20,8 @@ func importMap() []row {
 	return []row{
 		{dir: "segmenter", pure: true},
 		{dir: "ingest/align", pure: true},
-		{dir: "builder/scheduler"},
+		{dir: "internal/complaints", pure: true},
+		{dir: "builder/scheduler", may: []string{"internal/complaints"}},
 		{dir: "internal/cube"},
 		{dir: "internal/cube/kylin", may: []string{"internal/cube"}, pure: true},
 		{dir: "internal/pageviews", pure: true},
@@ -33,18 +34,18 @@ func importMap() []row {
 		{dir: "builder/cuboid", may: []string{"builder/cells", "segmenter", "internal/cube", "internal/blob", "internal/pages"}},
 		{dir: "builder/backup"},
 		{dir: "builder/lookup", may: []string{"segmenter/catalog", "internal/cube", "internal/blob"}},
-		{dir: "builder/cuboid/hbase", may: []string{"builder/cells", "builder/cuboid", "ingest/stage", "segmenter", "internal/cube", "internal/blob", "internal/pages"}},
-		{dir: "builder/dictionary", may: []string{"ingest/stage", "segmenter", "segmenter/catalog", "internal/blob"}},
+		{dir: "builder/cuboid/hbase", may: []string{"builder/cells", "builder/cuboid", "ingest/stage", "segmenter", "internal/cube", "internal/blob", "internal/complaints", "internal/pages"}},
+		{dir: "builder/dictionary", may: []string{"ingest/stage", "segmenter", "segmenter/catalog", "internal/blob", "internal/complaints"}},
 		{dir: "ingest", may: []string{
 			"ingest/align", "ingest/decode", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob",
 		}},
 		{dir: "builder", may: []string{
 			"builder/scheduler", "builder/cuboid", "builder/cuboid/hbase", "builder/backup", "builder/dictionary", "builder/lookup", "ingest/stage", "segmenter", "segmenter/catalog",
-			"internal/cube", "internal/blob",
+			"internal/cube", "internal/blob", "internal/complaints",
 		}},
 		{dir: "builder/local", may: []string{
 			"builder", "builder/cells", "builder/cuboid", "builder/cuboid/hbase", "builder/dictionary", "ingest/stage", "segmenter", "segmenter/catalog",
-			"internal/cube", "internal/blob",
+			"internal/cube", "internal/blob", "internal/complaints",
 		}},
 		{dir: "query/duck"},
 		{dir: "query", may: []string{

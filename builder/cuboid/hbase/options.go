@@ -1,8 +1,6 @@
 package hbase
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"regexp"
 	"time"
@@ -10,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
+	"github.com/tidemarkdb/tidemark/internal/complaints"
 )
 
 // Options configure a Store. The zero value of a field means its default.
@@ -82,17 +81,12 @@ func (o Options) withDefaults() Options {
 }
 
 func (o Options) validate() error {
-	var errs []error
-	bad := func(wrong bool, format string, args ...any) {
-		if wrong {
-			errs = append(errs, fmt.Errorf("hbase: "+format, args...))
-		}
-	}
-	bad(o.Quorum == "", "no address of ZooKeeper given")
-	bad(!regexp.MustCompile(`^[a-z][a-z0-9]{0,31}$`).MatchString(o.Prefix), "prefix %q: want at most 32 of a to z and 0 to 9, a letter first", o.Prefix)
-	bad(min(o.Timeout, o.RetryFor, o.BackOff, o.CoolDown) < 0, "a time is below 0")
-	bad(min(o.BatchRows, o.Puts, o.GroupRows, o.MaxRegions, o.MaxShards) < 1 || min(o.BatchBytes, o.GroupBytes, o.ShardEvents) < 1, "a limit is below 1")
-	bad(o.GroupRows > cuboid.GroupRows, "%d rows in one group: want at most %d", o.GroupRows, cuboid.GroupRows)
-	bad(o.MaxShards > 1000, "max shards %d: want at most 1000", o.MaxShards)
-	return errors.Join(errs...)
+	bad := complaints.List{Package: "hbase"}
+	bad.If(o.Quorum == "", "no address of ZooKeeper given")
+	bad.If(!regexp.MustCompile(`^[a-z][a-z0-9]{0,31}$`).MatchString(o.Prefix), "prefix %q: want at most 32 of a to z and 0 to 9, a letter first", o.Prefix)
+	bad.If(min(o.Timeout, o.RetryFor, o.BackOff, o.CoolDown) < 0, "a time is below 0")
+	bad.If(min(o.BatchRows, o.Puts, o.GroupRows, o.MaxRegions, o.MaxShards) < 1 || min(o.BatchBytes, o.GroupBytes, o.ShardEvents) < 1, "a limit is below 1")
+	bad.If(o.GroupRows > cuboid.GroupRows, "%d rows in one group: want at most %d", o.GroupRows, cuboid.GroupRows)
+	bad.If(o.MaxShards > 1000, "max shards %d: want at most 1000", o.MaxShards)
+	return bad.Err()
 }
