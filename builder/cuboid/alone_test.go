@@ -13,12 +13,13 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
 	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 )
 
 // U3: a changed byte, wherever it is, gives an error that names the file, or changes nothing that is read.
 func TestChangedBytes(t *testing.T) {
 	l := smallLayout(t)
-	b := build(t, l, testCells(t, l, 77, 3), cuboid.WriterOptions{}, batches{rows: 2})
+	b := build(t, l, celltest.Cells(t, l, 77, 3), cuboid.WriterOptions{}, batches{rows: 2})
 	if len(b.files) != 1 {
 		t.Fatalf("%d files, want 1", len(b.files))
 	}
@@ -66,14 +67,14 @@ func TestEstimateBytes(t *testing.T) {
 	l := everyMeasure(t)
 	masks := []uint64{1, 1 << 9, 0b1100000001, l.Base()}
 	const events = 16000
-	all := testCells(t, l, 9, events)
+	all := celltest.Cells(t, l, 9, events)
 	enc, err := cuboid.NewEncoder(l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	real := map[uint64]int64{}
 	for _, mask := range masks {
-		c := rollUp(t, l, all, mask)
+		c := celltest.RollUp(t, l, all, mask)
 		g, err := enc.Encode(cells.Part{Cells: c, To: c.Len()})
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +82,7 @@ func TestEstimateBytes(t *testing.T) {
 		real[mask] = g.MemBytes() - int64(16*c.Len()) - 4096 // without hashes and head
 	}
 	for _, sampled := range []int{events, events / 8} {
-		got, err := cuboid.EstimateCuboids(l, masks, testCells(t, l, 9, sampled), events)
+		got, err := cuboid.EstimateCuboids(l, masks, celltest.Cells(t, l, 9, sampled), events)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +99,7 @@ func TestProve(t *testing.T) {
 	l := everyMeasure(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		n := rapid.IntRange(0, 90).Draw(rt, "rows")
-		base := testCells(t, l, rapid.Uint64().Draw(rt, "seed"), n)
+		base := celltest.Cells(t, l, rapid.Uint64().Draw(rt, "seed"), n)
 		o := cuboid.WriterOptions{FileBytes: rapid.Int64Range(1, 40000).Draw(rt, "file bytes"), MaxGroups: rapid.IntRange(1, 5).Draw(rt, "groups")}
 		b := build(t, l, base, o, batches{rows: rapid.IntRange(7, 100).Draw(rt, "group rows")})
 		if err := proveAll(b.reader(t, l), l, t); err != nil {

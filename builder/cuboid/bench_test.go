@@ -15,6 +15,7 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -36,12 +37,12 @@ func benchLayout(b *testing.B) *cells.Layout {
 	}
 	c.Dimensions[0].Grain = "minute"
 	c.Measures = []cube.Measure{{Function: cube.Count}, {Function: cube.Sum, Column: "amount"}}
-	return layoutOf(b, c.WithDefaults())
+	return celltest.Layout(b, c.WithDefaults())
 }
 
 // benchCells makes one full row group of about 60 minutes, 50 names, 5,000 URLs and 4 numbers.
 func benchCells(b *testing.B, l *cells.Layout) cells.Part {
-	s := stage.NewSchema(testTable(b))
+	s := stage.NewSchema(celltest.Table(b))
 	c := stage.NewChunk(s)
 	rnd := rand.New(rand.NewPCG(1, 1))
 	const events = 150_000

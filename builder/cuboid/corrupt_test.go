@@ -10,6 +10,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/blob/faultblob"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -36,7 +37,7 @@ func readEverything(t testing.TB, st blob.Store, b built, l *cells.Layout) (stri
 	}
 	defer r.Close()
 	var text strings.Builder
-	for _, mask := range testMasks(l) {
+	for _, mask := range celltest.Masks(l) {
 		lines, err := readCuboid(t, r, l, mask)
 		if err != nil {
 			return "", err
@@ -82,14 +83,14 @@ func TestReadFaults(t *testing.T) {
 func TestWriteFaults(t *testing.T) {
 	l := testLayout(t)
 	want := fixture(t, l)
-	base := testCells(t, l, 20260101, 30)
+	base := celltest.Cells(t, l, 20260101, 30)
 	write := func(st blob.Store) ([]segmenter.SegmentFile, error) {
 		w, err := cuboid.NewWriter(st, testFolder, l, cuboid.WriterOptions{FileBytes: 16 << 10})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, mask := range testMasks(l) {
-			if err := appendCells(t, w, l, rollUp(t, l, base, mask), batches{rows: 20}); err != nil {
+		for _, mask := range celltest.Masks(l) {
+			if err := appendCells(t, w, l, celltest.RollUp(t, l, base, mask), batches{rows: 20}); err != nil {
 				return nil, err
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/pages"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 	"github.com/tidemarkdb/tidemark/internal/testkit/readers"
 )
 
@@ -26,7 +27,7 @@ type typedFile struct {
 // crossFile writes cuboids of many rows, in several pages and row groups, as one file.
 func crossFile(t *testing.T, l *cells.Layout) typedFile {
 	t.Helper()
-	b := build(t, l, testCells(t, l, 11, 400), cuboid.WriterOptions{FileBytes: 1 << 30}, batches{rows: 150})
+	b := build(t, l, celltest.Cells(t, l, 11, 400), cuboid.WriterOptions{FileBytes: 1 << 30}, batches{rows: 150})
 	h, err := cuboid.NewHeader(l)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 )
 
 // maxFuzzBytes bounds what reading an input of the fuzzer, of some kilobytes, may allocate.
@@ -24,7 +25,7 @@ const maxFuzzBytes = 512 << 20
 // a run out of memory is not (U3). Sealed inputs have the hash of their metadata, so that more than the guard is tried.
 func FuzzFile(f *testing.F) {
 	l := fuzzLayout(f)
-	whole := build(f, l, testCells(f, l, 5, 6), cuboid.WriterOptions{}, batches{rows: 4})
+	whole := build(f, l, celltest.Cells(f, l, 5, 6), cuboid.WriterOptions{}, batches{rows: 4})
 	key := whole.files[0].Key
 	data := objectBytes(f, whole.st, key)
 	f.Add(data, true)
@@ -62,14 +63,14 @@ func FuzzFile(f *testing.F) {
 
 // fuzzLayout has few columns, and a measure of every kind of state.
 func fuzzLayout(f *testing.F) *cells.Layout {
-	c := testCube()
+	c := celltest.Cube()
 	c.Dimensions, c.RowKey, c.Measures = c.Dimensions[:5], nil, nil
 	for _, m := range []string{"count", "sum amount", "avg share", "max url", "count_distinct_exact name", "percentile share", "first url"} {
 		function, column, _ := strings.Cut(m, " ")
 		c.Measures = append(c.Measures, cube.Measure{Function: cube.Function(function), Column: column})
 	}
 	c.Measures = append(c.Measures, cube.Measure{Function: cube.CountDistinct, Column: "share", Precision: 4}, cube.Measure{Function: cube.TopN, By: []string{"url"}})
-	return layoutOf(f, c.WithDefaults())
+	return celltest.Layout(f, c.WithDefaults())
 }
 
 // seal gives metadata their hash, where there can be some. Before them stand 8 bytes of a name and those of the hash, after them 4 of

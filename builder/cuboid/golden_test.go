@@ -15,6 +15,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
 	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -36,7 +37,7 @@ type goldenIndex struct {
 // fixture builds what the golden files hold: several files, cuboids in several row groups. It must never change.
 func fixture(t testing.TB, l *cells.Layout) built {
 	t.Helper()
-	return build(t, l, testCells(t, l, 20260101, 30), cuboid.WriterOptions{FileBytes: 16 << 10}, batches{rows: 20})
+	return build(t, l, celltest.Cells(t, l, 20260101, 30), cuboid.WriterOptions{FileBytes: 16 << 10}, batches{rows: 20})
 }
 
 // golden compares got with a golden file.
@@ -123,7 +124,7 @@ func goldenStore(t testing.TB, dir string) built {
 func allRows(t testing.TB, r *cuboid.Reader, l *cells.Layout) string {
 	t.Helper()
 	var text strings.Builder
-	for _, mask := range testMasks(l) {
+	for _, mask := range celltest.Masks(l) {
 		fmt.Fprintf(&text, "cuboid %d\n", mask)
 		lines, err := readCuboid(t, r, l, mask)
 		if err != nil {

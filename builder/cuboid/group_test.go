@@ -11,13 +11,14 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/pages"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
 // A group that went through a temporary file gives the same files; a changed byte of it is found.
 func TestGroupBinary(t *testing.T) {
 	l := testLayout(t)
-	base := testCells(t, l, 7, 50)
+	base := celltest.Cells(t, l, 7, 50)
 	e, err := cuboid.NewEncoder(l)
 	if err != nil {
 		t.Fatal(err)
@@ -28,8 +29,8 @@ func TestGroupBinary(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range []*cells.Cells{base, rollUp(t, l, base, 3), noCells(t, l, 1)} {
-			g, err := e.Encode(whole(c))
+		for _, c := range []*cells.Cells{base, celltest.RollUp(t, l, base, 3), celltest.None(t, l, 1)} {
+			g, err := e.Encode(celltest.Whole(c))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +88,7 @@ func cutsOf(c *cells.Cells, n int) (rows []int) {
 
 // U2: where row groups end depends on the rows alone: on their number, and on the bytes of long strings.
 func TestCutter(t *testing.T) {
-	l, err := cells.NewLayout((&cube.Cube{Name: "c", Table: "t", Dimensions: []cube.Dimension{{Column: "num"}, {Column: "name"}}}).WithDefaults(), testTable(t))
+	l, err := cells.NewLayout((&cube.Cube{Name: "c", Table: "t", Dimensions: []cube.Dimension{{Column: "num"}, {Column: "name"}}}).WithDefaults(), celltest.Table(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/pages"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -17,8 +18,8 @@ func proveAll(r *cuboid.Reader, l *cells.Layout, t testing.TB) error {
 	if err := r.ProvePieces(t.Context()); err != nil {
 		return err
 	}
-	base, prints := cuboid.NewTotals(l), cuboid.NewPrints(l, testMasks(l)...)
-	for _, mask := range testMasks(l) { // the base comes first
+	base, prints := cuboid.NewTotals(l), cuboid.NewPrints(l, celltest.Masks(l)...)
+	for _, mask := range celltest.Masks(l) { // the base comes first
 		totals, own := cuboid.NewTotals(l), cuboid.NewPrints(l, mask)
 		err := r.Prove(t.Context(), mask, func(c *cells.Cells) error {
 			own.Add(l, c)
@@ -46,7 +47,7 @@ func proveAll(r *cuboid.Reader, l *cells.Layout, t testing.TB) error {
 // What an entry says wrong is told from a file that is damaged.
 func TestProveRefuses(t *testing.T) {
 	l := smallLayout(t)
-	b := build(t, l, testCells(t, l, 3, 90), cuboid.WriterOptions{}, batches{rows: 20})
+	b := build(t, l, celltest.Cells(t, l, 3, 90), cuboid.WriterOptions{}, batches{rows: 20})
 	for name, edit := range map[string]func(e []segmenter.CuboidEntry){
 		"hash":                 func(e []segmenter.CuboidEntry) { e[0].SHA256 = e[1].SHA256 },
 		"rows":                 func(e []segmenter.CuboidEntry) { e[1].Rows++ },
@@ -75,7 +76,7 @@ func TestProveRefuses(t *testing.T) {
 // A number in a wrong row changes the fingerprint, although it adds up.
 func TestPrintsSeeRows(t *testing.T) {
 	l := smallLayout(t)
-	c := testCells(t, l, 5, 60)
+	c := celltest.Cells(t, l, 5, 60)
 	swapped := *c
 	swapped.States = slices.Clone(c.States)
 	counts := c.States[0].Columns(0, c.Len())[0]
@@ -104,7 +105,7 @@ func TestPrintsSeeRows(t *testing.T) {
 // The values of a set, or of a top_n, in a wrong row change the fingerprint, although all rows together have them.
 func TestPrintsSeeItems(t *testing.T) {
 	l := everyMeasure(t)
-	c := testCells(t, l, 5, 60)
+	c := celltest.Cells(t, l, 5, 60)
 	for i := range l.Measures {
 		m := &l.Measures[i]
 		if m.Function != cube.CountDistinctExact && m.Function != cube.TopN {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -35,7 +36,7 @@ func readCuboid(t testing.TB, r *cuboid.Reader, l *cells.Layout, mask uint64) ([
 		if err != nil {
 			return nil, err
 		}
-		lines = append(lines, rowTexts(l, c)...)
+		lines = append(lines, celltest.Rows(c)...)
 	}
 	return lines, nil
 }
@@ -44,16 +45,16 @@ func readCuboid(t testing.TB, r *cuboid.Reader, l *cells.Layout, mask uint64) ([
 func TestRoundTrip(t *testing.T) {
 	l := testLayout(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		base := testCells(t, l, rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(0, 120).Draw(rt, "rows"))
+		base := celltest.Cells(t, l, rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(0, 120).Draw(rt, "rows"))
 		o := cuboid.WriterOptions{FileBytes: rapid.Int64Range(1, 40000).Draw(rt, "file bytes"), MaxGroups: rapid.IntRange(1, 5).Draw(rt, "groups")}
 		b := build(t, l, base, o, batches{rows: rapid.IntRange(7, 100).Draw(rt, "group rows")})
 		r := b.reader(t, l)
-		for _, mask := range testMasks(l) {
+		for _, mask := range celltest.Masks(l) {
 			got, err := readCuboid(t, r, l, mask)
 			if err != nil {
 				rt.Fatal(err)
 			}
-			if d := cmp.Diff(rowTexts(l, b.cells[mask]), got); d != "" {
+			if d := cmp.Diff(celltest.Rows(b.cells[mask]), got); d != "" {
 				rt.Fatalf("cuboid %b (-written +read):\n%s", mask, d)
 			}
 		}
@@ -76,7 +77,7 @@ func TestRoundTrip(t *testing.T) {
 func TestSameBytes(t *testing.T) {
 	l := testLayout(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		base := testCells(t, l, rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 100).Draw(rt, "rows"))
+		base := celltest.Cells(t, l, rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 100).Draw(rt, "rows"))
 		rows := rapid.IntRange(5, 60).Draw(rt, "group rows")
 		o := cuboid.WriterOptions{FileBytes: 30000}
 		a := build(t, l, base, o, batches{rows: rows})
@@ -105,10 +106,10 @@ func hashes(entries []segmenter.CuboidEntry) map[int64]string {
 // Any dimensions and measures may be read alone.
 func TestReadSome(t *testing.T) {
 	l := testLayout(t)
-	b := build(t, l, testCells(t, l, 5, 90), cuboid.WriterOptions{}, batches{rows: 40})
+	b := build(t, l, celltest.Cells(t, l, 5, 90), cuboid.WriterOptions{}, batches{rows: 40})
 	r := b.reader(t, l)
 	rapid.Check(t, func(rt *rapid.T) {
-		mask := rapid.SampledFrom(testMasks(l)).Draw(rt, "cuboid")
+		mask := rapid.SampledFrom(celltest.Masks(l)).Draw(rt, "cuboid")
 		dims := rapid.Uint64Range(0, l.Base()).Draw(rt, "dims")
 		measures := rapid.SliceOfNDistinct(rapid.IntRange(0, len(l.Measures)-1), 0, -1, rapid.ID).Draw(rt, "measures")
 		groups, err := r.Groups(t.Context(), mask)
@@ -149,10 +150,10 @@ func TestReadSome(t *testing.T) {
 // Statistics bound the values of a row group, so that a reader may pass it over.
 func TestBounds(t *testing.T) {
 	l := testLayout(t)
-	b := build(t, l, testCells(t, l, 9, 200), cuboid.WriterOptions{}, batches{rows: 16})
+	b := build(t, l, celltest.Cells(t, l, 9, 200), cuboid.WriterOptions{}, batches{rows: 16})
 	r := b.reader(t, l)
 	known := 0
-	for _, mask := range testMasks(l) {
+	for _, mask := range celltest.Masks(l) {
 		groups, err := r.Groups(t.Context(), mask)
 		if err != nil {
 			t.Fatal(err)
@@ -189,7 +190,7 @@ func TestBounds(t *testing.T) {
 // U1: rows that do not ascend, mix cuboids or come back to one are refused.
 func TestRefusedRows(t *testing.T) {
 	l := testLayout(t)
-	base := testCells(t, l, 3, 40)
+	base := celltest.Cells(t, l, 3, 40)
 	e, err := cuboid.NewEncoder(l)
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +198,7 @@ func TestRefusedRows(t *testing.T) {
 	if _, err := e.Encode(cells.Part{Cells: base, From: 5, To: 9}, cells.Part{Cells: base, From: 8, To: 12}); err == nil {
 		t.Error("a row twice: encoded, want an error")
 	}
-	if _, err := e.Encode(whole(base), whole(rollUp(t, l, base, 1))); err == nil {
+	if _, err := e.Encode(celltest.Whole(base), celltest.Whole(celltest.RollUp(t, l, base, 1))); err == nil {
 		t.Error("two cuboids in one group: encoded, want an error")
 	}
 	w, err := cuboid.NewWriter(build(t, l, base, cuboid.WriterOptions{}, batches{rows: 99}).st, "other", l, cuboid.WriterOptions{})
@@ -205,7 +206,7 @@ func TestRefusedRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, mask := range []uint64{1, 3, 1} {
-		g, err := e.Encode(whole(rollUp(t, l, base, mask)))
+		g, err := e.Encode(celltest.Whole(celltest.RollUp(t, l, base, mask)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,19 +219,19 @@ func TestRefusedRows(t *testing.T) {
 // I4: a file that is there with other bytes is an error, one with the same bytes is success.
 func TestFileExists(t *testing.T) {
 	l := testLayout(t)
-	base := testCells(t, l, 3, 40)
+	base := celltest.Cells(t, l, 3, 40)
 	b := build(t, l, base, cuboid.WriterOptions{}, batches{rows: 99})
 	for _, same := range []bool{true, false} {
 		c := base
 		if !same {
-			c = testCells(t, l, 4, 40)
+			c = celltest.Cells(t, l, 4, 40)
 		}
 		w, err := cuboid.NewWriter(b.st, testFolder, l, cuboid.WriterOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, mask := range testMasks(l) {
-			if err := appendCells(t, w, l, rollUp(t, l, c, mask), batches{rows: 99}); err != nil {
+		for _, mask := range celltest.Masks(l) {
+			if err := appendCells(t, w, l, celltest.RollUp(t, l, c, mask), batches{rows: 99}); err != nil {
 				t.Fatal(err)
 			}
 		}

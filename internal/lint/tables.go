@@ -67,6 +67,9 @@ func importMap() []row {
 // testOnly are folders that nothing but tests may import.
 var testOnly = []string{"internal/testkit", "internal/blob/faultblob", "internal/lint"}
 
+// fromInside are those of testOnly that tests inside a package may import too: they import little themselves.
+var fromInside = []string{"internal/blob/faultblob", "internal/testkit/celltest"}
+
 // topLevel are the folders that the root may hold, beside those that start with a dot and those that .gitignore names.
 var topLevel = []string{"ingest", "segmenter", "builder", "query", "cmd", "bench", "deploy", "internal", "docs"}
 

@@ -1,6 +1,7 @@
 // Package testkit is what tests of several packages share: where the real servers are, an in-memory Kafka, the built
 // program as a process that can be killed, and the comparison of metrics with their documentation. Only tests from
-// outside a package (package x_test) import it. DuckDB stands apart in ducktest, because linking it takes seconds.
+// outside a package (package x_test) import it. DuckDB stands apart in ducktest, because linking it takes seconds; cells
+// stand apart in celltest, which tests inside a package may import too.
 //
 //   - K1: a test that needs a server skips without the server's variable and names the variable.
 //   - K2: names of topics, databases, buckets and prefixes are new in every test, so tests may run side by side and again.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 )
 
 // A table that is read by itself has the header, the groups and the first rows that were written, over all its regions.
@@ -38,12 +39,12 @@ func TestAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := rowTexts(w.layout, w.cells[mask])
+			want := celltest.Rows(w.cells[mask])
 			want = want[:min(n, len(want))]
 			got := make([]string, cols[0].Len())
 			for i := range got {
 				for k := range cols {
-					text := valueText(&cols[k], i)
+					text := celltest.Value(&cols[k], i)
 					if k < len(a.Header.Dimensions) && mask>>(len(a.Header.Dimensions)-1-k)&1 == 0 {
 						text = "-"
 					}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 )
 
 // hooked is a real server; at is called before put number on, counted from 1.
@@ -138,7 +139,7 @@ func mergeReal(t *testing.T, s *Store, worlds []*written) *written {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, mask := range testMasks(l) {
+		for _, mask := range celltest.Masks(l) {
 			groups, err := r.Groups(t.Context(), mask)
 			if err != nil {
 				t.Fatal(err)

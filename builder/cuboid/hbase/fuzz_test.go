@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 )
 
 // FuzzRow reads any bytes as the key, behind shard and cuboid, and the value of a row, whose check sum would not let most of
@@ -47,7 +48,7 @@ func FuzzRow(f *testing.F) {
 		if err != nil {
 			t.Fatalf("key % x, value % x: written again as % x and % x: %v", key, value, again.key, again.value, err)
 		}
-		if got, want := rowTexts(l, d), rowTexts(l, c); !slices.Equal(got, want) {
+		if got, want := celltest.Rows(d), celltest.Rows(c); !slices.Equal(got, want) {
 			t.Errorf("key % x, value % x: read as %q, written and read again as %q", key, value, want, got)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -74,9 +75,9 @@ func goldenRows(t testing.TB) (list []row) {
 // texts returns the rows of all test cuboids as text.
 func (w *written) texts() string {
 	var b strings.Builder
-	for _, mask := range testMasks(w.layout) {
+	for _, mask := range celltest.Masks(w.layout) {
 		fmt.Fprintf(&b, "cuboid %d\n", mask)
-		for _, line := range rowTexts(w.layout, w.cells[mask]) {
+		for _, line := range celltest.Rows(w.cells[mask]) {
 			fmt.Fprintln(&b, line)
 		}
 	}
@@ -140,7 +141,7 @@ func TestReadGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got strings.Builder
-	for _, mask := range testMasks(l) {
+	for _, mask := range celltest.Masks(l) {
 		fmt.Fprintf(&got, "cuboid %d\n", mask)
 		groups, err := r.Groups(t.Context(), mask)
 		if err != nil {
@@ -153,7 +154,7 @@ func TestReadGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			rows += c.Len()
-			for _, line := range rowTexts(l, c) {
+			for _, line := range celltest.Rows(c) {
 				fmt.Fprintln(&got, line)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/pages"
+	"github.com/tidemarkdb/tidemark/internal/testkit/celltest"
 )
 
 // H2: the cells that are read are those that were written, in their order, whatever the shards, row groups and batches;
@@ -99,7 +100,7 @@ func TestFormsOrder(t *testing.T) {
 			if c.Kind == pages.Bytes && rapid.Bool().Draw(rt, "free") {
 				c.AppendBytes(rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 'a', 0xff}), 0, 4).Draw(rt, "bytes"))
 			} else {
-				drawInto(&c, typ, rnd)
+				celltest.Draw(&c, typ, rnd, testTexts()...)
 			}
 		}
 		d := &cells.Dict{Values: c}
