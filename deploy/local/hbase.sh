@@ -13,22 +13,22 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-: "${SERVICES_DIR:=${XDG_CACHE_HOME:-$HOME/.cache}/tidemark-services}"
-mkdir -p "$SERVICES_DIR"
-mkdir -p "${SERVICES_RUN:=$SERVICES_DIR}"
-jars=$(cd "$SERVICES_DIR" && pwd)/hbase
-base=$(cd "$SERVICES_RUN" && pwd)/hbase
+name=hbase
+# shellcheck source=deploy/local/service.sh
+. "$here/service.sh"
+
 zk_port=${HBASE_PORT:-12181}
 master_port=$((zk_port + 1))
 rs_port=$((zk_port + 2))
 pom=$here/hbase-pom.xml
-lib=$jars/lib-$(cksum <"$pom" | cut -d' ' -f1) # a changed pom is a new install
+lib=$installs/lib-$(cksum <"$pom" | cut -d' ' -f1) # a changed pom is a new install
 pidfile=$base/pid
 log=$base/log/hbase.log
 marker=-Dtidemark.service=$base
+stop_timeout=${HBASE_STOP_TIMEOUT:-60}
 
-say() { printf 'hbase: %s\n' "$*"; }
-die() { printf 'hbase: %s\n' "$*" >&2; exit 1; }
+is_ours() { case $1 in *"$marker"*) ;; *) return 1 ;; esac; }
+where() { echo "zookeeper=127.0.0.1:$zk_port master=127.0.0.1:$master_port regionserver=127.0.0.1:$rs_port"; }
 
 # Java 11 to 23: this HBase asks for the security manager's Subject, which later ones no longer have.
 java_bin() {
@@ -42,26 +42,6 @@ java_bin() {
   echo "$java"
 }
 
-# The recorded pid, when it is alive and still ours.
-running_pid() {
-  local pid
-  [ -s "$pidfile" ] || return 1
-  pid=$(<"$pidfile")
-  case $(ps -ww -p "$pid" -o args= 2>/dev/null) in *"$marker"*) echo "$pid" ;; *) return 1 ;; esac
-}
-
-tcp() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-# A process that was killed a moment ago may still hold its ports.
-free_port() {
-  local n=0
-  while tcp "$1"; do
-    n=$((n + 1))
-    if [ "$n" -gt 50 ]; then die "port $1 is taken by another process"; fi
-    sleep 0.2
-  done
-}
-
 zk_ok() {
   local answer
   answer=$( (exec 3<>"/dev/tcp/127.0.0.1/$zk_port" && printf ruok >&3 && IFS= read -r -t 3 -n 4 -u 3 a; printf %s "${a:-}") 2>/dev/null) || true
@@ -73,16 +53,14 @@ answers() { zk_ok && tcp "$master_port" && tcp "$rs_port" && grep -q 'Master has
 cmd_install() {
   if [ -e "$lib/ok" ]; then say "installed"; return; fi
   command -v mvn >/dev/null || die "mvn is needed"
-  mkdir -p "$jars"
-  exec 9>"$jars/.lock"
-  flock -w 900 9 || die "another hbase.sh holds $jars/.lock"
+  lock "$installs"
   if [ ! -e "$lib/ok" ]; then
     rm -rf "$lib"
     say "fetching jars"
     mvn -B -q -ntp -f "$pom" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$lib" 9>&-
     touch "$lib/ok"
   fi
-  exec 9>&-
+  unlock
   say "installed"
 }
 
@@ -110,6 +88,7 @@ hbase.regionserver.ipc.address 127.0.0.1
 hbase.master.hostname 127.0.0.1
 hbase.unsafe.regionserver.hostname 127.0.0.1
 hbase.master.info.port -1
+hbase.master.wait.on.regionservers.maxtostart 1
 hbase.regionserver.info.port -1
 CONF
     echo '</configuration>'
@@ -125,7 +104,7 @@ CONF
 }
 
 cmd_start() {
-  local pid java deadline p
+  local pid java p o opens=()
   if pid=$(running_pid); then
     say "already running (pid $pid)"
   else
@@ -134,63 +113,18 @@ cmd_start() {
     for p in "$zk_port" "$master_port" "$rs_port"; do free_port "$p"; done
     write_conf
     if [ -s "$log" ]; then mv "$log" "$log.1"; fi
-    local opens=() o
     for o in java.lang java.lang.reflect java.io java.nio java.util java.util.concurrent sun.nio.ch sun.net.dns jdk.internal.misc; do
       opens+=(--add-opens "java.base/$o=ALL-UNNAMED")
     done
     opens+=(--add-exports java.base/jdk.internal.misc=ALL-UNNAMED --add-exports java.base/sun.net.util=ALL-UNNAMED
       --add-exports java.security.jgss/sun.security.krb5=ALL-UNNAMED)
-    # The inner shell records its own pid and becomes the JVM, so the pid is right whether or not setsid forks.
-    # shellcheck disable=SC2016
-    (
-      cd "$base"
-      exec setsid sh -c 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@"' "$pidfile" \
-        "$java" "$marker" "${opens[@]}" -Dorg.apache.hbase.thirdparty.io.netty.tryReflectionSetAccessible=true \
-        -Djava.net.preferIPv4Stack=true -Djava.awt.headless=true -XX:+UseG1GC -Xmx"${HBASE_HEAP:-1g}" \
-        -cp "$base/conf:$lib/*" org.apache.hadoop.hbase.master.HMaster start
-    ) >"$log" 2>&1 </dev/null &
-    disown
-    sleep 0.5
+    # It is started often and does little: half of the start would be the second compiler's.
+    launch "$java" "$marker" "${opens[@]}" -Dorg.apache.hbase.thirdparty.io.netty.tryReflectionSetAccessible=true \
+      -Djava.net.preferIPv4Stack=true -Djava.awt.headless=true -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx"${HBASE_HEAP:-1g}" \
+      -cp "$base/conf:$lib/*" org.apache.hadoop.hbase.master.HMaster start
   fi
-  deadline=$((SECONDS + ${HBASE_START_TIMEOUT:-180}))
-  until answers; do
-    if ! running_pid >/dev/null; then tail -n 20 "$log" >&2; die "it ended before it answered; log: $log"; fi
-    if [ "$SECONDS" -ge "$deadline" ]; then die "no answer yet; log: $log"; fi
-    sleep 0.3
-  done
+  await "${HBASE_START_TIMEOUT:-180}"
   cmd_status
 }
 
-cmd_stop() {
-  local pid deadline
-  if ! pid=$(running_pid); then rm -f "$pidfile"; say "not running"; return; fi
-  kill -TERM "$pid"
-  deadline=$((SECONDS + ${HBASE_STOP_TIMEOUT:-60}))
-  while running_pid >/dev/null; do
-    if [ "$SECONDS" -ge "$deadline" ]; then say "slow to stop, killing"; kill -KILL "$pid" || true; deadline=$((SECONDS + 60)); fi
-    sleep 0.2
-  done
-  rm -f "$pidfile"
-  say "stopped"
-}
-
-cmd_crash() {
-  local pid
-  pid=$(running_pid) || die "not running"
-  kill -KILL "$pid"
-  while running_pid >/dev/null; do sleep 0.05; done
-  rm -f "$pidfile"
-  say "killed (pid $pid)"
-}
-
-cmd_status() {
-  local pid
-  if ! pid=$(running_pid); then say "not running"; return 3; fi
-  if ! answers; then say "pid $pid runs but does not answer; log: $log"; return 4; fi
-  say "running pid=$pid zookeeper=127.0.0.1:$zk_port master=127.0.0.1:$master_port regionserver=127.0.0.1:$rs_port dir=$base"
-}
-
-case ${1:-} in
-  install | start | stop | crash | status) "cmd_$1" ;;
-  *) echo "usage: ${0##*/} install|start|stop|crash|status" >&2; exit 2 ;;
-esac
+service "$@"
