@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -160,7 +161,8 @@ func (s *stores) written(ctx context.Context) (float64, error) {
 
 // A cube in a real HBase has the cells of the same cube in files, after builds and a merge; verify and inspect read it. The
 // region server is killed in mid-write: no segment is seen before it is whole, and once the server is back the build ends
-// well. What was dropped, and the table of the attempt that failed, are cleaned up.
+// well. A catalog that is made again from the files and the tables knows the same segments. What was dropped, and the table of
+// the attempt that failed, are cleaned up by it.
 func TestE2EHBase(t *testing.T) {
 	hbaseServer(t, "start")
 	s := newStores(t)
@@ -184,6 +186,7 @@ func TestE2EHBase(t *testing.T) {
 	s.killedInMidWrite()
 	s.run("segment", "build", inFiles, "--wait")
 	s.inspected(s.same(2)[1])
+	s.rebuilt()
 	s.verify()
 	s.cleanedUp()
 	s.verify()
@@ -223,22 +226,59 @@ func (s *stores) killedInMidWrite() {
 	if d := gocmp.Diff(before, s.ready(inHBase)); d != "" {
 		t.Errorf("segments while hbase is down (-before +now):\n%s", d)
 	}
-	out, all, code := testkit.Run(t, testkit.Command{Args: s.args("inspect", fmt.Sprint(inHBase, "/", before[0].Number)), Env: s.env})
+	look := append(s.args("inspect", fmt.Sprint(inHBase, "/", before[0].Number)), "--hbase-timeout", "1s", "--hbase-retry-for", "1s") // it is down: why wait
+	out, all, code := testkit.Run(t, testkit.Command{Args: look, Env: s.env})
 	if code == 0 || !strings.Contains(all, "hbase does not answer") {
 		t.Errorf("inspect while hbase is down: exit code %d, %q, want an error that says so", code, out+all)
 	}
 	hbaseServer(t, "start")
+	asked := false // it would go on by itself, after its pause
 	testkit.Until(t, "the build finishes", func(ctx context.Context) error {
-		var j struct{ State, Problem string }
-		err := s.ask(ctx, fmt.Sprintf("/jobs/%d", r.Jobs[0].ID), &j)
-		if err == nil && j.State == "failed" { // the server took longer to start than a job has attempts
-			s.run("job", "retry", fmt.Sprint(r.Jobs[0].ID))
+		var j struct {
+			State, Problem   string
+			Attempts, Stalls int
 		}
-		if err == nil && j.State != "finished" {
-			err = fmt.Errorf("job %+v", j)
+		if err := s.ask(ctx, fmt.Sprintf("/jobs/%d", r.Jobs[0].ID), &j); err != nil {
+			return err
 		}
-		return err
+		if j.State == "failed" || j.Attempts > 1 || j.State == "pending" && !asked && j.Stalls == 0 {
+			t.Fatalf("job %+v: an outage is none of its attempts", j)
+		}
+		if j.State == "pending" && !asked {
+			asked = s.post(ctx, fmt.Sprintf("/jobs/%d/retry", r.Jobs[0].ID), "{}", "").err == nil
+		}
+		if j.State != "finished" {
+			return fmt.Errorf("job %+v", j)
+		}
+		return nil
 	})
+}
+
+// rebuilt loses the catalog and makes it again; the process goes on with that one.
+func (s *stores) rebuilt() {
+	s.t.Helper()
+	list := func() (lines []segmentLine) {
+		for _, l := range append(s.ready(inFiles), s.ready(inHBase)...) {
+			l.Reason = "" // is history
+			lines = append(lines, l)
+		}
+		return lines
+	}
+	want := list()
+	s.end()
+	for _, file := range []string{"catalog.db", "catalog.db-wal", "catalog.db-shm"} {
+		if err := os.Remove(filepath.Join(s.data, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.t.Fatal(err)
+		}
+	}
+	_, all, code := testkit.Run(s.t, testkit.Command{Args: s.args("catalog", "rebuild"), Env: s.env})
+	if code != 0 || strings.Contains(all, "warning:") || strings.Contains(all, "is gone") {
+		s.t.Fatalf("catalog rebuild: exit code %d, want 0, no warning and no table that is gone\n%s", code, all)
+	}
+	if d := gocmp.Diff(want, list()); d != "" {
+		s.t.Errorf("segments after catalog rebuild (-before +after):\n%s", d)
+	}
+	s.start()
 }
 
 // cleanedUp drops the segments in HBase and wants all tables gone, a step in each pass, as time goes by.
