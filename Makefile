@@ -12,7 +12,8 @@ unprofiled := -pgo=off # the same in deploy/local/gotest.sh
 # SQLite is C turned into Go, with memory and locks of its own that no code of ours touches. Watched by the race detector
 # it takes two thirds of the time of all tests and can tell nothing; its driver, which shares memory with us, is watched.
 unwatched := modernc.org/sqlite/lib modernc.org/libc/... modernc.org/memory/...
-watched   := -race $(unwatched:%=-gcflags=%=-race=false)
+# Stage lint vets all of it; to vet what the detector watches again would compile it once more for that.
+watched   := -vet=off -race $(unwatched:%=-gcflags=%=-race=false)
 
 SHELL        := bash
 .SHELLFLAGS  := -eu -o pipefail -c
