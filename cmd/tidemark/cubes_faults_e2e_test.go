@@ -206,7 +206,7 @@ func TestE2ECubesChangedUnderneath(t *testing.T) {
 	c.produce(t.Context(), 2000, 3)
 	c.read()
 	c.post(t.Context(), segmentsPath, `{}`, "")
-	c.applyCube(byHand + "description: another version\n")
+	c.applyCube(byHand + "time_zone: Europe/Berlin\n") // cells by hour and day are others
 	testkit.Until(t, "all are of the new version", func(ctx context.Context) error {
 		var list struct {
 			Segments []struct{ Number, Version int64 }
