@@ -35,7 +35,9 @@ type Builder struct {
 	cuts     *cutter
 	upkeep   *maintainer
 	patience *patience
-	swept    atomic.Value // time.Time: when abandoned reservations were last looked for
+	swept    atomic.Value  // time.Time: when abandoned reservations were last looked for
+	stopping chan struct{} // closed by stop
+	stop     func()        // what waits for the catalog need wait no more; may be called again
 
 	told    told
 	notices chan struct{}  // a slot for each webhook under way
@@ -54,6 +56,8 @@ func New(o Options) (*Builder, error) {
 	}
 	b := &Builder{o: o, m: m, logs: newLogCache(o.Log, m), cuts: newCutter(), upkeep: newMaintainer(), patience: newPatience(o.Node), notices: make(chan struct{}, maxNotices)}
 	b.swept.Store(time.Time{})
+	b.stopping = make(chan struct{})
+	b.stop = sync.OnceFunc(func() { close(b.stopping) })
 	b.sched, err = scheduler.New(TaskStore(o.Catalog), b.kinds(), scheduler.Options{
 		Node:     scheduler.Node{Name: o.Node, Address: o.Address, Roles: o.Roles, Version: o.Version},
 		Interval: o.Interval, Lease: o.Lease, ExclusiveWait: o.ExclusiveWait, Bodies: o.MaxBuilds, BackOff: o.BackOff, MaxBackOff: o.MaxBackOff,
@@ -72,6 +76,7 @@ func (b *Builder) Scheduler() *scheduler.Scheduler { return b.sched }
 // another process has taken the node's name.
 func (b *Builder) Run(ctx context.Context) error {
 	defer b.wg.Wait()
+	defer context.AfterFunc(ctx, b.stop)()
 	return b.sched.Run(ctx)
 }
 

@@ -148,6 +148,7 @@ type breakdown struct {
 	fired bool
 	store *faultblob.Store
 	line  *faultblob.Flaky // to the store
+	dies  func()           // a dead process waits for no answer
 }
 
 func (x *breakdown) String() string {
@@ -182,6 +183,7 @@ func (x *breakdown) onCall(done bool) error {
 	case !x.armed:
 		return nil
 	case x.deadly && (x.fired || x.store.Fired()):
+		x.dies()
 		return fmt.Errorf("the process is dead: %w", catalog.ErrUnavailable)
 	case !x.ofCatalog || done != x.after:
 		return nil
@@ -193,6 +195,7 @@ func (x *breakdown) onCall(done bool) error {
 	x.fired = true
 	if x.deadly {
 		x.line.Cut()
+		x.dies()
 	}
 	return fmt.Errorf("injected fault (call %d): %w", x.at, catalog.ErrUnavailable)
 }
@@ -243,7 +246,7 @@ func crash(t *testing.T, was frozen, op crashOp, x *breakdown, wait func(d time.
 	store := x.wrap(w.store)
 	first := w.builder(func(o *Options) { o.Node, o.Store = "first", store })
 	next := w.builder(nil)
-	x.armed = true
+	x.dies, x.armed = first.stop, true
 	err := work(t.Context(), w, first, op)
 	x.armed = false // what a dead process had under way is over
 	if !x.happened() && err != nil {

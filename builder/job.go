@@ -66,6 +66,9 @@ func (b *Builder) runBody(ctx context.Context, t scheduler.Task) ([]scheduler.Su
 	if err := json.Unmarshal(t.Spec, &spec); err != nil {
 		return nil, &scheduler.FinalError{Err: fmt.Errorf("spec of task %d: %w", t.ID, err)}
 	}
+	if b.patience.ending(spec.Job) {
+		return nil, nil // to take it over from oneself would count as an attempt: Recover sees to it then
+	}
 	defer b.patience.run(spec.Job)()
 	j, ok, err := b.o.Catalog.ClaimJob(ctx, catalog.JobClaim{ID: spec.Job, Owner: b.o.Node, Now: time.Now(), Lease: b.o.Lease, Until: spec.Until})
 	if errors.Is(err, catalog.ErrNotFound) || (err == nil && !ok) {
@@ -153,6 +156,9 @@ func (r *jobRun) renew(ctx context.Context, done <-chan struct{}) error {
 		case errors.As(err, &stale):
 			return err
 		case time.Now().Add(r.b.o.Lease / 4).After(until):
+			if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) { // of the call and not of the job: the catalog hangs
+				err = fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
+			}
 			return fmt.Errorf("the lease of job %d could not be renewed: %w", r.job.ID, err)
 		}
 	}
@@ -220,15 +226,14 @@ const (
 	jobStalled catalog.JobState = "stalled" // it is pending, and a store did not answer
 )
 
-// end tells the catalog what became of the attempt. It returns the state that the job is in then, for logs, and an error
-// only if the catalog did not take it.
+// end tells the catalog what became of the attempt, however long that takes. It returns the state that the job is in then, for
+// logs, and an error only if the catalog did not take it.
 func (r *jobRun) end(ctx context.Context, err error) (state catalog.JobState, _ error) {
 	cat, cause := r.b.o.Catalog, context.Cause(ctx)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.b.o.Lease)
-	defer cancel()
 	if err == nil {
 		return catalog.JobFinished, nil
 	}
+	ctx = context.WithoutCancel(ctx)
 	p := catalog.JobPause{ID: r.job.ID, Epoch: r.job.Epoch, Problem: err.Error()}
 	now := time.Now()
 	var wait *waitError
@@ -242,10 +247,10 @@ func (r *jobRun) end(ctx context.Context, err error) (state catalog.JobState, _ 
 		return r.failed(ctx, p)
 	case errors.As(err, &wait):
 		p.Until, p.Uncount = now.Add(r.b.o.StagingWait), true
-		return catalog.JobWaiting, taken(cat.WaitJob(ctx, p))
+		return catalog.JobWaiting, taken(r.giveBack(ctx, cat.WaitJob, p))
 	case cause != nil: // the process stops, or the task was taken away: another attempt is nobody's fault
 		p.Problem, p.Uncount = cause.Error(), true
-		return catalog.JobPending, taken(cat.RetryJob(ctx, p))
+		return catalog.JobPending, taken(r.giveBack(ctx, cat.RetryJob, p))
 	}
 	tries, most, state := r.job.Attempts, r.b.o.MaxAttempts, catalog.JobPending
 	if p.Stalled = outage(err); p.Stalled {
@@ -263,6 +268,24 @@ func (r *jobRun) end(ctx context.Context, err error) (state catalog.JobState, _ 
 	return r.failed(ctx, p)
 }
 
+// giveBack asks again while the catalog does not answer, until the process stops: left as it is, the job would count the
+// attempt as one that its process died in. What comes too late is refused: another owner has another epoch (C11).
+func (r *jobRun) giveBack(ctx context.Context, call func(context.Context, catalog.JobPause) error, p catalog.JobPause) error {
+	defer r.b.patience.end(r.job.ID)()
+	for {
+		err := call(ctx, p)
+		if !errors.Is(err, catalog.ErrUnavailable) {
+			return err
+		}
+		r.b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "ending a job failed", slog.Int64("job", r.job.ID), slog.Any("err", err))
+		select {
+		case <-r.b.stopping:
+			return err
+		case <-time.After(r.b.o.Interval):
+		}
+	}
+}
+
 // outage reports whether an attempt ended because the object store, HBase or the catalog did not answer. That says nothing of the
 // job: another attempt is as good as the first, once they do.
 func outage(err error) bool {
@@ -272,7 +295,7 @@ func outage(err error) bool {
 // again gives the job back for another attempt after tries of one kind in a row.
 func (r *jobRun) again(ctx context.Context, p catalog.JobPause, tries int, state catalog.JobState) (catalog.JobState, error) {
 	p.Until = time.Now().Add(r.b.backOff(tries))
-	if err := r.b.o.Catalog.RetryJob(ctx, p); err != nil {
+	if err := r.giveBack(ctx, r.b.o.Catalog.RetryJob, p); err != nil {
 		return unsaid(state, err)
 	}
 	if tries >= r.b.o.NotifyAfter {
@@ -284,7 +307,7 @@ func (r *jobRun) again(ctx context.Context, p catalog.JobPause, tries int, state
 // failed ends the job and tells its owner, unless the catalog knows better: a publication whose answer was lost has
 // succeeded, and a job that was taken over or cancelled is no failure of this attempt.
 func (r *jobRun) failed(ctx context.Context, p catalog.JobPause) (catalog.JobState, error) {
-	if err := r.b.o.Catalog.FailJob(ctx, p); err != nil {
+	if err := r.giveBack(ctx, r.b.o.Catalog.FailJob, p); err != nil {
 		return unsaid(catalog.JobFailed, err)
 	}
 	r.b.notify(ctx, r.failure(p.Problem).forGood())

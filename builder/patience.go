@@ -24,6 +24,7 @@ type patience struct {
 	mu   sync.Mutex // guards what follows
 	seen map[int64]sighting
 	runs map[int64]int // jobs that run here, or are about to
+	ends map[int64]int // those of them that are being given back
 }
 
 // sighting is how a job was seen.
@@ -34,19 +35,32 @@ type sighting struct {
 }
 
 func newPatience(node string) *patience {
-	return &patience{node: node, started: time.Now(), seen: map[int64]sighting{}, runs: map[int64]int{}}
+	return &patience{node: node, started: time.Now(), seen: map[int64]sighting{}, runs: map[int64]int{}, ends: map[int64]int{}}
 }
 
 // run notes that this process runs a job, or tries to, until done is called.
-func (p *patience) run(job int64) (done func()) {
+func (p *patience) run(job int64) (done func()) { return p.note(p.runs, job) }
+
+// end notes that this process gives a job back until done is called. During an outage of the catalog that lasts longer than
+// the lease.
+func (p *patience) end(job int64) (done func()) { return p.note(p.ends, job) }
+
+// ending reports whether this process gives a job back at this moment.
+func (p *patience) ending(job int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.runs[job]++
+	return p.ends[job] > 0
+}
+
+func (p *patience) note(jobs map[int64]int, job int64) (done func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	jobs[job]++
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.runs[job]--; p.runs[job] == 0 {
-			delete(p.runs, job)
+		if jobs[job]--; jobs[job] == 0 {
+			delete(jobs, job)
 		}
 	}
 }

@@ -70,10 +70,15 @@ func TestPatience(t *testing.T) {
 	if p.over(mine, 16*time.Second, moment{}) {
 		t.Error("the lease of a job that runs here is over")
 	}
+	given := p.end(1)
+	if !p.ending(1) || p.ending(2) {
+		t.Errorf("while job 1 is given back: job 1 %t, job 2 %t, want true, false", p.ending(1), p.ending(2))
+	}
+	given()
 	done()
 	p.watch(nil, moment{})
-	if len(p.seen)+len(p.runs) != 0 {
-		t.Errorf("ended jobs are remembered: %v, %v", p.seen, p.runs)
+	if len(p.seen)+len(p.runs)+len(p.ends) != 0 {
+		t.Errorf("ended jobs are remembered: %v, %v, %v", p.seen, p.runs, p.ends)
 	}
 }
 
