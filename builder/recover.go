@@ -172,12 +172,19 @@ func (e *neverError) Error() string {
 	return fmt.Sprintf("%s will never be staged: its generation of the topic was closed before it (the topic was made again, or truncated): the next cut ends where it was closed", e.lines)
 }
 
+// stalled reports whether a job waits for a store, or tries it again just now. One that has run for longer than the longest pause
+// has met it.
+func (b *Builder) stalled(j catalog.Job, now time.Time) bool {
+	trying := j.State == catalog.JobRunning && now.Sub(time.UnixMicro(j.StartedUs)) < b.o.MaxBackOff
+	return j.Stalls > 0 && (j.State == catalog.JobPending || trying)
+}
+
 // countJobs sets the gauges of open jobs.
 func (b *Builder) countJobs(jobs []catalog.Job, now time.Time) {
 	b.m.jobsOpen.Reset()
 	oldest, stalled := now.UnixMicro(), 0
 	for _, j := range jobs {
-		if j.Stalls > 0 && j.State != catalog.JobFailed {
+		if b.stalled(j, now) {
 			stalled++
 		}
 		b.m.jobsOpen.WithLabelValues(j.Kind, string(j.State)).Inc()

@@ -138,3 +138,37 @@ func TestOutageEnds(t *testing.T) {
 		w.wantSegments("1 ready p0 [0,10) 10 events")
 	})
 }
+
+// A job that tries again after an outage counts as stalled for as long as an attempt may take to meet the same one, and no longer.
+func TestStalledUntilItRunsWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, submit := engineWorld(t, "")
+		reg := prometheus.NewRegistry()
+		b := w.builder(func(o *Options) {
+			o.Registry, o.MaxBackOff = reg, 15*time.Second
+			o.Engine = &heldEngine{before: func(ctx context.Context, attempt int) error {
+				if attempt == 1 {
+					return &hbase.UnavailableError{What: "create table x", For: time.Minute, Err: hbase.ErrDown}
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Hour):
+				}
+				return ctx.Err()
+			}}
+		})
+		id := submit(b)
+		stop := running(t, b)
+		defer stop()
+		for _, step := range []struct {
+			after time.Duration
+			want  float64
+		}{{10 * time.Second, 1}, {30 * time.Second, 0}} {
+			time.Sleep(step.after)
+			j := w.job(id)
+			if got := gauge(t, reg, "tidemark_builder_stalled_jobs"); got != step.want || j.State != catalog.JobRunning || j.Stalls != 1 {
+				t.Errorf("after another %v: stalled_jobs is %v, the job %s with %d stalls; want %v, running, 1", step.after, got, j.State, j.Stalls, step.want)
+			}
+		}
+	})
+}
