@@ -86,7 +86,7 @@ func (r *jobRun) failure(problem string) failure {
 	if def == nil {
 		def = &cube.Cube{ID: r.job.CubeID}
 	}
-	return failure{def: def, Kind: r.job.Kind, Job: r.job.ID, Segment: r.job.Segment, Attempts: r.job.Attempts, Problem: problem}
+	return failure{def: def, Kind: r.job.Kind, Job: r.job.ID, Segment: r.job.Segment, Attempts: r.job.Attempts + r.job.Stalls, Problem: problem}
 }
 
 // maxNotices bounds how many webhooks are under way at once; over it a notice is dropped and counted (I10).

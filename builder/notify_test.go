@@ -2,14 +2,19 @@ package builder
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tidemarkdb/tidemark/builder/scheduler"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
 // A job that fails for good tells the owner's webhook what, where and why; one that cannot be reached stops nothing.
@@ -79,4 +84,41 @@ func TestToldOnce(t *testing.T) {
 	if x.forget("u", f); !x.first("u", f, at.Add(toldFor+2)) {
 		t.Error("a lost notice is not told again")
 	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// The owner of a cube is told how often its job was tried: attempts that met an outage are among them.
+func TestNotifyCountsStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, submit := engineWorld(t, "notify: [\"https://owner.example.org/hook\"]\n")
+		told := make(chan string, 10)
+		hook := roundTrip(func(r *http.Request) (*http.Response, error) {
+			var f failure
+			if err := json.NewDecoder(r.Body).Decode(&f); err != nil {
+				t.Errorf("webhook body: %v", err)
+			}
+			told <- fmt.Sprintf("%d attempts: %s", f.Attempts, f.Problem)
+			return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}, nil
+		})
+		b := w.builder(func(o *Options) {
+			o.HTTP, o.MaxStalls = &http.Client{Transport: hook}, 4
+			o.Engine = &goneEngine{err: fmt.Errorf("no answer: %w", catalog.ErrUnavailable)}
+		})
+		submit(b)
+		w.rests(b, 30, func() { time.Sleep(time.Second) })
+		b.wg.Wait()
+		close(told)
+		var got []string
+		for line := range told {
+			got = append(got, line)
+		}
+		problem := "make cuboids: no answer: " + catalog.ErrUnavailable.Error()
+		want := []string{"3 attempts: " + problem, "4 attempts: a store did not answer in 4 attempts in a row: " + problem}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("told (-want +got):\n%s", d)
+		}
+	})
 }
