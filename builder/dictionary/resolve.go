@@ -180,7 +180,7 @@ func (i *IDs) resolve(ctx context.Context) error {
 		i.g.d.m.appends.WithLabelValues("lost").Inc()
 		values = func() (pending, error) { return fresh.again(ctx, o.Memory/4) }
 	}
-	return fmt.Errorf("%w: others were faster %d times (build.dictionary_tries)", catalog.ErrUnavailable, o.Tries)
+	return fmt.Errorf("others were faster %d times (build.dictionary_tries)", o.Tries) // the catalog has answered each time
 }
 
 // pack makes the packs that all slices lack, unless there was an error. One that cannot be made is missed by nobody: the

@@ -140,7 +140,7 @@ func NewS3(ctx context.Context, o S3Options) (*S3, error) {
 		}
 		so.UsePathStyle = o.PathStyle
 		so.Retryer = aws.NopRetryer{} // s.do repeats calls
-		so.Credentials = credentials{so.Credentials}
+		so.Credentials = &credentials{CredentialsProvider: so.Credentials}
 		so.DisableLogOutputChecksumValidationSkipped = true
 		so.HTTPClient = awshttp.NewBuildableClient().
 			WithDialerOptions(func(d *net.Dialer) { d.Timeout = o.DialTimeout }).

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
@@ -14,20 +15,27 @@ import (
 )
 
 // credentials marks the errors of the provider below, which the client passes on as text without a type.
-type credentials struct{ aws.CredentialsProvider }
+type credentials struct {
+	aws.CredentialsProvider
+	given atomic.Bool // it has had keys
+}
 
-func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if c.CredentialsProvider == nil {
-		return aws.Credentials{}, &credentialsError{errors.New("none are configured")}
+		return aws.Credentials{}, &credentialsError{err: errors.New("none are configured")}
 	}
 	got, err := c.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		return got, &credentialsError{err}
+		return got, &credentialsError{err: err, renewal: c.given.Load()}
 	}
+	c.given.Store(true)
 	return got, nil
 }
 
-type credentialsError struct{ err error }
+type credentialsError struct {
+	err     error
+	renewal bool // there were keys: who gives them does not answer
+}
 
 func (e *credentialsError) Error() string { return e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
@@ -45,8 +53,10 @@ func (s *S3) explain(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.As(err, &creds) && creds.renewal:
+		return fmt.Errorf("%w: the access keys could not be renewed: %w", ErrUnavailable, creds.err)
 	case errors.As(err, &creds):
-		return fmt.Errorf("%w: no access keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile or role: %w", ErrUnavailable, creds.err)
+		return fmt.Errorf("no access keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile or role: %w", creds.err)
 	case errors.As(err, &api):
 		return s.explainAPI(api, status(err))
 	case status(err) >= 300:

@@ -315,20 +315,38 @@ func TestS3List(t *testing.T) {
 	}
 }
 
+// Keys that nobody has set do not come by waiting; those that there were may come again.
 func TestS3WithoutKeys(t *testing.T) {
+	keys := new(fewKeys)
 	st, err := blob.NewS3(t.Context(), blob.S3Options{
-		Bucket: "bucket", Endpoint: "http://127.0.0.1:1", Credentials: noKeys{}, Retry: blob.RetryOptions{MaxAttempts: 1},
+		Bucket: "bucket", Endpoint: "http://127.0.0.1:1", Credentials: keys, Retry: blob.RetryOptions{MaxAttempts: 1},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := blob.Check(t.Context(), st); err == nil || !strings.Contains(err.Error(), "AWS_ACCESS_KEY_ID") {
-		t.Errorf("got %v, want an error that says which keys to set", err)
+	for _, c := range []struct {
+		has         int
+		unavailable bool
+		want        string
+	}{
+		{0, false, "no access keys: set AWS_ACCESS_KEY_ID"},
+		{1, true, "connection refused"},
+		{0, true, "the access keys could not be renewed: "},
+	} {
+		keys.left = c.has
+		err := st.Create(t.Context(), "a", strings.NewReader("x"))
+		if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, blob.ErrUnavailable) != c.unavailable {
+			t.Errorf("with %d keys: got %v, want %q, ErrUnavailable: %t", c.has, err, c.want, c.unavailable)
+		}
 	}
 }
 
-type noKeys struct{}
+// fewKeys gives keys that have run out already, so that each call asks for others.
+type fewKeys struct{ left int }
 
-func (noKeys) Retrieve(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{}, errors.New("no provider has any")
+func (k *fewKeys) Retrieve(context.Context) (aws.Credentials, error) {
+	if k.left--; k.left < 0 {
+		return aws.Credentials{}, errors.New("no provider has any")
+	}
+	return aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret", CanExpire: true}, nil
 }
