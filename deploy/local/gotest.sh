@@ -39,8 +39,20 @@ fuzz_folders() {
 build_fuzzers() { # FOLDER...
   local folder
   for folder in "$@"; do
-    mkdir -p "$work/$folder"
-    go test -c -pgo=off -gcflags="$module/...=-d=libfuzzer" -ldflags='-s -w' -o "$work/$folder/fuzz" "$folder"
+    mkdir -p "$work/$folder" || return 1
+    go test -c -pgo=off -gcflags="$module/...=-d=libfuzzer" -ldflags='-s -w' -o "$work/$folder/fuzz" "$folder" || return 1
+  done
+}
+
+# Lists the targets of each folder in $targets, as "folder name". A folder without any is an error: it is there for the sake
+# of a target that its test binary does not have.
+list_fuzzers() { # FOLDER...
+  local folder names name
+  targets=()
+  for folder in "$@"; do
+    names=$(cd "$folder" && "$work/$folder/fuzz" -test.list '^Fuzz') || { echo "$folder: its fuzz targets cannot be listed" >&2; return 1; }
+    [ -n "$names" ] || { echo "$folder: its test binary has no fuzz target" >&2; return 1; }
+    while read -r name; do targets+=("$folder $name"); done <<<"$names"
   done
 }
 
@@ -52,19 +64,22 @@ fuzz_one() { # FOLDER NAME SECONDS
 }
 
 fuzz() {
-  local seconds=$1 folders targets n share folder name bad=0
+  local seconds=$1 folders targets n share target folder name bad=0
   folders=$(fuzz_folders)
   [ -n "$folders" ] || { echo "no fuzz targets" >&2; return 1; }
   module=$(go list -m) cache=$(go env GOCACHE) work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
+  # Before ||, -e ends nothing: each step of these two says itself that it failed.
   # shellcheck disable=SC2086 # a word for each folder
   build_fuzzers $folders || return 1
-  targets=$(for folder in $folders; do (cd "$folder" && "$work/$folder/fuzz" -test.list '^Fuzz') | sed "s|^|$folder |"; done)
-  n=$(wc -l <<<"$targets")
+  # shellcheck disable=SC2086 # a word for each folder
+  list_fuzzers $folders || return 1
+  n=${#targets[@]}
   share=$((seconds / n))
   ((share > 0)) || share=1
   echo "$n fuzz targets, $share s each, built in $SECONDS s"
-  while read -r folder name; do
+  for target in "${targets[@]}"; do
+    read -r folder name <<<"$target"
     echo "-- $folder $name"
     fuzz_one "$folder" "$name" "$share" && continue
     # The fuzzer of the Go tool at times reports its own deadline as a failure, without an input. Such a run says
@@ -74,7 +89,7 @@ fuzz() {
       fuzz_one "$folder" "$name" "$share" && continue
     fi
     bad=1
-  done <<<"$targets"
+  done
   return "$bad"
 }
 
