@@ -146,7 +146,7 @@ func TestTopsOfFloats(t *testing.T) {
 // Items are all values of a state, or none where it may have dropped one.
 func TestItems(t *testing.T) {
 	m := topMeasure(stage.Int64, cube.Int64)
-	got, ok := foldedTop(t, m, columnOf([]int64{3, 4, 3})).(Items).AppendItems(nil, 0)
+	got, ok := foldedTop(t, m, columnOf([]int64{3, 4, 3})).(Items).AppendItems(nil, 0, 0, 9)
 	if len(got) != 2 || !ok || got[0].Amount+got[1].Amount != 10 || got[0].Hash == got[1].Hash {
 		t.Errorf("items of 3, 4, 3: %v, %t, want 6 and 4", got, ok)
 	}
@@ -154,7 +154,7 @@ func TestItems(t *testing.T) {
 	for i := range int64(1000) {
 		many = append(many, i+1)
 	}
-	if got, ok := foldedTop(t, m, columnOf(many)).(Items).AppendItems(nil, 0); ok {
+	if got, ok := foldedTop(t, m, columnOf(many)).(Items).AppendItems(nil, 0, 0, 2000); ok {
 		t.Errorf("a full state has %d items, want none", len(got))
 	}
 	sets := &idSets[uint32]{sets: newSets[uint32](2)}
@@ -162,10 +162,15 @@ func TestItems(t *testing.T) {
 		t.Fatal(err)
 	}
 	settled(sets)
-	first, _ := sets.AppendItems(nil, 0)
-	second, ok := sets.AppendItems(nil, 1)
+	first, _ := sets.AppendItems(nil, 0, 0, 9)
+	second, ok := sets.AppendItems(nil, 1, 0, 9)
 	if len(first) != 1 || len(second) != 2 || !ok || first[0] != second[0] {
 		t.Errorf("items of {7} and {7, 9}: %v and %v, %t", first, second, ok)
+	}
+	parts, _ := sets.AppendItems(nil, 1, 0, 1)
+	parts, _ = sets.AppendItems(parts, 1, 1, 1)
+	if parts, _ = sets.AppendItems(parts, 1, 2, 1); !slices.Equal(parts, second) {
+		t.Errorf("items of {7, 9} one by one: %v, together %v", parts, second)
 	}
 }
 

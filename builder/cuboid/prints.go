@@ -21,6 +21,7 @@ type Prints struct {
 
 	tops []itemPrint
 	sets []itemPrint
+	held batch // of one call of Add; kept for its memory
 }
 
 // itemPrint is of a measure whose states are items.
@@ -31,10 +32,10 @@ type itemPrint struct {
 	pairs   []smallest // per mask, of sets
 }
 
-// sampleHashes bounds the hashes that all sets of Prints keep. A set keeps at least leastHashes.
+// sampleHashes bounds the hashes that all sets of Prints keep together, of all cuboids; as many again wait to be sorted. One set
+// of one cuboid keeps at most mostHashes.
 const (
 	sampleHashes = 1 << 20
-	leastHashes  = 256
 	mostHashes   = 1 << 16
 )
 
@@ -59,9 +60,9 @@ func NewPrints(l *cells.Layout, masks ...uint64) *Prints {
 		p.sums[k] = make([]uint64, len(p.names))
 	}
 	for i := range p.sets {
-		keep := sampleHashes / (len(p.sets) * len(masks))
+		keep := sampleHashes / (len(p.sets) * len(masks)) // above 0: there are at most 200 measures and 4096 cuboids
 		for k := range p.sets[i].pairs {
-			p.sets[i].pairs[k].keep = min(max(keep, leastHashes), mostHashes)
+			p.sets[i].pairs[k].keep = min(max(keep, 1), mostHashes)
 		}
 	}
 	return p
@@ -77,73 +78,116 @@ func additive(m *cells.Measure, spec cells.ColumnSpec) bool {
 
 // Add takes in all rows of c, which must have the dimensions of all masks.
 func (p *Prints) Add(l *cells.Layout, c *cells.Cells) {
+	keys := newKeyWords(c)
+	p.addNumbers(l, c, keys)
+	tops, sets := p.tops, p.sets
+	for i := range l.Measures {
+		switch l.Measures[i].Function {
+		case cube.TopN:
+			p.addTops(&tops[0], c.States[i], keys)
+			tops = tops[1:]
+		case cube.CountDistinctExact:
+			p.addSets(&sets[0], c.States[i], keys)
+			sets = sets[1:]
+		}
+	}
+}
+
+func (p *Prints) addNumbers(l *cells.Layout, c *cells.Cells, keys *keyWords) {
 	n := c.Len()
 	var numbers [][]uint64
-	var tops, sets []items
 	for i := range l.Measures {
 		m := &l.Measures[i]
-		switch m.Function {
-		case cube.TopN:
-			tops = append(tops, itemsOf(c.States[i]))
-			p.tops[len(tops)-1].dropped = p.tops[len(tops)-1].dropped || tops[len(tops)-1].dropped
-		case cube.CountDistinctExact:
-			sets = append(sets, itemsOf(c.States[i]))
-		case cube.Count, cube.Sum, cube.Avg:
-			cols := c.States[i].Columns(0, n)
-			for j, spec := range m.Columns() {
-				if additive(m, spec) {
-					numbers = append(numbers, lowWords(&cols[j]))
-				}
+		if m.Function != cube.Count && m.Function != cube.Sum && m.Function != cube.Avg {
+			continue // to write sketches out is dear
+		}
+		cols := c.States[i].Columns(0, n)
+		for j, spec := range m.Columns() {
+			if additive(m, spec) {
+				numbers = append(numbers, lowWords(&cols[j]))
 			}
 		}
 	}
-	keys := newKeyWords(c)
 	for k, mask := range p.masks {
-		for row, h := range keys.hashes(mask) {
-			word := h.Hi ^ h.Lo | 1 // odd, so that no difference is lost
+		for row, h := range keys.hashes(mask, 0, n) {
+			word := wordOf(h)
 			for i := range numbers {
 				p.sums[k][i] += word * numbers[i][row]
 			}
-			for i := range tops {
-				for _, item := range tops[i].of(row) {
-					p.tops[i].sums[k] += (pairHash(word, item.Hash) | 1) * item.Amount
-				}
-			}
-			for i := range sets {
-				for _, item := range sets[i].of(row) {
-					p.sets[i].pairs[k].add(pairHash(word, item.Hash))
-				}
-			}
 		}
 	}
 }
 
-// items are those of the states of all rows.
-type items struct {
-	all     []cells.Item
-	ends    []int
-	dropped bool // some are missing
+func (p *Prints) addTops(t *itemPrint, s cells.States, keys *keyWords) {
+	whole := p.eachBatch(s.(cells.Items), s.Len(), func(b *batch) {
+		for k, mask := range p.masks {
+			for i, h := range keys.hashes(mask, b.first, b.first+len(b.ends)) {
+				word := wordOf(h)
+				for _, item := range b.of(i) {
+					t.sums[k] += (pairHash(word, item.Hash) | 1) * item.Amount
+				}
+			}
+		}
+	})
+	t.dropped = t.dropped || !whole
 }
 
-func itemsOf(s cells.States) (out items) {
-	for i := range s.Len() {
+func (p *Prints) addSets(t *itemPrint, s cells.States, keys *keyWords) {
+	p.eachBatch(s.(cells.Items), s.Len(), func(b *batch) { // sets are always whole
+		for k, mask := range p.masks {
+			for i, h := range keys.hashes(mask, b.first, b.first+len(b.ends)) {
+				word := wordOf(h)
+				for _, item := range b.of(i) {
+					t.pairs[k].add(pairHash(word, item.Hash))
+				}
+			}
+		}
+	})
+}
+
+// wordOf is odd, so that no difference is lost.
+func wordOf(h pages.Hash) uint64 { return h.Hi ^ h.Lo | 1 }
+
+// batchItems is how many items of states are held at once: one state alone may have all ids of a segment.
+const batchItems = 1 << 16
+
+// batch is items of states that follow each other; of the first and of the last perhaps not all.
+type batch struct {
+	items []cells.Item
+	first int   // state
+	ends  []int // of each state from there on, in items
+}
+
+func (b *batch) of(i int) []cells.Item {
+	if i == 0 {
+		return b.items[:b.ends[0]]
+	}
+	return b.items[b.ends[i-1]:b.ends[i]]
+}
+
+// eachBatch calls do with all items of n states, batch by batch. It ends early, and whole is false, where a state lacks some.
+func (p *Prints) eachBatch(s cells.Items, n int, do func(*batch)) (whole bool) {
+	b := &p.held
+	b.items, b.first, b.ends = b.items[:0], 0, b.ends[:0]
+	for i, from := 0, 0; i < n; {
+		had := len(b.items)
 		var ok bool
-		if out.all, ok = s.(cells.Items).AppendItems(out.all, i); !ok {
-			return items{dropped: true}
+		if b.items, ok = s.AppendItems(b.items, i, from, batchItems-had); !ok {
+			return false
 		}
-		out.ends = append(out.ends, len(out.all))
+		b.ends = append(b.ends, len(b.items))
+		if len(b.items) < batchItems {
+			i, from = i+1, 0
+			continue
+		}
+		from += len(b.items) - had
+		do(b)
+		b.items, b.first, b.ends = b.items[:0], i, b.ends[:0]
 	}
-	return out
-}
-
-func (s *items) of(row int) []cells.Item {
-	switch {
-	case s.dropped:
-		return nil
-	case row == 0:
-		return s.all[:s.ends[0]]
+	if len(b.ends) > 0 {
+		do(b)
 	}
-	return s.all[s.ends[row-1]:s.ends[row]]
+	return true
 }
 
 // pairHash mixes the hash of a row with that of an item (splitmix64).
@@ -213,8 +257,16 @@ func (s *smallest) add(v uint64) {
 		s.settle()
 	}
 	if s.limit == 0 || v < s.limit {
+		if len(s.list) == cap(s.list) {
+			s.grow()
+		}
 		s.list = append(s.list, v)
 	}
+}
+
+// grow makes room, and never for more than twice what is kept.
+func (s *smallest) grow() {
+	s.list = append(make([]uint64, 0, min(2*cap(s.list)+8, 2*s.keep)), s.list...)
 }
 
 func (s *smallest) settle() {

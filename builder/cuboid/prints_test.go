@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/tidemarkdb/tidemark/builder/cells"
+	"github.com/tidemarkdb/tidemark/internal/cube"
 )
 
 // Whatever the order, repeats and numbers kept: the same sets are the same, and one number more or less among those that both keep
@@ -20,6 +23,9 @@ func TestSmallest(t *testing.T) {
 		for _, v := range slices.Backward(values) {
 			b.add(v)
 			b.add(v)
+		}
+		if cap(a.list) > 2*a.keep {
+			r.Fatalf("room for %d values, want at most twice the %d that are kept", cap(a.list), a.keep)
 		}
 		if !a.same(b) || !b.same(a) {
 			r.Fatalf("the same values are not the same: %v and %v", a, b)
@@ -43,4 +49,25 @@ func TestSmallest(t *testing.T) {
 			r.Fatalf("without %d: %v is the same as %v", want[0], less, a)
 		}
 	})
+}
+
+// However many sets and cuboids: together they keep no more than sampleHashes, and each something.
+func TestPrintsAreBounded(t *testing.T) {
+	for _, sets := range []int{1, 2, 8, 199} {
+		for _, cuboids := range []int{1, 100, cube.MaxCuboids} {
+			l := new(cells.Layout)
+			for range sets {
+				l.Measures = append(l.Measures, cells.Measure{Measure: cube.Measure{Name: "ids", Function: cube.CountDistinctExact}})
+			}
+			total, least := 0, sampleHashes
+			for _, set := range NewPrints(l, make([]uint64, cuboids)...).sets {
+				for i := range set.pairs {
+					total, least = total+set.pairs[i].keep, min(least, set.pairs[i].keep)
+				}
+			}
+			if total > sampleHashes || least < 1 {
+				t.Errorf("%d sets in %d cuboids keep %d hashes, the least of them %d; want at most %d and 1", sets, cuboids, total, least, sampleHashes)
+			}
+		}
+	}
 }

@@ -110,7 +110,7 @@ func (r *Reader) FileOf(mask uint64) string {
 // HashRows returns the hash of each row, wherever cells are stored (U4).
 func HashRows(c *cells.Cells) []pages.Hash {
 	n := c.Len()
-	h := newKeyWords(c).hashes(c.Mask)
+	h := newKeyWords(c).hashes(c.Mask, 0, n)
 	words := uint64(0)
 	for _, s := range c.States {
 		for _, col := range s.Columns(0, n) {
@@ -149,19 +149,20 @@ func newKeyWords(c *cells.Cells) *keyWords {
 	return k
 }
 
-// hashes returns the hash of each row's dimensions of mask, which the cells must have, as a row of cuboid mask begins. It
-// is good until the next call.
-func (k *keyWords) hashes(mask uint64) []pages.Hash {
-	for i := range k.h {
-		k.h[i] = pages.StartHash()
+// hashes returns the hash of the dimensions of mask, which the cells must have, of rows [from, to), as a row of cuboid mask
+// begins. It is good until the next call.
+func (k *keyWords) hashes(mask uint64, from, to int) []pages.Hash {
+	h := k.h[:to-from]
+	for i := range h {
+		h[i] = pages.StartHash()
 	}
-	for row := 0; row < k.n; row += pages.HashBlock {
-		to := min(row+pages.HashBlock, k.n)
+	for row := from; row < to; row += pages.HashBlock {
+		end := min(row+pages.HashBlock, to)
 		for i := range k.words {
 			if mask>>(len(k.words)-1-i)&1 == 1 {
-				pages.HashCodes(k.h[row:to], k.words[i], k.codes[i][row:to])
+				pages.HashCodes(h[row-from:end-from], k.words[i], k.codes[i][row:end])
 			}
 		}
 	}
-	return k.h
+	return h
 }

@@ -12,7 +12,7 @@
 //   - V4: an error means that the proof was not finished (storage, catalog or brokers do not answer); a report is always
 //     whole.
 //   - V5: memory is bounded by workers, not by files: each holds one file of up to HoldBytes, or else one row group of it,
-//     of cuboids two row groups, the folded state of a segment, its fingerprints (up to 32 MiB) and LookupMemory of strings whose ids are looked up; against Kafka two fetches. The rows of one table's ledger and the live segments of its cubes are held at once.
+//     of cuboids two row groups, the folded state of a segment, its fingerprints (up to 40 MiB) and LookupMemory of strings whose ids are looked up; against Kafka two fetches. The rows of one table's ledger and the live segments of its cubes are held at once.
 //   - V6: of every ready segment: its manifest is there, keeps the format and says what the catalog's row says; its own
 //     files have their size and SHA-256; its inputs are the ledger's files over its range, which were proved by V1, and
 //     its counts and event times are those of these files. Live segments do not overlap (S8). Holes are listed.
