@@ -19,6 +19,7 @@ type Totals struct {
 	rows     int64
 	abs      map[string]float64 // sum of absolute values, by column of float64
 	events   bool               // the rows are of events
+	learned  int64              // how many events the rows are of; 0: not known
 	unsigned map[string]bool    // top_n whose weights are known to be never below zero
 }
 
@@ -27,15 +28,40 @@ func NewTotals(l *cells.Layout) *Totals {
 	return &Totals{layout: l, abs: map[string]float64{}, unsigned: map[string]bool{}}
 }
 
-// NewEventTotals is NewTotals for cells that were grouped from events and came out of no file: these alone tell all signs.
+// NewEventTotals is NewTotals for cells that were grouped from events and came out of no file: these alone tell all signs. How
+// much rounding there may be in sums of float64 is not seen of cells, in which values may have cancelled out: see Weigh.
 func NewEventTotals(l *cells.Layout) *Totals {
 	t := NewTotals(l)
 	t.events = true
 	return t
 }
 
-// Learn takes from totals of the events themselves what cells that have dropped values cannot tell: which weights have no signs.
+// Weigh takes in rows [from, to) of a column of the events that Totals of events are of: their absolute values bound what
+// any order of adding them up may lose.
+func (t *Totals) Weigh(column string, c *pages.Column, from, to int) {
+	for k := range t.layout.Measures {
+		m := &t.layout.Measures[k]
+		if m.Column == column && rounds(m, c) {
+			t.abs[m.Columns()[0].Name] += absolute(c, from, to)
+		}
+	}
+}
+
+// additions bounds those that any value of the totals took.
+func (t *Totals) additions() int64 {
+	if t.events {
+		return t.Events()
+	}
+	return max(t.rows, t.learned)
+}
+
+// Learn takes from totals of the events themselves what cells cannot tell: which weights have no signs, how many values were
+// added up, and how large they were.
 func (t *Totals) Learn(events *Totals) {
+	t.learned = events.Events()
+	for name, abs := range events.abs {
+		t.abs[name] = max(t.abs[name], abs)
+	}
 	for k := range events.layout.Measures {
 		t.unsigned[events.layout.Measures[k].Name] = events.isUnsigned(k)
 	}
@@ -57,12 +83,12 @@ func (t *Totals) Add(c *cells.Cells) error {
 	}
 	for k := range t.layout.Measures {
 		m := &t.layout.Measures[k]
-		if m.Function != cube.Sum && m.Function != cube.Avg {
+		if t.events || m.Function != cube.Sum && m.Function != cube.Avg {
 			continue // to write sketches out is dear
 		}
 		for j, col := range c.States[k].Columns(0, c.Len()) {
 			if rounds(m, &col) {
-				t.abs[m.Columns()[j].Name] += absolute(&col)
+				t.abs[m.Columns()[j].Name] += absolute(&col, 0, c.Len())
 			}
 		}
 	}
@@ -84,8 +110,8 @@ func rounds(m *cells.Measure, c *pages.Column) bool {
 	return c.Kind == pages.Float64 && (m.Function == cube.Sum || m.Function == cube.Avg)
 }
 
-func absolute(c *pages.Column) (sum float64) {
-	for i := range c.Len() {
+func absolute(c *pages.Column, from, to int) (sum float64) {
+	for i := from; i < to; i++ {
 		if !c.IsNull(i) {
 			sum += math.Abs(c.Float(i))
 		}
@@ -104,7 +130,7 @@ func (t *Totals) Events() int64 {
 }
 
 // Differs says in which measures that both have they do not agree; "": in none. Sums of float64 are compared where floats says
-// so: what was merged may have lost all digits of a sum, and then no bound holds.
+// so: what was merged may have lost all digits of a sum, and then no bound holds but that of the events (Learn).
 func (t *Totals) Differs(o *Totals, floats bool) string {
 	if t.sum == nil || o.sum == nil {
 		if t.rows == o.rows {
@@ -129,7 +155,7 @@ func (t *Totals) Differs(o *Totals, floats bool) string {
 func (t *Totals) differsIn(k int, o *Totals, k2 int, floats bool) string {
 	m, s, s2 := &t.layout.Measures[k], t.sum.States[k], o.sum.States[k2]
 	if m.Function == cube.TopN {
-		c := cells.RankedCheck{Unsigned: t.isUnsigned(k) || o.isUnsigned(k2), Floats: floats, States: t.rows + o.rows}
+		c := cells.RankedCheck{Unsigned: t.isUnsigned(k) || o.isUnsigned(k2), Floats: floats, States: t.bothAdditions(o)}
 		if why := s.(cells.Ranked).Contradicts(s2, c); why != "" {
 			return m.Name + ": " + why
 		}
@@ -187,8 +213,10 @@ func (t *Totals) near(o *Totals, name string, x, y *pages.Column) bool {
 	if math.IsNaN(a-b) || math.IsInf(a-b, 0) || math.IsNaN(scale) || math.IsInf(scale, 0) {
 		return true
 	}
-	return math.Abs(a-b) <= math.Ldexp(float64(t.rows+o.rows)*scale, -50)
+	return math.Abs(a-b) <= math.Ldexp(float64(t.bothAdditions(o))*scale, -50)
 }
+
+func (t *Totals) bothAdditions(o *Totals) int64 { return 2 * max(t.additions(), o.additions()) }
 
 // textOf shows the value of a one-row column.
 func textOf(c *pages.Column, t cube.Type) string {

@@ -1,8 +1,11 @@
 package cuboid_test
 
 import (
+	"math"
 	"runtime"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
@@ -56,6 +59,48 @@ func grouped(t interface{ Fatal(...any) }, l *cells.Layout, s *stage.Schema, lis
 		t.Fatal(err)
 	}
 	return chunk, c
+}
+
+// Sums of float64 of the same events differ by rounding only, in whatever order they were added up and whatever cancels out in
+// between; and a value that is another one by more is seen.
+func TestFloatSumsOfEvents(t *testing.T) {
+	l := eventLayout(t, cube.Measure{Function: cube.Sum, Column: "share"}, cube.Measure{Function: cube.Avg, Column: "share"})
+	s := stage.NewSchema(celltest.Table(t))
+	rapid.Check(t, func(t *rapid.T) {
+		var list []event
+		large := 0.0
+		for _, v := range rapid.SliceOfN(rapid.SampledFrom([]float64{1e16, -1e16, 3e280, -3e280, 1, -1, 0.1, 1e-9}), 1, 60).Draw(t, "values") {
+			list = append(list, event{name: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"), share: v})
+			large = max(large, math.Abs(v))
+		}
+		events, base, wrong := cuboid.NewEventTotals(l), cuboid.NewTotals(l), cuboid.NewTotals(l)
+		add := func(to *cuboid.Totals, list []event) {
+			for len(list) > 0 {
+				n := rapid.IntRange(1, len(list)).Draw(t, "together")
+				chunk, c := grouped(t, l, s, list[:n])
+				if err := to.Add(c); err != nil {
+					t.Fatal(err)
+				}
+				if to == events {
+					to.Weigh("share", &chunk.Columns[s.Field("share")], 0, n)
+				}
+				list = list[n:]
+			}
+		}
+		add(events, list)
+		list = rapid.Permutation(list).Draw(t, "order")
+		add(base, list)
+		list[0].share += large / 100
+		add(wrong, list)
+		base.Learn(events)
+		wrong.Learn(events)
+		if why := base.Differs(events, true); why != "" {
+			t.Fatalf("the same events differ: %s", why)
+		}
+		if wrong.Differs(events, true) == "" || events.Differs(wrong, true) == "" {
+			t.Fatalf("a value that is greater by %g is not seen", large/100)
+		}
+	})
 }
 
 // The ids of one state are as many as those of a segment: they are taken in a part at a time, all of them, each once.

@@ -117,7 +117,7 @@ func edited(t *testing.T, l *cells.Layout, c *cells.Cells, measure string, chang
 	i := slices.IndexFunc(l.Measures, func(m cells.Measure) bool { return m.Name == measure })
 	var cols []stage.Column
 	for _, col := range c.States[i].Columns(0, c.Len()) {
-		col.Ints, col.Data = slices.Clone(col.Ints), bytes.Clone(col.Data)
+		col.Ints, col.Floats, col.Data = slices.Clone(col.Ints), slices.Clone(col.Floats), bytes.Clone(col.Data)
 		cols = append(cols, col)
 	}
 	change(cols)

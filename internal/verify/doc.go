@@ -23,10 +23,10 @@
 //     hash are those of its manifest; the base has the event count of the segment and adds up to the events of its inputs;
 //     every other one adds up to the base; counts, exact sums, ids of exact distinct counts and the ranked values of a top_n that has
 //     dropped none are in the same rows (by fingerprint; of many pairs of row and id by a sample). Exact are all
-//     measures but sums of float64, which are compared up to rounding and not where segments were merged; percentile, of which
-//     the bytes and number, least and greatest of its values are; and a top_n that is full, of which no value's bounds may
-//     contradict those of the events. Where a value is in a wrong row is not seen of other measures. The files of a sample of segments
-//     are read by a second reader.
+//     measures but sums of float64, which are compared up to what adding up the same events in another order may lose, and not in
+//     merged segments whose events cannot be counted again; percentile, of which the bytes and number, least and greatest of its
+//     values are; and a top_n that is full, of which no value's bounds may contradict those of the events. Where a value is in a
+//     wrong row is not seen of other measures. The files of a sample of segments are read by a second reader.
 //   - V10: of the rest of the store: it says whose it is; every version of every definition, every marker of what was dropped
 //     and every snapshot of a lookup table that the catalog names is there as it was written; every backup can be read whole.
 //     Damage in folders of retired segments is listed until they are removed: no problem, though a rebuild of the catalog falls back on

@@ -45,6 +45,7 @@ func (r *cuboidRun) recount(ctx context.Context, b *built) error {
 					return false, nil
 				}
 			}
+			n.weigh(g)
 			return r.countBlock(n, events)
 		})
 		if err != nil || !ok {
@@ -53,7 +54,8 @@ func (r *cuboidRun) recount(ctx context.Context, b *built) error {
 	}
 	r.count(func(*TableReport) { r.report.Recounted++ })
 	r.totals.Learn(n.totals)
-	if why := r.totals.Differs(n.totals, false); why != "" {
+	r.recounted = true
+	if why := r.totals.Differs(n.totals, true); why != "" {
 		r.wrong(CuboidCells, r.rd.FileOf(r.base), "the base cuboid does not add up to the staged events: %s", why)
 	} else if column := r.prints.Differs(n.prints, r.base); column != "" {
 		r.wrong(CuboidCells, r.rd.FileOf(r.base), "the base cuboid has not the cells of the staged events: %s adds up, but is in other rows", column)
@@ -140,6 +142,18 @@ func (r *cuboidRun) newCounter(without []string) *counter {
 		return m.Function == cube.CountDistinctExact && slices.Contains(without, m.Column)
 	})
 	return &counter{layout: &l, totals: cuboid.NewEventTotals(&l), prints: cuboid.NewPrints(&l, r.base)}
+}
+
+// weigh takes in how large the float64 are that are added up.
+func (n *counter) weigh(g *countedGroup) {
+	for _, at := range n.layout.Fields(g.schema) {
+		if g.schema.Fields[at].Kind != stage.Float64 {
+			continue
+		}
+		for _, run := range g.runs {
+			n.totals.Weigh(g.schema.Fields[at].Name, &g.chunk.Columns[at], run[0], run[1])
+		}
+	}
 }
 
 // countedGroup is the events of a row group that count: rows [from, to) of runs.

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -157,6 +158,12 @@ func TestFullTops(t *testing.T) {
 	all, one := editsOf(t)
 	// The last cell has an id whose sum is among the greatest.
 	last := bytesOf(func(list [][]byte) { list[len(list)-1] = list[0] })
+	// Half of the cells have the id of the first, which then has a large sum.
+	half := bytesOf(func(list [][]byte) {
+		for i := range len(list) / 2 {
+			list[i] = list[0]
+		}
+	})
 	for _, tt := range []struct {
 		name, says string
 		change     change
@@ -164,6 +171,7 @@ func TestFullTops(t *testing.T) {
 		{"nothing", "", func(*cells.Layout, map[uint64]*cells.Cells) {}},
 		{"sums of all", "the base cuboid does not add up to the staged events: priced: ", all("priced", last)},
 		{"sums of one", "cuboid 1 does not add up to the base cuboid: priced: ", one("priced", last)},
+		{"rounded sums of all", "the base cuboid does not add up to the staged events: rated: ", all("rated", half)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := base.clone(t)
@@ -226,4 +234,56 @@ func TestStringIDs(t *testing.T) {
 			t.Errorf("got %+v of %s, want that segment 2 names no slice that has its values", p, folder)
 		}
 	})
+}
+
+// Sums of float64 are held against those of the events up to rounding, and those of other cuboids against the base, of merged
+// segments too.
+func TestFloatSums(t *testing.T) {
+	base := newSite(t, 1, "parquet")
+	for range 20 {
+		base.send(base.record(0))
+	}
+	base.ingest()
+	cubeID := base.applyYAML(`
+cube: views
+table: events
+dimensions: [ok, n]
+measures: [count, {name: total, function: sum, column: ratio}, {name: mean, function: avg, column: ratio}]
+start: earliest
+`)
+	all, one := editsOf(t)
+	more := func(cols []stage.Column) { cols[0].Floats[0] += 1e-6 }
+	const allAdd, oneAdd = "the base cuboid does not add up to the staged events: ", "cuboid 1 does not add up to the base cuboid: "
+	for _, tt := range []struct {
+		name, says string
+		change     change
+	}{
+		{"nothing", "", func(*cells.Layout, map[uint64]*cells.Cells) {}},
+		{"a sum of all", allAdd + "total is ", all("total", more)},
+		{"a mean of all", allAdd + "mean__sum is ", all("mean", more)},
+		{"a sum of one", oneAdd + "total is ", one("total", more)},
+	} {
+		for _, merged := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, merged %t", tt.name, merged), func(t *testing.T) {
+				s := base.clone(t)
+				b := build{v: segmenter.Vector{line(0, 0, 20)}, cuboids: true, after: func(m *segmenter.Manifest, st blob.Store) {
+					s.writeAnew(m, st, tt.change)
+				}}
+				if merged {
+					s.segment(cubeID, build{v: segmenter.Vector{line(0, 0, 7)}, cuboids: true})
+					s.segment(cubeID, build{v: segmenter.Vector{line(0, 7, 20)}, cuboids: true})
+					b.merge, b.replaces = true, []int64{1, 2}
+				}
+				s.segment(cubeID, b)
+				r := s.verify()
+				if tt.says == "" {
+					s.clean(r)
+					return
+				}
+				if p := s.finds(r, verify.CuboidCells); !strings.HasPrefix(p.Message, tt.says) || len(r.Problems) != 1 {
+					t.Errorf("got %v, want one problem that says %q", r.Problems, tt.says)
+				}
+			})
+		}
+	}
 }
