@@ -26,7 +26,10 @@ func (o object) readAt(ctx context.Context, p []byte, off int64) error {
 		return err
 	}
 	defer r.Close()
-	if _, err := io.ReadFull(r, p); err != nil {
+	switch _, err := io.ReadFull(r, p); {
+	case err == io.EOF, err == io.ErrUnexpectedEOF: // as such: the store has no more of it
+		return damaged("it ends before byte %d", off+int64(len(p)))
+	case err != nil:
 		return fmt.Errorf("read %s at byte %d: %w", o.key, off, err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
+	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -73,6 +74,9 @@ func (r *cuboidRun) findIDs(ctx context.Context, b *built, inputs []countedSpan)
 		case errors.As(err, &unknown):
 			r.wrong(SegmentInputs, "", "its events have the value %q in column %s, which no slice of the dictionary up to slice %d has: the last one that it names",
 				unknown.Value, column, last[column])
+			return s, false, nil
+		case errors.Is(err, blob.ErrNotFound), dictionary.IsDamaged(err): // the dictionary was whole a moment ago
+			r.wrong(SegmentInputs, "", "the ids of column %s cannot be looked up in its dictionary: %v", column, err)
 			return s, false, nil
 		case err != nil:
 			return s, false, err

@@ -2,10 +2,13 @@ package verify_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
@@ -285,5 +288,51 @@ start: earliest
 				}
 			})
 		}
+	}
+}
+
+// atOpen is a store in which something happens before the first object with a prefix is opened.
+type atOpen struct {
+	blob.Store
+	prefix string
+	do     func()
+	once   sync.Once
+}
+
+func (s *atOpen) Open(ctx context.Context, key string, off, n int64) (io.ReadCloser, error) {
+	if strings.HasPrefix(key, s.prefix) {
+		s.once.Do(s.do)
+	}
+	return s.Store.Open(ctx, key, off, n)
+}
+
+// A slice that is damaged or gone between the proof of the dictionaries and a look-up in it is a problem of the segment: the
+// proof goes on, and takes it for no file of the segment's own.
+func TestSliceDamagedMeanwhile(t *testing.T) {
+	base, cubeID := itemSite(t)
+	base.segment(cubeID, build{v: segmenter.Vector{line(0, 0, 20)}, cuboids: true})
+	for name, damage := range map[string]func(path string) error{
+		"gone": os.Remove,
+		"cut":  func(path string) error { return os.Truncate(path, 20) },
+		"changed": func(path string) error {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			data[len(data)/2] ^= 1
+			return os.WriteFile(path, data, 0o600)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := base.clone(t)
+			key := s.keys(dictionary.Prefix, "0000000001.")[0]
+			r := s.verify(func(o *verify.Options) {
+				o.Store = &atOpen{Store: o.Store, prefix: "segments/", do: func() { must(t, damage(s.path(key))) }}
+			})
+			p := s.finds(r, verify.SegmentInputs)
+			if p.Segment != 1 || !strings.Contains(p.Message, "column id ") || len(r.Problems) != 1 || r.Tables[0].DictionarySlices != 1 {
+				t.Errorf("got %v, %d whole slices; want one problem of segment 1 that names column id, and 1", r.Problems, r.Tables[0].DictionarySlices)
+			}
+		})
 	}
 }
