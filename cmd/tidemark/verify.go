@@ -110,6 +110,9 @@ func printReport(w io.Writer, r *verify.Report) error {
 	for _, x := range r.RetiredDamage {
 		fmt.Fprintf(w, "retired and damaged: cube %s segment %d file %s: %s\n", x.Cube, x.Segment, x.File, oneLine(x.Message))
 	}
+	if r.RetiredLeftOut {
+		fmt.Fprintln(w, "retired: only the oldest of the segments that clean-up has still to remove were looked at")
+	}
 	for _, h := range r.Holes {
 		place := fmt.Sprintf("between segments %d and %d", h.After, h.Before)
 		if h.After == 0 {

@@ -30,7 +30,7 @@
 //   - V10: of the rest of the store: it says whose it is; every version of every definition, every marker of what was dropped
 //     and every snapshot of a lookup table that the catalog names is there as it was written; every backup can be read whole.
 //     Damage in folders of retired segments is listed until they are removed: no problem, though a rebuild of the catalog falls back on
-//     them. Left out are folders of segments that never were ready, which nothing reads, tables of retired ones, and that a backup is gone, since nothing names it.
+//     them; of very many the report says that some were left out. Left out are folders of segments that never were ready, which nothing reads, tables of retired ones, and that a backup is gone, since nothing names it.
 //   - V11: a cube's lookup tables are there; a segment's manifest names one snapshot of each lookup table of its definition, as the
 //     catalog knows it, and it is in the store as it was written, though the lookup table was dropped.
 package verify

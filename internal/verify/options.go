@@ -26,6 +26,7 @@ type Options struct {
 	Dir          string           // of temporary files, where strings are many that are counted exactly; default: the system's
 	LookupMemory int64            // bytes of one segment's strings of one column, which are looked up in a dictionary; default 64 MiB, at least 1 MiB
 	LookupDisk   int64            // bytes of temporary files of such a look-up; default 64 GiB
+	Retired      int              // retired segments whose files are looked at, the oldest first; default 10,000, as many as clean-up takes in a pass
 	SecondReader int              // Parquet files of a table, and of a cube, that another implementation reads too; default 2, below 0: none
 
 	Progress      func(Progress) // called by one goroutine; may be nil
@@ -54,6 +55,9 @@ func (o Options) withDefaults() Options {
 	if o.HoldBytes == 0 {
 		o.HoldBytes = 32 << 20
 	}
+	if o.Retired == 0 {
+		o.Retired = 10_000
+	}
 	if o.SecondReader == 0 {
 		o.SecondReader = 2
 	}
@@ -80,7 +84,7 @@ func (o Options) validate() error {
 	if o.AgainstKafka && len(o.Kafka) == 0 {
 		errs = append(errs, errors.New("verify: no brokers given to compare with: give --brokers, or leave --against-kafka out"))
 	}
-	if o.Workers < 0 || o.HoldBytes < 0 || o.ProgressEvery < 0 || o.LookupMemory < 0 || o.LookupDisk < 0 {
+	if o.Workers < 0 || o.HoldBytes < 0 || o.ProgressEvery < 0 || o.LookupMemory < 0 || o.LookupDisk < 0 || o.Retired < 0 {
 		errs = append(errs, errors.New("verify: a limit is below 0"))
 	}
 	return errors.Join(errs...)

@@ -30,7 +30,8 @@ type Report struct {
 
 	Uncounted []UncountedSegment `json:"uncounted_segments"` // no problem, but less of them is proved
 
-	RetiredDamage []RetiredDamage `json:"retired_damage"` // no problem: what is about to be removed
+	RetiredDamage  []RetiredDamage `json:"retired_damage"`   // no problem: what is about to be removed
+	RetiredLeftOut bool            `json:"retired_left_out"` // there are more retired segments than were looked at, the oldest
 
 	// Objects counts what was proved of the store beside files of ledgers and segments: definition, marker, lookup, backup.
 	Objects map[string]int64 `json:"objects"`

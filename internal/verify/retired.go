@@ -13,9 +13,6 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
-// maxRetired bounds how many retired segments are looked at, the oldest first: clean-up takes as many in a pass.
-const maxRetired = 10_000
-
 // RetiredDamage is an object of a retired segment that is not as it was written. It is no problem: only queries that began before, and
 // catalog rebuild where what replaced the segment is damaged too, read it until clean-up removes it.
 type RetiredDamage struct {
@@ -27,9 +24,12 @@ type RetiredDamage struct {
 
 // retired looks at the files of segments that are retired and not yet removed.
 func (r *run) retired(ctx context.Context) error {
-	list, err := r.o.Catalog.RetiredSegments(ctx, time.Now().UnixMicro(), maxRetired)
+	list, err := r.o.Catalog.RetiredSegments(ctx, time.Now().UnixMicro(), r.o.Retired+1)
 	if err != nil {
 		return err
+	}
+	if len(list) > r.o.Retired {
+		list, r.retiredLeftOut = list[:r.o.Retired], true
 	}
 	for i := range list {
 		if s := &list[i]; s.ID != "" { // was built

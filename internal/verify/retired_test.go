@@ -61,3 +61,19 @@ func TestRetiredDamage(t *testing.T) {
 		})
 	}
 }
+
+// Where there are more retired segments than are looked at, the report says so.
+func TestRetiredLeftOut(t *testing.T) {
+	s := fullSite(t, "parquet")
+	cubeID := s.applyCube()
+	s.segment(cubeID, build{v: segmenter.Vector{line(0, 0, 13), line(1, 0, 7)}})
+	s.segment(cubeID, build{v: segmenter.Vector{line(0, 13, 40), line(1, 7, 40)}})
+	s.segment(cubeID, build{v: segmenter.Vector{line(0, 0, 40), line(1, 0, 40)}, replaces: []int64{1, 2}, merge: true})
+	for limit, want := range map[int]bool{0: false, 1: true, 2: false} {
+		r := s.verify(func(o *verify.Options) { o.Retired = limit })
+		s.clean(r)
+		if r.RetiredLeftOut != want {
+			t.Errorf("of 2 retired segments at most %d are looked at: left out %t, want %t", limit, r.RetiredLeftOut, want)
+		}
+	}
+}

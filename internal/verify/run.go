@@ -40,6 +40,9 @@ type run struct {
 	holes     []Hole
 	uncounted []UncountedSegment
 	retirees  []RetiredDamage
+
+	retiredLeftOut bool
+
 	snapshots map[string]bool  // of lookup tables, that cubes and segments name and that were looked at
 	objects   map[string]int64 // that were proved and are of no ledger and no segment, by kind
 }
@@ -106,7 +109,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	report.Problems, report.Objects = append([]Problem{}, r.problems...), r.objects
 	report.Cubes = append([]CubeReport{}, r.cubes...)
 	report.Uncounted = append([]UncountedSegment{}, r.uncounted...)
-	report.RetiredDamage = append([]RetiredDamage{}, r.retirees...)
+	report.RetiredDamage, report.RetiredLeftOut = append([]RetiredDamage{}, r.retirees...), r.retiredLeftOut
 	report.StaleSegments, report.Holes = append([]StaleSegment{}, r.stale...), append([]Hole{}, r.holes...)
 	report.finish(time.Since(r.start))
 	return report, nil
