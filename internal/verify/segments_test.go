@@ -109,7 +109,7 @@ func TestReplacedIDs(t *testing.T) {
 	must(t, err)
 	at := bytes.Index(text, []byte(`"segment_id": "`)) + len(`"segment_id": "`)
 	at += bytes.Index(text[at:], []byte(`"segment_id": "`)) + len(`"segment_id": "`) // the first is its own
-	text[at] = map[bool]byte{true: '1', false: '0'}[text[at] == '0'] // another id, not something else
+	text[at] = map[bool]byte{true: '1', false: '0'}[text[at] == '0']                 // another id, not something else
 	must(t, os.WriteFile(s.path(manifest), text, 0o600))
 	s.names(t, verify.ManifestMismatch, 3, manifest)
 }
