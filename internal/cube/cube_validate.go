@@ -198,7 +198,7 @@ func (k *cubeChecker) meant(name string, known []string) string {
 	if k.searches++; k.searches > maxSearches {
 		return ""
 	}
-	return nearest(name, known)
+	return Nearest(name, known)
 }
 
 // names checks those of dimensions, derived ones too, and measures together: all are columns of what a query sees.

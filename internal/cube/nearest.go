@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// nearest returns the known word that word was probably meant to be, or nothing. A third of the letters may be wrong.
-func nearest(word string, known []string) string {
+// Nearest returns the known word that word was probably meant to be, or nothing. A third of the letters may be wrong.
+func Nearest(word string, known []string) string {
 	low := strings.ToLower(word)
 	best, bestDist := "", 1+len(low)/3
 	for _, k := range known {
@@ -20,7 +20,7 @@ func nearest(word string, known []string) string {
 // unknownWord complains about a word that is not in a closed list.
 func unknownWord(what, word string, known []string) *Problem {
 	p := &Problem{Message: fmt.Sprintf("unknown %s %q", what, word), Instead: "write " + orList(known)}
-	if n := nearest(word, known); n != "" {
+	if n := Nearest(word, known); n != "" {
 		p.Instead = "write " + n
 	}
 	return p

@@ -95,7 +95,7 @@ func (r *reader) unknownKey(k *node, at string, keys []key, elsewhere map[string
 	low := strings.ToLower(strings.ReplaceAll(k.text, "-", "_"))
 	instead := elsewhere[low]
 	if instead == "" {
-		if n := nearest(low, names); n != "" {
+		if n := Nearest(low, names); n != "" {
 			instead = "write " + n
 		} else {
 			instead = "known here are " + strings.Join(names, ", ")

@@ -177,7 +177,7 @@ func unknownType(name, args string) error {
 	low := strings.ToLower(name)
 	to := typeAliases()[low]
 	if to == "" {
-		to = nearest(low, kinds)
+		to = Nearest(low, kinds)
 	}
 	switch {
 	case to == "" || to == "decimal" && args == "":

@@ -39,7 +39,7 @@ func (c *checker) eventTimeColumn(t *Table) {
 	i := slices.IndexFunc(t.Columns, func(col Column) bool { return col.Name == t.EventTime.Column })
 	if i < 0 {
 		if !unsure && len(t.Columns) > 0 {
-			if n := nearest(t.EventTime.Column, times); n != "" {
+			if n := Nearest(t.EventTime.Column, times); n != "" {
 				instead = "write " + n
 			}
 			c.add(path, fmt.Sprintf("there is no column %s", clip(t.EventTime.Column)), instead)
