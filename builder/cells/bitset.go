@@ -79,14 +79,17 @@ func (b *bitset) appendNulls(at int, c *stage.Column, from, to int) {
 	}
 }
 
-// fold clears the bits of groups that take in a state of src that has a value.
+// fold clears the bits of groups that take in a state of src that has a value. Most groups have lost their bit long since, and
+// are only looked at.
 func (b bitset) fold(groups []uint32, src bitset, from int) {
 	if len(b) == 0 {
 		return
 	}
 	if !src.any(from, from+len(groups)) {
 		for _, g := range groups {
-			b[g>>6] &^= 1 << (g & 63)
+			if w := &b[g>>6]; *w>>(g&63)&1 != 0 {
+				*w &^= 1 << (g & 63)
+			}
 		}
 		return
 	}

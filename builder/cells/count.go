@@ -34,8 +34,9 @@ func (s *counts) Fold(groups []uint32, src States, from int) error {
 	case !ok:
 		panic(wrong(s, src))
 	case in.of != nil:
-		for i, v := range in.of[from : from+len(groups)] {
-			s.of[groups[i]] += v
+		vs := in.of[from:][:len(groups)]
+		for i, g := range groups {
+			s.of[g] += vs[i]
 		}
 	case !in.zero.any(from, from+len(groups)):
 		for _, g := range groups {

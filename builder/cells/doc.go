@@ -11,4 +11,5 @@
 //   - C5: no state is an object of its own: a measure's states are a few arrays, however many cells there are.
 //   - C6: a sum never wraps: beyond 38 digits it is an OverflowError with the measure's name.
 //   - C7: FromColumns gives back what Columns gave, and of anything else an error.
+//   - C8: FoldRows gives what Fold of the same rows gives, percentile within its stated error, and keeps none of its arguments.
 package cells

@@ -83,27 +83,7 @@ type firsts struct {
 func (s *firsts) Len() int { return len(s.places) }
 
 func (s *firsts) Fold(groups []uint32, src States, from int) error {
-	in, ok := src.(*firsts)
-	if !ok {
-		panic(wrong(s, src))
-	}
-	for i, g := range groups {
-		if in.nulls.has(from + i) {
-			continue
-		}
-		p := in.places[from+i]
-		if !s.nulls.has(int(g)) && (p == s.places[g] || p.before(s.places[g]) == s.last) {
-			continue
-		}
-		s.places[g] = p
-		s.nulls.clear(int(g))
-		if s.words != nil {
-			s.words[g] = in.words[from+i]
-		} else {
-			s.bytes.set(int(g), in.bytes.get(from+i))
-		}
-	}
-	return nil
+	return s.FoldRows(groups, nil, from, src)
 }
 
 func (s *firsts) Columns(from, to int) []stage.Column {

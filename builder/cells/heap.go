@@ -86,25 +86,7 @@ type leastBytes struct {
 func (s *leastBytes) Len() int { return len(s.of.spans) }
 
 func (s *leastBytes) Fold(groups []uint32, src States, from int) error {
-	in, ok := src.(*leastBytes)
-	if !ok {
-		panic(wrong(s, src))
-	}
-	for i, g := range groups {
-		if in.nulls.has(from + i) {
-			continue
-		}
-		v := in.of.get(from + i)
-		if !s.nulls.has(int(g)) {
-			c := compareBytes(s.kind, v, s.of.get(int(g)))
-			if c == 0 || (c > 0) != s.max {
-				continue
-			}
-		}
-		s.of.set(int(g), v)
-		s.nulls.clear(int(g))
-	}
-	return nil
+	return s.FoldRows(groups, nil, from, src)
 }
 
 func (s *leastBytes) Columns(from, to int) []stage.Column {

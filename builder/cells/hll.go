@@ -114,10 +114,7 @@ func (s *sketches) takeRegisters(g int, in []byte) {
 	if !s.isDense(g) {
 		s.densify(g) // its coupons follow when it is settled
 	}
-	registers := s.registersOf(g)
-	for i, v := range in {
-		registers[i] = max(registers[i], v)
-	}
+	raiseAll(s.registersOf(g), in)
 }
 
 // settle brings what waits into the sets, and into registers where these grow too large or are there already.

@@ -9,7 +9,8 @@ type lists[T any] struct {
 	ends    []uint32 // where list i ends in of; it begins where list i-1 ends
 	of      []T
 	pieces  []piece[T]
-	waiting int // elements of pieces
+	waiting int      // elements of pieces
+	spare   piece[T] // memory for copies
 }
 
 // piece is lists that wait: list from+i of those that ends and of make is to go to the list groups[i]. Without ends each
@@ -20,6 +21,7 @@ type piece[T any] struct {
 	ends   []uint32
 	of     []T
 	none   bitset
+	owned  bool // its elements are copies that it may add to
 }
 
 // newLists returns n empty lists.
@@ -32,6 +34,12 @@ func (l *lists[T]) get(i int) []T {
 		from = l.ends[i-1]
 	}
 	return l.of[from:l.ends[i]:l.ends[i]]
+}
+
+// between returns the elements of lists [from, to), without what waits.
+func (l *lists[T]) between(from, to int) []T {
+	n := l.elements(0, from)
+	return l.of[n : n+l.elements(from, to)]
 }
 
 // elements counts those of lists [from, to), without what waits.
@@ -47,7 +55,15 @@ func (l *lists[T]) elements(from, to int) int {
 }
 
 // memBytes takes the bytes of an element.
-func (l *lists[T]) memBytes(size int) int64 { return int64(4*cap(l.ends) + size*cap(l.of)) }
+func (l *lists[T]) memBytes(size int) int64 {
+	n := 4*cap(l.ends) + size*cap(l.of) + cap(l.spare.groups)*4 + size*cap(l.spare.of)
+	for i := range l.pieces {
+		if p := &l.pieces[i]; p.owned {
+			n += 4*cap(p.groups) + size*cap(p.of)
+		}
+	}
+	return int64(n)
+}
 
 // wait has a piece wait. It must not change any more.
 func (l *lists[T]) wait(p piece[T]) {
@@ -94,6 +110,7 @@ func (l *lists[T]) place() (all []T, starts []uint32) {
 	for i := range l.pieces {
 		l.pieces[i].put(all, at)
 	}
+	l.reuse()
 	l.pieces, l.waiting = nil, 0
 	return all, starts
 }

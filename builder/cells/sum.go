@@ -113,14 +113,14 @@ func (s *wideSums) Fold(groups []uint32, src States, from int) error {
 
 // foldNarrow adds until a sum leaves 64 bits, and returns how many it has added.
 func (s *wideSums) foldNarrow(groups []uint32, vs []int64) int {
-	vs = vs[:len(groups)]
+	vs, narrow := vs[:len(groups)], s.narrow
 	for i, g := range groups {
-		old := s.narrow[g]
+		old := narrow[g]
 		sum := old + vs[i]
 		if (old^sum)&(vs[i]^sum) < 0 {
 			return i
 		}
-		s.narrow[g] = sum
+		narrow[g] = sum
 	}
 	return len(groups)
 }
@@ -213,8 +213,9 @@ func (s *floatSums) Fold(groups []uint32, src States, from int) error {
 	}
 	s.nulls.fold(groups, in.nulls, from)
 	if !in.nulls.any(from, from+len(groups)) {
-		for i, v := range in.of[from : from+len(groups)] {
-			s.of[groups[i]] += v
+		vs := in.of[from:][:len(groups)]
+		for i, g := range groups {
+			s.of[g] += vs[i]
 		}
 		return nil
 	}

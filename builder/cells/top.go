@@ -65,6 +65,9 @@ type tops[W weight[W]] struct {
 	waitFor    []entry[W] // sum and error are less the floor of the state they come from
 	more       []W        // of floors
 	bounds     []W        // no sum that a state can come to is larger
+
+	from  *interner // of what was folded in last, and the codes here of its tuples plus one; 0: not asked for yet
+	remap []uint32
 }
 
 func (s *tops[W]) Len() int { return max(len(s.single), s.n) }
@@ -72,7 +75,7 @@ func (s *tops[W]) Len() int { return max(len(s.single), s.n) }
 func (s *tops[W]) MemBytes() int64 {
 	const size = 40
 	return int64(size*(cap(s.single)+cap(s.of)+cap(s.waitFor))+8*cap(s.none)+16*(cap(s.floors)+cap(s.more)+cap(s.bounds))+
-		4*(cap(s.ends)+cap(s.waitGroups))) + s.tuples.memBytes()
+		4*(cap(s.ends)+cap(s.waitGroups)+cap(s.remap))) + s.tuples.memBytes()
 }
 
 func (s *tops[W]) get(i int) []entry[W] {
@@ -84,43 +87,45 @@ func (s *tops[W]) get(i int) []entry[W] {
 }
 
 func (s *tops[W]) Fold(groups []uint32, src States, from int) error {
+	return s.FoldRows(groups, nil, from, src)
+}
+
+// FoldRows implements Folding.
+func (s *tops[W]) FoldRows(groups, rows []uint32, from int, src States) error {
 	in, ok := src.(*tops[W])
 	if !ok {
 		panic(wrong(s, src))
 	}
 	in.settle()
-	remap := make([]uint32, in.tuples.len()) // plus one; 0: not asked for yet
-	mine := func(tuple uint32) uint32 {
-		if remap[tuple] == 0 {
-			remap[tuple] = s.tuples.code(in.tuples.values.get(int(tuple))) + 1
-		}
-		return remap[tuple] - 1
+	if s.from != in.tuples || len(s.remap) != in.tuples.len() {
+		s.from, s.remap = in.tuples, make([]uint32, in.tuples.len())
 	}
 	s.dirty, s.signed = true, s.signed || in.signed
 	fits, ok, zero := true, true, *new(W)
 	for i, g := range groups {
+		r := at(rows, from, i)
 		if in.single != nil {
-			if in.none.has(from + i) {
+			if in.none.has(r) {
 				continue
 			}
-			e := in.single[from+i]
-			e.tuple = mine(e.tuple)
+			e := in.single[r]
+			e.tuple = s.mine(e.tuple)
 			s.signed = s.signed || e.sum.compare(zero) < 0
 			s.waitGroups, s.waitFor = append(s.waitGroups, g), append(s.waitFor, e)
 			s.bounds[g], ok = s.bounds[g].bound(e.sum)
 			fits = fits && ok
 			continue
 		}
-		floor := in.floors[from+i]
+		floor := in.floors[r]
 		s.more[g] = s.more[g].plus(floor)
 		s.bounds[g], ok = s.bounds[g].bound(floor)
 		fits = fits && ok
-		for _, e := range in.get(from + i) {
+		for _, e := range in.get(r) {
 			s.bounds[g], ok = s.bounds[g].bound(e.sum)
 			fits = fits && ok
 			s.signed = s.signed || e.sum.compare(zero) < 0
 			s.waitGroups = append(s.waitGroups, g)
-			s.waitFor = append(s.waitFor, entry[W]{mine(e.tuple), e.sum.minus(floor), e.err.minus(floor)})
+			s.waitFor = append(s.waitFor, entry[W]{s.mine(e.tuple), e.sum.minus(floor), e.err.minus(floor)})
 		}
 	}
 	if !fits {
@@ -129,12 +134,20 @@ func (s *tops[W]) Fold(groups []uint32, src States, from int) error {
 	return nil // all waits until settle: to drop values in between would make states depend on what else is folded (I6)
 }
 
+// mine returns the code that a tuple of s.from has here.
+func (s *tops[W]) mine(tuple uint32) uint32 {
+	if s.remap[tuple] == 0 {
+		s.remap[tuple] = s.tuples.code(s.from.values.get(int(tuple))) + 1
+	}
+	return s.remap[tuple] - 1
+}
+
 // settle brings what waits into the states, and drops what they cannot keep.
 func (s *tops[W]) settle() {
 	if !s.dirty {
 		return
 	}
-	s.dirty = false
+	s.dirty, s.from, s.remap = false, nil, nil
 	all, groups := s.gather()
 	capacity := topCapacity(s.measure.N)
 	s.of, s.waitGroups, s.waitFor = all[:0], nil, nil
