@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -107,20 +108,21 @@ func (t *tailRange) row(partition, generation int32) segmenter.LedgerRow {
 	}
 }
 
-// snapshot returns the range's chunks for a reader. The open chunk keeps growing, so the reader gets its own slice
-// headers; the null bitmap, whose last word is still written, is copied.
-func (t *tailRange) snapshot() []*stage.Chunk {
-	out := make([]*stage.Chunk, len(t.chunks))
-	copy(out, t.chunks)
-	if n := len(out); n > 0 && !t.committed {
-		c := *out[n-1]
-		c.Columns = append([]stage.Column(nil), c.Columns...)
-		for i := range c.Columns {
-			c.Columns[i].Nulls = append([]uint64(nil), c.Columns[i].Nulls...)
-		}
-		out[n-1] = &c
+// snapshot returns the range's chunks for a reader, and how many of them will never change. The last chunk of the open range
+// may keep growing, so the reader gets its own slice headers; the null bitmap, whose last word is still written, is copied.
+func (t *tailRange) snapshot(open bool) (out []*stage.Chunk, sealed int) {
+	out = slices.Clone(t.chunks)
+	n := len(out)
+	if n == 0 || !open || out[n-1].Rows() >= stage.ChunkRows {
+		return out, n
 	}
-	return out
+	c := *out[n-1]
+	c.Columns = slices.Clone(c.Columns)
+	for i := range c.Columns {
+		c.Columns[i].Nulls = slices.Clone(c.Columns[i].Nulls)
+	}
+	out[n-1] = &c
+	return out, n - 1
 }
 
 // split cuts records into runs for decoders.

@@ -139,7 +139,8 @@ func TestSnapshotStays(t *testing.T) {
 		open.add(decodeRun(tab.first, from, recs, tab.chunk(int(n))))
 	}
 	read := func(rows int, snap *tailRange) (out []string) {
-		for _, c := range snap.snapshot() {
+		chunks, _ := snap.snapshot(false)
+		for _, c := range chunks {
 			for i := range c.Rows() {
 				id := string(c.Columns[1].Bytes(i))
 				if c.Columns[1].IsNull(i) {
@@ -151,7 +152,8 @@ func TestSnapshotStays(t *testing.T) {
 		return out
 	}
 	add(0, 70)
-	snap := &tailRange{chunks: open.snapshot(), committed: true}
+	chunks, _ := open.snapshot(true)
+	snap := &tailRange{chunks: chunks}
 	before := read(70, snap)
 	for i := range int64(20) {
 		add(70+50*i, 50)
@@ -179,6 +181,13 @@ func TestChunksOfARange(t *testing.T) {
 		if _, kept := open.add(r); kept != (n >= wholeRun) {
 			t.Errorf("run of %d rows kept=%t", n, kept)
 		}
+	}
+	growing := open.chunks[len(open.chunks)-1].Rows() < runRows
+	if list, sealed := open.snapshot(true); sealed != len(list)-1 || !growing || list[sealed] == open.chunks[sealed] || list[0] != open.chunks[0] {
+		t.Errorf("of the open range %d of %d chunks are sealed, the last one grows: %t", sealed, len(list), growing)
+	}
+	if list, sealed := open.snapshot(false); sealed != len(list) || list[sealed-1] != open.chunks[sealed-1] {
+		t.Errorf("of a sealed range %d of %d chunks are sealed, want all", sealed, len(list))
 	}
 	var rows, bytes int64
 	at := int64(0)

@@ -10,20 +10,10 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
-// TailRange is what the tail holds of one partition, from the first offset not yet known to be committed when it was
-// pinned: the chunks ascend by offset, the exceptions lie between them.
-type TailRange struct {
-	Range      segmenter.PartitionRange
-	Epoch      int64
-	Schema     *stage.Schema
-	Chunks     []*stage.Chunk
-	Exceptions segmenter.Exceptions
-}
-
 // Pin holds the tail of a table: its chunks stay as they are until Release, whatever is committed meanwhile (N5). A pin
 // older than PinTimeout is lost: its memory no longer counts, so whoever holds it must drop it and pin again.
 type Pin struct {
-	Ranges []TailRange
+	Ranges []stage.TailRange
 
 	in    *Ingester
 	taken time.Time
@@ -31,6 +21,9 @@ type Pin struct {
 	once  sync.Once
 	held  []pinned
 }
+
+// Tail returns the ranges, ascending by offset within a partition.
+func (pin *Pin) Tail() []stage.TailRange { return pin.Ranges }
 
 // Lost reports whether the pin was held for longer than PinTimeout.
 func (pin *Pin) Lost() bool { return pin.lost.Load() }
@@ -66,13 +59,15 @@ func (p *partition) pinLocked(pin *Pin) {
 		return segmenter.PartitionRange{Partition: p.tp.partition, Generation: p.generation, Start: start, End: end}
 	}
 	if len(ranges) == 0 {
-		pin.Ranges = append(pin.Ranges, TailRange{Range: line(p.next, p.next), Epoch: p.epoch, Schema: p.table.schema})
+		pin.Ranges = append(pin.Ranges, stage.TailRange{Range: line(p.next, p.next), Epoch: p.epoch, Schema: p.table.schema})
 	}
 	for _, t := range ranges {
 		t.pins++
 		pin.held = append(pin.held, pinned{p, t})
-		pin.Ranges = append(pin.Ranges, TailRange{
-			Range: line(t.start, t.end), Epoch: p.epoch, Schema: t.schema, Chunks: t.snapshot(), Exceptions: slices.Clone(t.exceptions),
+		chunks, sealed := t.snapshot(t == p.open)
+		pin.Ranges = append(pin.Ranges, stage.TailRange{
+			Range: line(t.start, t.end), Epoch: p.epoch, Schema: t.schema, Chunks: chunks, Sealed: sealed,
+			Exceptions: slices.Clone(t.exceptions), Lost: t.lost != nil,
 		})
 	}
 }
