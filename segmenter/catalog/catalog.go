@@ -101,7 +101,14 @@ func (c *Catalog) Revision(ctx context.Context) (rev int64, err error) {
 type tx struct {
 	c   *Catalog
 	ctx context.Context // ends with the call; a tx never outlives it
-	sql *sql.Tx
+	sql statements
+}
+
+// statements are run by a transaction, or each by itself.
+type statements interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 // write runs f in one transaction that may change rows. f may lock; it must not keep t.
@@ -116,6 +123,21 @@ func (c *Catalog) read(ctx context.Context, what string, f func(t *tx) error) er
 	call, cancel := context.WithTimeout(ctx, c.opts.CallTimeout)
 	defer cancel()
 	return wrap(ctx, what, c.run(call, c.r, c.snapshot(), f))
+}
+
+// ask runs f, which makes one statement, without a transaction: that is a third of the way to the database.
+func (c *Catalog) ask(ctx context.Context, what string, f func(t *tx) error) error {
+	call, cancel := context.WithTimeout(ctx, c.opts.CallTimeout)
+	defer cancel()
+	c.calls.Add(1)
+	err := c.fault(false)
+	if err == nil {
+		err = f(&tx{c: c, ctx: call, sql: c.r})
+	}
+	if err == nil {
+		err = c.fault(true)
+	}
+	return wrap(ctx, what, err)
 }
 
 // scan is read with the time limit of long iterations. It holds one connection while f runs.

@@ -118,7 +118,7 @@ func (t *tx) noteStale(cubeID string) error {
 			return err
 		}
 		for _, o := range over {
-			n, err := t.exec(`UPDATE segments SET stale = 1 WHERE cube_id = $1 AND number = $2 AND inputs_change < $3 AND stale = 0`,
+			n, err := t.exec(`UPDATE segments SET stale = 1, revision = 0 WHERE cube_id = $1 AND number = $2 AND inputs_change < $3 AND stale = 0`,
 				cubeID, o.number, l.change)
 			if err != nil {
 				return err

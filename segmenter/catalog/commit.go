@@ -101,10 +101,10 @@ func (t *tx) addRow(p *part, m Commit) error {
 	}
 	r, rng := m.Row, m.Row.Range
 	if _, err := t.exec(`INSERT INTO ledger (table_id, partition, generation, start_offset, end_offset, state, events, exceptions,
-		min_time_us, max_time_us, reason, epoch, staged_key, quarantine_key, ledger_key, committed_us)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		min_time_us, max_time_us, reason, epoch, staged_key, quarantine_key, ledger_key, committed_us, time_step)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 		p.tableID, rng.Partition, rng.Generation, rng.Start, rng.End, string(r.State), r.Events, exceptions,
-		r.MinTimeUs, r.MaxTimeUs, r.Reason, m.Epoch, keys[0], keys[1], keys[2], now()); err != nil {
+		r.MinTimeUs, r.MaxTimeUs, r.Reason, m.Epoch, keys[0], keys[1], keys[2], now(), timeStep(r.MinTimeUs, r.MaxTimeUs)); err != nil {
 		return err
 	}
 	p.stats.add(statsOf(m), 1)

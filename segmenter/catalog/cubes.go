@@ -98,13 +98,17 @@ func (t *tx) lockCubeByName(project, name string) (*cubeRow, error) {
 	return t.lockCube(id)
 }
 
-// touch gives a cube a new revision. It comes last, as bump: all changes of cubes queue for the catalog's row.
+// touch gives a cube a new revision, and with it those of its segments that have changed. It comes last, as bump: all changes of
+// cubes queue for the catalog's row.
 func (t *tx) touch(cubeID string) error {
 	var rev int64
 	if err := t.row(`UPDATE catalog SET cubes_revision = cubes_revision + 1 WHERE one = 1 RETURNING cubes_revision`).Scan(&rev); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE cubes SET revision = $2 WHERE id = $1`, cubeID, rev)
+	if _, err := t.exec(`UPDATE cubes SET revision = $2 WHERE id = $1`, cubeID, rev); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE segments SET revision = $2 WHERE cube_id = $1 AND revision = 0`, cubeID, rev)
 	return err
 }
 

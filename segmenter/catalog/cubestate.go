@@ -89,7 +89,7 @@ func (t *tx) purge(r *cubeRow, why retiring) error {
 			return err
 		}
 	}
-	_, err := t.exec(`UPDATE segments SET state = 'retired', retired_us = $2, retire_reason = $3, given_up = $4
+	_, err := t.exec(`UPDATE segments SET state = 'retired', retired_us = $2, retire_reason = $3, given_up = $4, revision = 0
 		WHERE cube_id = $1 AND state = 'ready'`, r.id, now(), why.reason, flag(why.givenUp))
 	return err
 }

@@ -14,7 +14,7 @@
 //   - C5: the id of a table or cube and its versions never change; a change of the definition is a new version.
 //   - C6: an object key is named by one ledger row or supplement only.
 //   - C7: what is asked often (assign, commit, stats, requests, revision; reserve, publish, claim, open jobs, snapshot of a
-//     cube, segments by time) costs the same whatever the ledger's length, and whatever was retired or has ended (I8).
+//     cube or a query, segments and staged rows by time) costs the same whatever the ledger's length, and whatever was retired or has ended (I8).
 //   - C8: every call has a time limit, and connections are limited (Options, I10). A database that does not answer is
 //     ErrUnavailable: ask again.
 //   - C9: ready segments of a cube do not overlap; a new one overlaps no new one, and only the ready ones that it replaces
@@ -26,4 +26,6 @@
 //   - C12: a ready segment whose inputs changed after they were read is found by StaleSegments, whatever runs at once.
 //   - C13: the slices of a dictionary are numbered from 1 and their ids follow each other from 0, without a hole. Of two that
 //     are appended at once one is refused with ErrDictionaryMoved.
+//   - C14: a QuerySnapshot is of one state of the catalog, holds each committed offset in one ready segment with cuboids or in one
+//     uncovered range, and says the same whether it was brought up to date or read anew.
 package catalog

@@ -51,6 +51,7 @@ func (i *Importer) finish() error {
 		`UPDATE tables SET next_change = 1`,
 		`UPDATE catalog SET revision = revision + 1, cubes_revision = cubes_revision + 1`,
 		`UPDATE cubes SET revision = (SELECT cubes_revision FROM catalog)`,
+		`UPDATE segments SET revision = (SELECT cubes_revision FROM catalog)`,
 	} {
 		if _, err := i.t.exec(query); err != nil {
 			return err

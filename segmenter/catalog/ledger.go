@@ -142,15 +142,7 @@ func (t *tx) page(tableID string, l line, from int64, n int) (list []LedgerEntry
 			return errStop
 		}
 		return err
-	}, `SELECT l.partition, l.generation, l.start_offset, l.end_offset, l.state, l.events, l.exceptions, l.min_time_us, l.max_time_us,
-		l.reason, l.epoch, `+fileColumns("s")+`, `+fileColumns("q")+`, `+fileColumns("f")+`,
-		EXISTS (SELECT 1 FROM supplements x WHERE x.table_id = l.table_id AND x.partition = l.partition
-			AND x.generation = l.generation AND x.row_end = l.end_offset)
-		FROM ledger l
-		LEFT JOIN files s ON s.file_key = l.staged_key
-		LEFT JOIN files q ON q.file_key = l.quarantine_key
-		LEFT JOIN files f ON f.file_key = l.ledger_key
-		WHERE l.table_id = $1 AND l.partition = $2 AND l.generation = $3 AND l.end_offset > $4
+	}, selectEntry()+`WHERE l.table_id = $1 AND l.partition = $2 AND l.generation = $3 AND l.end_offset > $4
 		ORDER BY l.end_offset LIMIT $5`, tableID, l.Partition, l.Generation, from, n)
 	full := errors.Is(err, errStop)
 	if err != nil && !full {
@@ -162,6 +154,19 @@ func (t *tx) page(tableID string, l line, from int64, n int) (list []LedgerEntry
 		return list, more, err
 	}
 	return list, more, nil
+}
+
+// selectEntry reads what scanEntry scans of ledger rows l.
+func selectEntry() string {
+	return `SELECT l.partition, l.generation, l.start_offset, l.end_offset, l.state, l.events, l.exceptions, l.min_time_us, l.max_time_us,
+		l.reason, l.epoch, ` + fileColumns("s") + `, ` + fileColumns("q") + `, ` + fileColumns("f") + `,
+		EXISTS (SELECT 1 FROM supplements x WHERE x.table_id = l.table_id AND x.partition = l.partition
+			AND x.generation = l.generation AND x.row_end = l.end_offset)
+		FROM ledger l
+		LEFT JOIN files s ON s.file_key = l.staged_key
+		LEFT JOIN files q ON q.file_key = l.quarantine_key
+		LEFT JOIN files f ON f.file_key = l.ledger_key
+		`
 }
 
 func fileColumns(a string) string {

@@ -16,6 +16,7 @@ type Options struct {
 	MaxRequests    int           // pending roll requests (a partition each) and re-read requests, each; default 10,000
 	MaxTasks       int           // tasks that have not ended; default 20,000
 	KeepTasks      int           // tasks that have ended, of each kind; older ones are deleted; default 10,000
+	SnapshotRows   int           // ledger rows that a QuerySnapshot keeps; with more they are asked for; default 200,000
 
 	// Fault is nil but in tests that break a catalog on purpose: it is asked before a transaction begins, and again when it
 	// has taken effect. Its error becomes the call's.
@@ -44,6 +45,9 @@ func (o Options) withDefaults() Options {
 	if o.KeepTasks == 0 {
 		o.KeepTasks = 10_000
 	}
+	if o.SnapshotRows == 0 {
+		o.SnapshotRows = 200_000
+	}
 	return o
 }
 
@@ -57,6 +61,9 @@ func (o Options) validate() error {
 	}
 	if o.MaxTasks < 1 || o.KeepTasks < 1 {
 		errs = append(errs, fmt.Errorf("max tasks %d, keep tasks %d: want at least 1", o.MaxTasks, o.KeepTasks))
+	}
+	if o.SnapshotRows < 1 {
+		errs = append(errs, fmt.Errorf("snapshot rows %d: want at least 1", o.SnapshotRows))
 	}
 	for _, d := range []struct {
 		name string

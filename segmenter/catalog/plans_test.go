@@ -58,8 +58,26 @@ func frequentCalls(t *testing.T, w crashWorld) map[string]func() error {
 	ctx, c := context.Background(), w.c
 	claimed := pending(t, c, w.cube, 50)
 	return map[string]func() error{
-		"ends":      func() error { _, err := c.CubeEnds(ctx, w.cube); return err },
-		"snapshot":  func() error { _, err := c.CubeSnapshot(ctx, w.cube); return err },
+		"ends":     func() error { _, err := c.CubeEnds(ctx, w.cube); return err },
+		"snapshot": func() error { _, err := c.CubeSnapshot(ctx, w.cube); return err },
+		"query": func() error {
+			prev, err := c.QuerySnapshot(ctx, w.tab, w.cube, nil)
+			if err == nil {
+				prev.mark.cube, prev.moved, prev.Change, prev.Long = 1, 1, -1, true
+				_, err = c.QuerySnapshot(ctx, w.tab, w.cube, prev)
+			}
+			return err
+		},
+		"staged": func() error {
+			snap, err := c.QuerySnapshot(ctx, w.tab, w.cube, nil)
+			if err == nil {
+				_, err = c.Staged(ctx, StagedQuery{Snapshot: snap, Ranges: w.merge, FromUs: 1, ToUs: 2})
+			}
+			if err == nil {
+				_, err = c.Staged(ctx, StagedQuery{Snapshot: snap, Ranges: w.merge})
+			}
+			return err
+		},
 		"slices":    func() error { _, err := c.DictionarySlices(ctx, w.tab, "x", 5); return err },
 		"append":    func() error { return c.AppendDictionary(ctx, slice(w.tab, "x", 1, 0, 1)) },
 		"since":     func() error { _, err := c.CubeChanges(ctx, 3); return err },

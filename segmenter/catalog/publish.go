@@ -116,7 +116,7 @@ type retiring struct {
 // retire takes ready segments of a locked cube out of force.
 func (t *tx) retire(cube *cubeRow, numbers []int64, r retiring) error {
 	for _, number := range numbers {
-		n, err := t.exec(`UPDATE segments SET state = 'retired', retired_us = $3, retire_reason = $4, given_up = $5
+		n, err := t.exec(`UPDATE segments SET state = 'retired', retired_us = $3, retire_reason = $4, given_up = $5, revision = 0
 			WHERE cube_id = $1 AND number = $2 AND state = 'ready'`, cube.id, number, now(), r.reason, flag(r.givenUp))
 		if err != nil {
 			return err
@@ -146,7 +146,7 @@ func (t *tx) makeReady(cube *cubeRow, s SegmentEntry, p Publication) error {
 	}
 	_, err = t.exec(`UPDATE segments SET state = 'ready', id = $3, attempt = $4, parts = $5, min_time_us = $6, max_time_us = $7,
 		events = $8, bytes = $9, inputs_change = $10, stale = $11, published_us = $12, bare = $13,
-		manifest_sha256 = $14 WHERE cube_id = $1 AND number = $2`,
+		manifest_sha256 = $14, revision = 0 WHERE cube_id = $1 AND number = $2`,
 		cube.id, s.Number, s.ID, s.Attempt, string(parts), s.MinTimeUs, s.MaxTimeUs,
 		s.Events, s.Bytes, p.InputsChange, flag(stale), now(), flag(p.Bare), p.ManifestSHA)
 	return err

@@ -260,9 +260,9 @@ func (t *tx) reserve(cube *cubeRow, r Reservation) (reserved, error) {
 	if err != nil {
 		return done, err
 	}
-	if _, err := t.exec(`INSERT INTO segments (cube_id, number, state, version, ranges, reason, replaces, job_id, created_us)
-		VALUES ($1, $2, 'new', $3, $4, $5, $6, $7, $8)`,
-		cube.id, s.Number, s.Version, string(ranges), s.Reason, string(replaces), j.ID, at); err != nil {
+	if _, err := t.exec(`INSERT INTO segments (cube_id, number, state, version, ranges, reason, replaces, job_id, created_us, revision)
+		VALUES ($1, $2, 'new', $3, $4, $5, $6, $7, $8, $9)`,
+		cube.id, s.Number, s.Version, string(ranges), s.Reason, string(replaces), j.ID, at, rev); err != nil {
 		return done, err
 	}
 	if err := t.addRanges(*s, kindNew); err != nil {

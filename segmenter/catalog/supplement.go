@@ -104,9 +104,9 @@ func (t *tx) requeueRow(s Supplement, e LedgerEntry, here segmenter.Exceptions) 
 		return err
 	}
 	r := row.Range
-	if _, err := t.exec(`UPDATE ledger SET events = $5, exceptions = $6, min_time_us = $7, max_time_us = $8
+	if _, err := t.exec(`UPDATE ledger SET events = $5, exceptions = $6, min_time_us = $7, max_time_us = $8, time_step = $9
 		WHERE table_id = $1 AND partition = $2 AND generation = $3 AND end_offset = $4`,
-		s.TableID, r.Partition, r.Generation, r.End, row.Events, left, row.MinTimeUs, row.MaxTimeUs); err != nil {
+		s.TableID, r.Partition, r.Generation, r.End, row.Events, left, row.MinTimeUs, row.MaxTimeUs, timeStep(row.MinTimeUs, row.MaxTimeUs)); err != nil {
 		return err
 	}
 	offsets, err := encodeExceptions(here)

@@ -51,6 +51,16 @@ type TableMark struct {
 	epochs, generations, starts, offsets int64
 }
 
+// markColumns are those of a TableMark, of table a and its partitions b.
+const markColumns = `MAX(a.next_change) - 1, COUNT(b.partition), CAST(COALESCE(SUM(b.begun), 0) AS BIGINT),
+	COUNT(CASE WHEN b.owner <> '' THEN 1 END), CAST(COALESCE(SUM(b.epoch), 0) AS BIGINT),
+	CAST(COALESCE(SUM(b.generation), 0) AS BIGINT), CAST(COALESCE(SUM(b.start_offset), 0) AS BIGINT),
+	CAST(COALESCE(SUM(b.end_offset), 0) AS BIGINT)`
+
+func (m *TableMark) dest() []any {
+	return []any{&m.Change, &m.partitions, &m.begun, &m.owned, &m.epochs, &m.generations, &m.starts, &m.offsets}
+}
+
 // TableMarks reads the mark of every live table, by id. It costs what tables have of partitions, whatever they hold.
 func (c *Catalog) TableMarks(ctx context.Context) (marks map[string]TableMark, err error) {
 	err = c.read(ctx, "read marks of tables", func(t *tx) error {
@@ -58,13 +68,10 @@ func (c *Catalog) TableMarks(ctx context.Context) (marks map[string]TableMark, e
 		return t.each(func(scan func(...any) error) error {
 			var id string
 			var m TableMark
-			err := scan(&id, &m.Change, &m.partitions, &m.begun, &m.owned, &m.epochs, &m.generations, &m.starts, &m.offsets)
+			err := scan(append([]any{&id}, m.dest()...)...)
 			marks[id] = m
 			return err
-		}, `SELECT a.id, MAX(a.next_change) - 1, COUNT(b.partition), CAST(COALESCE(SUM(b.begun), 0) AS BIGINT),
-				COUNT(CASE WHEN b.owner <> '' THEN 1 END), CAST(COALESCE(SUM(b.epoch), 0) AS BIGINT),
-				CAST(COALESCE(SUM(b.generation), 0) AS BIGINT), CAST(COALESCE(SUM(b.start_offset), 0) AS BIGINT),
-				CAST(COALESCE(SUM(b.end_offset), 0) AS BIGINT)
+		}, `SELECT a.id, `+markColumns+`
 			FROM tables a LEFT JOIN partitions b ON b.table_id = a.id WHERE a.dropped_us = 0 GROUP BY a.id`)
 	})
 	return marks, err
