@@ -14,7 +14,7 @@ func importMap() []row {
 		"segmenter", "ingest/align", "builder/scheduler", "internal/cube", "internal/cube/kylin", "internal/pageviews",
 		"internal/blob", "segmenter/catalog", "internal/pages", "ingest/stage", "ingest/decode", "builder/cells", "builder/cuboid",
 		"builder/cuboid/hbase", "ingest", "builder",
-		"builder/backup", "builder/dictionary", "builder/lookup", "query/duck", "query", "internal/verify", "internal/inspect", "internal/config", "internal/auth", "internal/doctor",
+		"builder/backup", "builder/dictionary", "builder/lookup", "query/duck", "query/plan", "query/run", "query/source", "query", "internal/verify", "internal/inspect", "internal/config", "internal/auth", "internal/doctor",
 	}
 	verify := []string{"ingest/decode", "ingest/stage", "builder/cells", "builder/cuboid", "builder/cuboid/hbase", "builder/backup", "builder/dictionary", "builder/lookup", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}
 	return []row{
@@ -48,8 +48,11 @@ func importMap() []row {
 			"internal/cube", "internal/blob", "internal/complaints",
 		}},
 		{dir: "query/duck"},
+		{dir: "query/plan", may: []string{"query/duck", "builder/cells", "segmenter", "internal/cube"}, pure: true},
+		{dir: "query/run", may: []string{"builder/cells", "builder/cuboid", "builder/cuboid/hbase", "ingest/stage", "segmenter", "internal/cube", "internal/blob"}},
+		{dir: "query/source", may: []string{"builder/cells", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}},
 		{dir: "query", may: []string{
-			"query/duck", "builder/cuboid", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
+			"query/duck", "query/plan", "query/run", "query/source", "builder/cuboid", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
 			"internal/blob",
 		}},
 		{dir: "internal/verify", may: verify},
@@ -90,6 +93,8 @@ var manyExported = map[string]int{
 	"internal/server":   75, // the JSON of every request and answer of /api/v1: its clients need a name for each
 	"segmenter":         60, // the types that all others speak: vectors, ledger rows, segments, manifests; plans are below it
 	"ingest/stage":      55, // columns in memory, three file formats and their names: what builder and query read with
+	"query/plan":        85, // half of them are words that query/run must tell apart: operators, aggregates, kinds of measure states
+	"query/duck":        75, // a name for each of 30 kinds of nodes in SQL's tree, which planning looks into
 	"internal/verify":   45, // a name for each kind of damage, which reports and exit codes speak of
 }
 
