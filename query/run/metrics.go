@@ -1,0 +1,52 @@
+package run
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of the package.
+type metrics struct {
+	kept, read, waited prometheus.Counter // columns
+	columnsDropped     prometheus.Counter
+	tablesDropped      prometheus.Counter
+	domainsDropped     prometheus.Counter
+	cells              prometheus.Counter
+	folded, pruned     prometheus.Counter // row groups
+}
+
+func newMetrics(r *Runner) (*metrics, error) {
+	const prefix = "tidemark_query_run_"
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + name, Help: help})
+	}
+	columns := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: prefix + "columns_total", Help: "Columns of row groups that queries asked for: kept from earlier ones, read, or being read by another query.",
+	}, []string{"state"})
+	groups := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: prefix + "row_groups_total", Help: "Row groups of the cuboids that queries chose: folded, or pruned by their bounds.",
+	}, []string{"state"})
+	m := &metrics{
+		kept: columns.WithLabelValues("kept"), read: columns.WithLabelValues("read"), waited: columns.WithLabelValues("waited"),
+		folded: groups.WithLabelValues("folded"), pruned: groups.WithLabelValues("pruned"),
+		columnsDropped: counter("columns_dropped_total", "Decoded columns that gave way to others."),
+		tablesDropped:  counter("tables_dropped_total", "Tables by dictionary that gave way to others."),
+		domainsDropped: counter("domains_dropped_total", "Sets of group values that were forgotten for lack of room."),
+		cells:          counter("cells_total", "Cells that queries looked at."),
+	}
+	gauge := func(name, help string, f func() int64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help}, func() float64 { return float64(f()) })
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{
+		columns, groups, m.columnsDropped, m.tablesDropped, m.domainsDropped, m.cells,
+		gauge("column_bytes", "Decoded columns that are kept.", func() int64 { return r.columns.size() }),
+		gauge("column_limit_bytes", "The limit of decoded columns.", func() int64 { return r.o.ColumnBytes }),
+		gauge("table_bytes", "Tables by dictionary that are kept.", r.tables.size),
+		gauge("domain_bytes", "Values of groups that are kept.", r.domains.bytes),
+	} {
+		errs = append(errs, r.o.Registry.Register(c))
+	}
+	return m, errors.Join(errs...)
+}
