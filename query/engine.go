@@ -1,0 +1,113 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tidemarkdb/tidemark/query/duck"
+	"github.com/tidemarkdb/tidemark/query/run"
+	"github.com/tidemarkdb/tidemark/query/source"
+)
+
+// Engine answers statements. It may be used by any number of goroutines at once. Close it.
+type Engine struct {
+	o        Options
+	db       *duck.DB
+	runner   *run.Runner
+	source   *source.Source
+	known    *definitions
+	plans    *lru[planKey, *prepared]
+	segments *lru[string, *opened]
+	damaged  *lru[string, error] // segments whose cuboids cannot be read, by folder: a refresh gives them another one
+	turns    *turns
+	history  *history
+	m        *metrics
+}
+
+// ErrNotRunning is in the chain of errors that name a statement which does not run.
+var ErrNotRunning = errors.New("it does not run")
+
+// New starts an engine.
+func New(o Options) (*Engine, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("query options: %w", err)
+	}
+	e := &Engine{
+		o: o, known: newDefinitions(o.Catalog), plans: newLRU[planKey, *prepared](o.Plans), segments: newLRU[string, *opened](o.Segments), damaged: newLRU[string, error](o.Segments),
+		turns: newTurns(o.Concurrent, o.Queue, o.QueueWait), history: newHistory(o.History),
+	}
+	var err error
+	if e.m, err = newMetrics(o.Registry); err != nil {
+		return nil, fmt.Errorf("query metrics: %w", err)
+	}
+	if e.runner, err = run.New(o.Run); err != nil {
+		return nil, err
+	}
+	if e.source, err = source.New(o.Source); err != nil {
+		return nil, err
+	}
+	if e.db, err = duck.Open(o.Duck); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Close waits for the statements that run. Calls that come later fail.
+func (e *Engine) Close() error { return e.db.Close() }
+
+// Request is a statement and how it is to be answered.
+type Request struct {
+	SQL         string
+	Project     string // whose tables are meant; default "default"
+	Params      []any  // of the statement's parameters, as duck.DB.Query takes them
+	Approximate bool   // exact functions may be answered by sketches
+	NoRaw       bool   // what no cube answers is refused with a *NoCubeError
+}
+
+// NoCubeError says that a statement was refused because no cube answers it.
+type NoCubeError struct{ Reason string }
+
+func (e *NoCubeError) Error() string {
+	return "no cube answers this: " + e.Reason + ": allow reading events, or see tidemark explain"
+}
+
+// Query begins to answer a statement. What is wrong with it is a *duck.Error; a *BusyError says that too many run. The answer must
+// be closed.
+func (e *Engine) Query(ctx context.Context, r Request) (_ *Answer, err error) {
+	if err := e.turns.take(ctx); err != nil {
+		var busy *BusyError
+		if errors.As(err, &busy) {
+			e.m.refused.Inc()
+		}
+		return nil, err
+	}
+	e.m.running.Inc()
+	ctx, late := context.WithTimeoutCause(ctx, e.o.Timeout, &TimeoutError{e.o.Timeout})
+	ctx, kill := context.WithCancelCause(ctx)
+	x := &execution{e: e, r: r, id: e.history.begin(r, kill), from: "nothing", end: func() {
+		kill(nil)
+		late()
+		e.turns.give()
+		e.m.running.Dec()
+	}}
+	defer func() {
+		if err != nil {
+			err = causeOf(ctx, err)
+			x.close(err)
+		}
+	}()
+	if x.p, err = e.prepare(ctx, r); err != nil {
+		return nil, err
+	}
+	return x.start(ctx)
+}
+
+// causeOf prefers why a context ended to that it did.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return cause
+	}
+	return err
+}

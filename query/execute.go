@@ -1,0 +1,220 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/bits"
+
+	"github.com/tidemarkdb/tidemark/query/duck"
+	"github.com/tidemarkdb/tidemark/query/plan"
+	"github.com/tidemarkdb/tidemark/query/source"
+)
+
+// execution is a statement that runs.
+type execution struct {
+	e    *Engine
+	r    Request
+	p    *prepared
+	id   int64  // in the history
+	from string // what answers: cubes, events, both or nothing
+	end  func()
+
+	tables []*tableRun
+	blocks []*blockRun
+	scans  []*scanRun
+}
+
+// tableRun is a table that a statement reads, at one moment (Q1).
+type tableRun struct {
+	def  *tableDef
+	only string   // id of the cube that was named, or ""
+	cube *cubeDef // whose segments are read; nil: none
+	snap *source.Snapshot
+}
+
+// startsAtMost is how often a statement begins because the tail was held for too long.
+const startsAtMost = 3
+
+// errAgain says that a statement must begin again: what it has read of the tail is not to be trusted.
+var errAgain = errors.New("the tail was held for longer than ingest.pin_timeout, three times in a row: ask for less, or raise it")
+
+// start reads what blocks read, and begins the rest. It begins again without the cuboids that turned out to be damaged (Q4).
+func (x *execution) start(ctx context.Context) (*Answer, error) {
+	for starts := 1; ; {
+		a, err := x.try(ctx)
+		var damaged *damagedError
+		switch {
+		case errors.As(err, &damaged):
+			x.e.o.Logger.LogAttrs(ctx, slog.LevelError, "segment cannot be read", slog.Int64("segment", damaged.segment), slog.Any("err", damaged.err))
+			x.e.damaged.replace(damaged.folder, damaged.err)
+		case errors.Is(err, errAgain) && starts < startsAtMost:
+			starts++
+		default:
+			return a, err
+		}
+		x.release()
+	}
+}
+
+func (x *execution) try(ctx context.Context) (*Answer, error) {
+	if err := x.look(ctx); err != nil {
+		return nil, err
+	}
+	if err := x.readTails(ctx); err != nil {
+		return nil, err
+	}
+	for _, b := range x.blocks {
+		if err := b.readFiles(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return x.answer(ctx)
+}
+
+// look takes the snapshots.
+func (x *execution) look(ctx context.Context) error {
+	for i, b := range x.p.blocks {
+		t := x.table(b.b.Relation)
+		run := &blockRun{x: x, t: t, p: b, whole: x.p.st.Whole}
+		if i > 0 {
+			run.whole = nil
+		}
+		x.blocks = append(x.blocks, run)
+	}
+	for _, s := range x.p.st.Scans {
+		if s.Relation.Table == nil {
+			return &duck.Error{Kind: duck.KindUnsupported, Message: "lookup table " + s.Relation.Name + " cannot be read by statements", Offset: -1}
+		}
+		run, err := x.e.newScan(x.table(s.Relation), s)
+		if err != nil {
+			return err
+		}
+		x.scans = append(x.scans, run)
+	}
+	x.chooseCubes()
+	for _, t := range x.tables {
+		v := source.View{Table: t.def.table, CubeID: t.only, CubeOnly: t.only != ""}
+		if t.cube != nil {
+			v.CubeID = t.cube.def.ID
+		}
+		var err error
+		if t.snap, err = x.e.source.Snapshot(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// table returns the run of the table that a relation reads.
+func (x *execution) table(r *plan.Relation) *tableRun {
+	only := ""
+	if r.Cube != nil {
+		only = r.Cube.ID
+	}
+	for _, t := range x.tables {
+		if t.def.table.ID == r.Table.ID && t.only == only {
+			return t
+		}
+	}
+	t := &tableRun{def: x.p.names.tables[r.Table.ID], only: only}
+	x.tables = append(x.tables, t)
+	return t
+}
+
+// chooseCubes takes for each table the cube that answers the most blocks, then the one of which they read the fewest dimensions.
+func (x *execution) chooseCubes() {
+	for _, t := range x.tables {
+		most, least := 0, 0
+		for _, c := range t.def.cubes {
+			n, dims := 0, 0
+			for _, b := range x.blocks {
+				if w := b.p.wayOf(c); w != nil && b.t == t {
+					n, dims = n+1, dims+bits.OnesCount64(w.needs[0].Mask)
+				}
+			}
+			named := t.only == c.def.ID
+			if n > most || n == most && n > 0 && dims < least || named {
+				t.cube, most, least = c, n, dims
+			}
+			if named {
+				break
+			}
+		}
+		for _, b := range x.blocks {
+			if b.t == t && t.cube != nil {
+				b.way = b.p.wayOf(t.cube)
+			}
+		}
+	}
+}
+
+func (bp *blockPlan) wayOf(c *cubeDef) *way {
+	for _, w := range bp.ways {
+		if w.cube == c {
+			return w
+		}
+	}
+	return nil
+}
+
+// readTails reads all tails, then gives them back (Q2).
+func (x *execution) readTails(ctx context.Context) error {
+	for _, b := range x.blocks {
+		if err := b.readTail(ctx); err != nil {
+			return err
+		}
+	}
+	for _, s := range x.scans {
+		if err := s.readTail(ctx); err != nil {
+			return err
+		}
+	}
+	for _, t := range x.tables {
+		lost := t.snap.Lost()
+		t.snap.Release()
+		if lost {
+			return errAgain
+		}
+	}
+	return nil
+}
+
+// release gives back what a start has taken.
+func (x *execution) release() {
+	for _, t := range x.tables {
+		if t.snap != nil {
+			t.snap.Release()
+		}
+	}
+	for _, b := range x.blocks {
+		b.release()
+	}
+	for _, s := range x.scans {
+		s.release()
+	}
+	x.tables, x.blocks, x.scans = nil, nil, nil
+}
+
+// close ends the statement; err says why it did not finish. Only the first call counts.
+func (x *execution) close(err error) {
+	x.release()
+	if x.end == nil {
+		return
+	}
+	x.end()
+	x.end = nil
+	state, problem := "finished", ""
+	var killed *KilledError
+	switch {
+	case errors.As(err, &killed):
+		state, problem = "killed", err.Error()
+	case err != nil:
+		state, problem = "failed", err.Error()
+	}
+	done, _ := x.e.history.end(x.id, state, problem)
+	x.e.m.seconds.WithLabelValues(state, x.from).Observe(done.Took.Seconds())
+	if done.Took >= x.e.o.Slow {
+		x.e.o.Logger.LogAttrs(context.Background(), slog.LevelInfo, "slow statement", slog.Int64("took_ms", done.Took.Milliseconds()), slog.String("sql", done.SQL), slog.String("kind", x.from))
+	}
+}

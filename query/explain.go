@@ -1,0 +1,212 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tidemarkdb/tidemark/query/duck"
+	"github.com/tidemarkdb/tidemark/query/plan"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// Explanation says how a statement would be answered, and why.
+type Explanation struct {
+	Blocks []BlockExplanation
+	Scans  []ScanExplanation
+	Rest   string // what DuckDB does with their rows; "": nothing is left
+}
+
+// BlockExplanation is of a part of the statement that groups or aggregates one table.
+type BlockExplanation struct {
+	Name       string
+	Table      string
+	Groups     []string
+	Aggregates []string
+	Where      string
+	Time       string   // no event outside of it counts
+	Cube       string   // "": none can, events are read
+	Lacks      string   // what cubes lack that cannot
+	Single     []string // times of which events are read one by one, whatever segment holds them
+	Kept       []SegmentExplanation
+	Pruned     []SegmentExplanation // no event of them can count
+	Uncovered  int                  // ranges of offsets that no segment holds
+	TailEvents int64
+}
+
+// SegmentExplanation says why a segment takes part, or not.
+type SegmentExplanation struct {
+	Segment int64
+	Time    string
+	Cuboid  string // "": its staged files
+	Why     string
+}
+
+// ScanExplanation is of a table whose events are read as they are.
+type ScanExplanation struct {
+	Table   string
+	Columns []string
+	Time    string
+	Reason  string // why no block reads it
+}
+
+// Explain says how a statement would be answered now. Nothing but metadata is read.
+func (e *Engine) Explain(ctx context.Context, r Request) (*Explanation, error) {
+	p, err := e.prepare(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	x := &execution{e: e, r: r, p: p}
+	defer x.release()
+	if err := x.look(ctx); err != nil {
+		return nil, err
+	}
+	out := &Explanation{}
+	for _, b := range x.blocks {
+		be, err := b.explain(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out.Blocks = append(out.Blocks, *be)
+	}
+	for _, s := range p.st.Scans {
+		se := ScanExplanation{Table: s.Relation.Name, Time: s.Time.String(), Reason: s.Reason}
+		for _, c := range s.Columns {
+			se.Columns = append(se.Columns, c.Name)
+		}
+		out.Scans = append(out.Scans, se)
+	}
+	if p.st.Whole == nil || x.blocks[0].way == nil {
+		if out.Rest, err = e.db.Text(ctx, p.st.Root); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (b *blockRun) explain(ctx context.Context) (*BlockExplanation, error) {
+	out := &BlockExplanation{
+		Name: b.p.b.Name, Table: b.t.def.table.Name, Where: b.p.b.Where.String(), Lacks: b.p.lacks,
+		Uncovered: b.t.snap.UncoveredRanges(), TailEvents: b.t.snap.Completeness.TailEvents,
+	}
+	if b.p.b.Time != plan.Always() {
+		out.Time = b.p.b.Time.String()
+	}
+	for i := range b.p.b.Groups {
+		text, err := b.x.e.exprText(ctx, &b.p.b.Groups[i].Term)
+		if err != nil {
+			return nil, err
+		}
+		out.Groups = append(out.Groups, text)
+	}
+	for i := range b.p.b.Aggs {
+		out.Aggregates = append(out.Aggregates, b.p.b.Aggs[i].String())
+	}
+	if b.way == nil {
+		return out, nil
+	}
+	out.Cube = b.way.cube.def.Name
+	for _, r := range b.eventNeed().Events {
+		out.Single = append(out.Single, r.String())
+	}
+	b.answer = b.way.answer
+	kept := map[*catalog.SegmentEntry]bool{}
+	for _, s := range b.t.snap.SegmentsIn(b.p.b.Time.Lo, b.p.b.Time.Hi) {
+		kept[s] = true
+		se := SegmentExplanation{Segment: s.Number, Time: plan.Range{Lo: s.MinTimeUs, Hi: s.MaxTimeUs}.String()}
+		if c, _, err := b.segment(ctx, s); err != nil {
+			se.Why = err.Error()
+		} else {
+			se.Cuboid, se.Why = c.Need.String(), b.why(ctx, s, &c)
+		}
+		out.Kept = append(out.Kept, se)
+	}
+	for _, s := range b.t.snap.Segments {
+		if !kept[s] {
+			out.Pruned = append(out.Pruned, SegmentExplanation{Segment: s.Number, Time: plan.Range{Lo: s.MinTimeUs, Hi: s.MaxTimeUs}.String()})
+		}
+	}
+	return out, nil
+}
+
+// why argues for the cuboid of a segment, which was opened before.
+func (b *blockRun) why(ctx context.Context, s *catalog.SegmentEntry, c *plan.Choice) string {
+	o, err := b.x.e.open(ctx, s, b.t.def)
+	if err != nil {
+		return err.Error()
+	}
+	_, text := c.Argue(o.manifest.Cuboids)
+	return text
+}
+
+// exprText writes an expression as SQL.
+func (e *Engine) exprText(ctx context.Context, t *plan.Term) (string, error) {
+	text, err := e.db.Text(ctx, selectOf(t.Expr))
+	return strings.TrimPrefix(text, "SELECT "), err
+}
+
+// selectOf is a statement that only says an expression.
+func selectOf(x duck.Expr) duck.Query { return &duck.Select{Items: []duck.Expr{duck.Clone(x)}} }
+
+// maxListed is how many segments a text lists of each kind.
+const maxListed = 20
+
+// Text writes the explanation for people.
+func (x *Explanation) Text(w io.Writer) error {
+	for i := range x.Blocks {
+		x.Blocks[i].text(w)
+	}
+	for _, s := range x.Scans {
+		fmt.Fprintf(w, "scan of %s (%s), because %s\n", s.Table, strings.Join(s.Columns, ", "), s.Reason)
+		if s.Time != "" {
+			fmt.Fprintf(w, "  time      %s\n", s.Time)
+		}
+	}
+	if x.Rest != "" {
+		fmt.Fprintf(w, "rest        %s\n", x.Rest)
+	}
+	return nil
+}
+
+func (b *BlockExplanation) text(w io.Writer) {
+	fmt.Fprintf(w, "block %s over %s\n", b.Name, b.Table)
+	show := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(w, "  %-9s %s\n", name, text)
+		}
+	}
+	show("groups", strings.Join(b.Groups, ", "))
+	show("computes", strings.Join(b.Aggregates, ", "))
+	if b.Where != "true" {
+		show("where", b.Where)
+	}
+	show("time", b.Time)
+	if b.Cube == "" {
+		show("events", "are read, because "+b.Lacks)
+		return
+	}
+	show("cube", b.Cube)
+	show("others", b.Lacks)
+	show("singly", strings.Join(b.Single, ", "))
+	list := func(name string, of []SegmentExplanation) {
+		for i, s := range of {
+			if i == maxListed {
+				show("", fmt.Sprintf("and %d more", len(of)-i))
+				return
+			}
+			text := fmt.Sprintf("segment %d %s", s.Segment, s.Time)
+			switch {
+			case name == "pruned":
+			case s.Cuboid == "":
+				text += ": its staged files, because " + s.Why
+			default:
+				text += ": " + s.Why
+			}
+			show(name, text)
+		}
+	}
+	list("reads", b.Kept)
+	list("pruned", b.Pruned)
+	show("staged", fmt.Sprintf("%d ranges of offsets that no segment holds, %d events in memory", b.Uncovered, b.TailEvents))
+}

@@ -1,0 +1,35 @@
+package query
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are those of statements; what they read is counted by the packages below.
+type metrics struct {
+	seconds  *prometheus.HistogramVec // by state and by what answered
+	running  prometheus.Gauge
+	refused  prometheus.Counter
+	plans    *prometheus.CounterVec
+	segments prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	const prefix = "tidemark_query_"
+	m := &metrics{
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: prefix + "statement_duration_seconds", Help: "Time of statements, from their turn to the last row.",
+			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60},
+		}, []string{"state", "from"}),
+		running:  prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "statements", Help: "Statements that run."}),
+		refused:  prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "statements_refused_total", Help: "Statements that were refused because too many ran and waited."}),
+		plans:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "plans_total", Help: "Statements whose plan was made, or kept from before."}, []string{"plan"}),
+		segments: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "segments_from_files_total", Help: "Segments that were answered from their staged files, because no cuboid could be read or has what was asked for."}),
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{m.seconds, m.running, m.refused, m.plans, m.segments} {
+		errs = append(errs, reg.Register(c))
+	}
+	return m, errors.Join(errs...)
+}

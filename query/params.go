@@ -1,0 +1,77 @@
+package query
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/query/duck"
+)
+
+// bound returns a query with values in the place of its parameters: what cubes can answer depends on them.
+func bound(q duck.Query, names []string, values []any) (duck.Query, error) {
+	if len(names) != len(values) {
+		return nil, &duck.Error{Kind: "parameter", Message: fmt.Sprintf("%d values for %d parameters", len(values), len(names)), Offset: -1}
+	}
+	if len(names) == 0 {
+		return q, nil
+	}
+	var wrong error
+	out := duck.Rewrite(duck.Clone(q), func(n duck.Node) duck.Node {
+		p, ok := n.(*duck.Param)
+		if !ok {
+			return n
+		}
+		at := slices.Index(names, p.Name)
+		if at < 0 {
+			wrong = fmt.Errorf("parameter $%s is not among %v", p.Name, names)
+			return n
+		}
+		e, err := literal(values[at])
+		if err != nil {
+			wrong = fmt.Errorf("parameter $%s: %w", p.Name, err)
+			return n
+		}
+		e.SetAlias(p.Alias())
+		return e
+	})
+	return out, wrong
+}
+
+// literal writes a value as an expression.
+func literal(v any) (duck.Expr, error) {
+	cast := func(text string, to duck.Type) (duck.Expr, error) {
+		return &duck.Cast{X: duck.NewConstant(text), To: to}, nil
+	}
+	switch v := v.(type) {
+	case nil, bool, int64, float64, string:
+		return duck.NewConstant(v), nil
+	case *big.Int:
+		if v.IsInt64() {
+			return duck.NewConstant(v.Int64()), nil
+		}
+		return cast(v.String(), duck.Type{Name: "HUGEINT"})
+	case time.Time:
+		return cast(v.UTC().Format("2006-01-02 15:04:05.999999"), duck.Type{Name: "TIMESTAMP"})
+	case duck.Decimal:
+		digits := len(new(big.Int).Abs(v.Unscaled).String())
+		text := new(big.Rat).SetFrac(v.Unscaled, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(v.Scale)), nil)).FloatString(v.Scale)
+		return cast(text, duck.Type{Name: "DECIMAL", Precision: min(max(digits, v.Scale+1), 38), Scale: v.Scale})
+	case []byte:
+		return &duck.Function{Name: "unhex", Args: []duck.Expr{duck.NewConstant(hex.EncodeToString(v))}}, nil
+	}
+	return nil, fmt.Errorf("a %T cannot be one", v)
+}
+
+// paramsKey tells values of parameters apart.
+func paramsKey(values []any) string {
+	var b strings.Builder
+	for _, v := range values {
+		text := fmt.Sprintf("%v", v)
+		fmt.Fprintf(&b, "%T %d %s,", v, len(text), text)
+	}
+	return b.String()
+}

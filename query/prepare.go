@@ -1,0 +1,103 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/query/duck"
+	"github.com/tidemarkdb/tidemark/query/plan"
+)
+
+// planKey names a prepared statement.
+type planKey struct {
+	project, sql string
+	params       string
+	approximate  bool
+}
+
+// prepared is a statement and what is done for it, as long as no definition changes.
+type prepared struct {
+	names  *names
+	text   string
+	st     *plan.Statement
+	rest   *duck.Statement // nil: the statement is its only block
+	blocks []*blockPlan    // of st.Blocks
+}
+
+// preparedIDs number blocks, for names of what is kept of them.
+var preparedIDs atomic.Int64
+
+// prepare reads and plans a statement, or finds it as it was planned before.
+func (e *Engine) prepare(ctx context.Context, r Request) (*prepared, error) {
+	project := r.Project
+	if project == "" {
+		project = "default"
+	}
+	n, err := e.known.of(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	key := planKey{project, r.SQL, paramsKey(r.Params), r.Approximate}
+	if p, ok := e.plans.get(key); ok && p.names == n {
+		e.m.plans.WithLabelValues("kept").Inc()
+		return p, nil
+	}
+	e.m.plans.WithLabelValues("made").Inc()
+	s, err := e.db.Parse(ctx, r.SQL)
+	if err != nil {
+		return nil, err
+	}
+	root, err := bound(s.Query, s.Params, r.Params)
+	if err != nil {
+		return nil, err
+	}
+	p := &prepared{names: n, text: r.SQL}
+	p.st, err = plan.Analyse(root, n, plan.Options{
+		Now: time.Now(), Functions: e.db.Functions(), Approximate: r.Approximate,
+		Text: func(q duck.Query) (string, error) { return e.db.Text(ctx, q) },
+	})
+	if err != nil {
+		return nil, inText(err, r.SQL)
+	}
+	for _, b := range p.st.Blocks {
+		bp, err := e.planBlock(ctx, n, b)
+		if err != nil {
+			return nil, located(err, r.SQL)
+		}
+		p.blocks = append(p.blocks, bp)
+	}
+	if p.st.Whole == nil || p.blocks[0].answer == nil {
+		p.st.Whole = nil
+		if p.rest, err = e.db.Compile(ctx, p.st.Root); err != nil {
+			return nil, inText(err, r.SQL)
+		}
+	}
+	if !p.st.Timely {
+		e.plans.replace(key, p)
+	}
+	return p, nil
+}
+
+// inText says where in the text a mistake is.
+func inText(err error, text string) error {
+	var p *plan.Error
+	if errors.As(err, &p) {
+		return (&duck.Error{Kind: "binder", Message: p.Message, Hint: p.Hint, Offset: p.Pos}).In(text)
+	}
+	if d := new(duck.Error); errors.As(err, &d) {
+		return d.In(text)
+	}
+	return fmt.Errorf("plan the statement: %w", err)
+}
+
+// located gives an error of DuckDB, whose place is that in the text of the user, its line and column.
+func located(err error, text string) error {
+	var d *duck.Error
+	if errors.As(err, &d) {
+		return d.In(text)
+	}
+	return err
+}

@@ -1,0 +1,106 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/tidemarkdb/tidemark/builder/cells"
+	"github.com/tidemarkdb/tidemark/builder/cuboid"
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/query/run"
+	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// maxManifestBytes bounds the manifest of a segment.
+const maxManifestBytes = 256 << 20
+
+// opened is a segment whose cuboids may be read. Its folder names it for ever.
+type opened struct {
+	manifest *segmenter.Manifest
+	def      *cube.Cube // of the segment's version
+	layout   *cells.Layout
+	object   *run.Object
+}
+
+// open reads a segment's manifest, or finds it.
+func (e *Engine) open(ctx context.Context, s *catalog.SegmentEntry, t *tableDef) (*opened, error) {
+	folder := segmenter.SegmentFolder(s.CubeID, s.ID, s.Attempt)
+	if err, ok := e.damaged.get(folder); ok {
+		return nil, err
+	}
+	if o, ok := e.segments.get(folder); ok {
+		return o, nil
+	}
+	body, err := e.o.Store.Open(ctx, folder+"/"+segmenter.ManifestName, 0, maxManifestBytes)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	m, err := segmenter.DecodeManifest(text)
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{manifest: m}
+	version, _ := strconv.Atoi(string(m.Notes["table_version"])) // 0: written before there was one
+	if o.layout, o.def, err = e.layoutOf(ctx, s.CubeID, m.DefinitionVersion, version, t); err != nil {
+		return nil, err
+	}
+	o.object = &run.Object{Name: folder, Layout: o.layout}
+	switch {
+	case m.Stored == nil:
+		o.object.Reader, err = cuboid.NewReader(e.o.Store, o.layout, m.Files, m.Cuboids)
+	case e.o.Tables == nil:
+		err = fmt.Errorf("segment %d is in table %s of %s, which this process does not reach", m.Number, m.Stored.Table, m.Stored.Store)
+	default:
+		o.object.Reader, err = e.o.Tables.Reader(o.layout, m.Stored, m.Cuboids)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.segments.put(folder, o), nil
+}
+
+// damagedError says that a segment's cuboids could not be read, and reading them again does not help.
+type damagedError struct {
+	folder  string
+	segment int64
+	err     error
+}
+
+func (e *damagedError) Error() string { return fmt.Sprintf("segment %d: %v", e.segment, e.err) }
+
+func (e *damagedError) Unwrap() error { return e.err }
+
+// isDamage reports whether an error lies in what is stored, and not in how it was reached.
+func isDamage(err error) bool {
+	var format *cuboid.FormatError
+	var entry *cuboid.EntryError
+	return errors.As(err, &format) || errors.As(err, &entry) || errors.Is(err, blob.ErrNotFound)
+}
+
+// watched names the segment in errors of what is read of it later.
+func watched(inputs []run.Input, folder string, segment int64) []run.Input {
+	for i := range inputs {
+		load := inputs[i].Load
+		if load == nil {
+			continue
+		}
+		inputs[i].Load = func(ctx context.Context) (*run.Batch, error) {
+			b, err := load(ctx)
+			if err != nil && isDamage(err) {
+				err = &damagedError{folder, segment, err}
+			}
+			return b, err
+		}
+	}
+	return inputs
+}

@@ -1,0 +1,57 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// BusyError says that too many statements run and wait.
+type BusyError struct{ Running, Waiting int }
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%d statements run and %d wait: try again later, or raise query.concurrent", e.Running, e.Waiting)
+}
+
+// TimeoutError says that a statement took too long.
+type TimeoutError struct{ Limit time.Duration }
+
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("the statement took longer than %v: ask for less, or raise query.timeout", e.Limit)
+}
+
+// turns bounds the statements that run at once (Q6).
+type turns struct {
+	running, waiting chan struct{}
+	patience         time.Duration
+}
+
+func newTurns(running, waiting int, patience time.Duration) *turns {
+	return &turns{running: make(chan struct{}, running), waiting: make(chan struct{}, waiting), patience: patience}
+}
+
+func (t *turns) take(ctx context.Context) error {
+	select {
+	case t.running <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case t.waiting <- struct{}{}:
+	default:
+		return &BusyError{cap(t.running), cap(t.waiting)}
+	}
+	defer func() { <-t.waiting }()
+	late := time.NewTimer(t.patience)
+	defer late.Stop()
+	select {
+	case t.running <- struct{}{}:
+		return nil
+	case <-late.C:
+		return &BusyError{cap(t.running), len(t.waiting)}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (t *turns) give() { <-t.running }
