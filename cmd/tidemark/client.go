@@ -94,6 +94,7 @@ type request struct {
 	query        url.Values
 	body         []byte
 	key          string // Idempotency-Key; may be empty
+	accept       string // media type; may be empty
 }
 
 // json makes v the body.
@@ -127,6 +128,9 @@ func (c *client) send(ctx context.Context, q request) (io.ReadCloser, error) {
 	}
 	if q.key != "" {
 		r.Header.Set("Idempotency-Key", q.key)
+	}
+	if q.accept != "" {
+		r.Header.Set("Accept", q.accept)
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {

@@ -26,6 +26,14 @@ func (m *memory) RoundTrip(r *http.Request) (*http.Response, error) {
 		in.Body = http.NoBody
 	}
 	m.running.Go(func() {
+		defer func() {
+			if p := recover(); p == http.ErrAbortHandler {
+				w.WriteHeader(http.StatusInternalServerError)
+				_ = sink.CloseWithError(io.ErrUnexpectedEOF) // never fails
+			} else if p != nil {
+				panic(p)
+			}
+		}()
 		m.handler.ServeHTTP(w, in)
 		w.WriteHeader(http.StatusOK) // an empty answer has a status too
 		_ = sink.Close()             // never fails

@@ -46,6 +46,7 @@ type node struct {
 	brokers  *ingest.Log
 	builder  *builder.Builder
 	builds   bool // run runs the builder too
+	queries  *queries
 }
 
 func exists(path string) bool {
@@ -143,7 +144,14 @@ func (n *node) build(address string, metrics *prometheus.Registry) (err error) {
 
 // serve makes the handlers; ing is nil in a process that reads nothing.
 func (n *node) serve(ing *ingest.Ingester) error {
+	if n.queries != nil {
+		if err := n.queries.close(); err != nil {
+			return err
+		}
+	}
+	n.ingester, n.queries = ing, &queries{n: n}
 	o := server.Options{
+		Query:   n.queries,
 		Catalog: n.catalog, Store: n.store, Work: work{n}, Building: building{n.builder, n.catalog}, HBase: n.hbase, Metrics: n.registry,
 		Version: version(), Logger: n.log,
 	}
@@ -154,12 +162,12 @@ func (n *node) serve(ing *ingest.Ingester) error {
 	if err != nil {
 		return err
 	}
-	k, err := kylin.New(kylin.Options{Catalog: n.catalog, Building: o.Building, Cubes: s, Store: n.store, Logger: n.log})
+	k, err := kylin.New(kylin.Options{Catalog: n.catalog, Building: o.Building, Cubes: s, Store: n.store, Query: n.queries, Logger: n.log})
 	if err != nil {
 		return err
 	}
 	s.Mount("/kylin/", k)
-	n.server, n.ingester = s, ing
+	n.server = s
 	n.memory = &memory{handler: s}
 	return nil
 }
@@ -221,6 +229,9 @@ func (n *node) close() error {
 	var errs []error
 	if n.memory != nil {
 		n.memory.wait()
+	}
+	if n.queries != nil {
+		errs = append(errs, n.queries.close())
 	}
 	if n.brokers != nil {
 		n.brokers.Close()

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -33,17 +35,18 @@ func (a *app) root() *cobra.Command {
 	root.Long = rootHelp
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.ingestCommand(),
-		a.tableCommand(), a.lookupCommand(), a.cubeCommand(), a.segmentCommand(), a.jobCommand(), a.taskCommand(), a.quarantineCommand(), a.sourcesCommand(), a.verifyCommand(), a.inspectCommand(), a.gcCommand(),
+		a.tableCommand(), a.lookupCommand(), a.cubeCommand(), a.segmentCommand(), a.jobCommand(), a.taskCommand(), a.quarantineCommand(), a.sourcesCommand(), a.verifyCommand(), a.queryCommand(), a.explainCommand(), a.statementsCommand(), a.inspectCommand(), a.gcCommand(),
 		a.catalogCommand(), a.doctorCommand(), a.checkCommand(), a.versionCommand(), settingsTopic(),
 	)
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "text or json")
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "YAML file of settings (default: $TIDEMARK_CONFIG)")
 	a.bindSettings(root.PersistentFlags())
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if a.output != "text" && a.output != "json" {
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		possible := cmp.Or(cmd.Annotations[outputs], "text or json")
+		if !slices.Contains(strings.FieldsFunc(possible, func(r rune) bool { return r == ' ' || r == ',' }), a.output) || a.output == "or" {
 			wrong := a.output
 			a.output = "text"
-			return usage("--output %q is not possible: want text or json", wrong)
+			return usage("--output %q is not possible: want %s", wrong, possible)
 		}
 		return nil
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/query"
+	"github.com/tidemarkdb/tidemark/query/duck"
+	"github.com/tidemarkdb/tidemark/query/run"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 	"github.com/tidemarkdb/tidemark/segmenter/plan"
@@ -22,6 +25,8 @@ type Error struct {
 	Code     string    `json:"code"` // one word, stable
 	Message  string    `json:"message"`
 	Problems []Problem `json:"problems,omitempty"`
+	Line     int       `json:"line,omitempty"`   // of a statement, from 1
+	Column   int       `json:"column,omitempty"` // likewise, in characters
 }
 
 // Problem is one complaint about a definition.
@@ -69,6 +74,9 @@ func asError(err error) *Error {
 	var wrong *RequestError
 	var changed *PlanError
 	var large *http.MaxBytesError
+	if e := queryError(err); e != nil {
+		return e
+	}
 	e := &Error{Status: http.StatusInternalServerError, Code: "internal", Message: err.Error()}
 	switch {
 	case errors.As(err, &own):
@@ -109,6 +117,28 @@ func asError(err error) *Error {
 		e.Status, e.Code = http.StatusServiceUnavailable, "cancelled"
 	}
 	return e
+}
+
+// queryError finds the status and the code of an error of a statement; nil: it is another one.
+func queryError(err error) *Error {
+	var sql *duck.Error
+	var busy *query.BusyError
+	var late *query.TimeoutError
+	var memory *run.MemoryError
+	var refused *query.NoCubeError
+	switch {
+	case errors.As(err, &sql):
+		return &Error{Status: http.StatusBadRequest, Code: "bad_query", Message: sql.Error(), Line: sql.Line, Column: sql.Column}
+	case errors.As(err, &busy):
+		return &Error{Status: http.StatusTooManyRequests, Code: "busy", Message: busy.Error()}
+	case errors.As(err, &late):
+		return &Error{Status: http.StatusGatewayTimeout, Code: "timeout", Message: late.Error()}
+	case errors.As(err, &memory):
+		return &Error{Status: http.StatusUnprocessableEntity, Code: "too_large", Message: memory.Error()}
+	case errors.As(err, &refused):
+		return &Error{Status: http.StatusUnprocessableEntity, Code: "no_cube", Message: refused.Error()}
+	}
+	return nil
 }
 
 func plural(n int) string {

@@ -26,8 +26,8 @@ func document(routes []route, version string) ([]byte, error) {
 				Name: "Idempotency-Key", Kind: "string", Text: "the same request under the same key has the first one's answer",
 			})
 		}
-		if r.stream != nil {
-			op.AnswerMedia = "application/x-ndjson"
+		if op.AnswerMedia = r.media; r.stream != nil && r.media == nil {
+			op.AnswerMedia = []string{"application/x-ndjson"}
 		}
 		if r.body != nil {
 			op.Body = reflect.TypeOf(r.body)

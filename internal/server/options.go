@@ -12,6 +12,7 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/verify"
+	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
@@ -23,6 +24,7 @@ type Options struct {
 	Ingest   Ingest              // nil: this process reads nothing
 	Building Building            // nil: this process plans no segments
 	HBase    *hbase.Store        // nil: tables of cuboids are not shown
+	Query    Queries             // nil: this process answers no statements
 	Metrics  prometheus.Gatherer // default: empty
 	Version  string              // shown by /api/v1/version
 
@@ -36,6 +38,14 @@ type Options struct {
 // Ingest is the reading that goes on in this process.
 type Ingest interface {
 	Sources() []ingest.Source
+}
+
+// Queries answers statements: *query.Engine.
+type Queries interface {
+	Query(ctx context.Context, r query.Request) (*query.Answer, error)
+	Explain(ctx context.Context, r query.Request) (*query.Explanation, error)
+	Statements() (running, ended []query.Running)
+	Kill(id int64, by string) error
 }
 
 // Work is what takes longer than a look into the catalog. Every call ends early with ctx.

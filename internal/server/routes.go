@@ -22,6 +22,7 @@ type route struct {
 	large        int64 // bytes of the body, where it may be over MaxBody
 	handle       handler
 	stream       http.Handler // instead of handle: lines of answer
+	media        []string     // of the answer, where it is neither JSON nor lines of it
 }
 
 // param is a parameter of the query.
@@ -45,7 +46,7 @@ func paged(more ...param) []param {
 // routes is the whole of /api/v1.
 func (s *Server) routes() []route {
 	var all []route
-	for _, part := range [][]route{s.ownRoutes(), s.tableRoutes(), s.lookupRoutes(), s.cubeRoutes(), s.segmentRoutes(), s.jobRoutes(), s.taskRoutes()} {
+	for _, part := range [][]route{s.ownRoutes(), s.tableRoutes(), s.lookupRoutes(), s.cubeRoutes(), s.segmentRoutes(), s.jobRoutes(), s.taskRoutes(), s.queryRoutes()} {
 		all = append(all, part...)
 	}
 	return all

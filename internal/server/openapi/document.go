@@ -16,7 +16,7 @@ type Operation struct {
 	Body         reflect.Type // nil: none
 	BodyMedia    []string     // default: application/json
 	Answer       reflect.Type
-	AnswerMedia  string // default: application/json
+	AnswerMedia  []string // default: application/json. The first has the form of Answer
 }
 
 // Parameter is one of the query or a header.
@@ -74,14 +74,20 @@ func (s *schemas) operation(op Operation) object {
 	for _, p := range op.Headers {
 		params = append(params, p.in("header"))
 	}
-	media := op.AnswerMedia
-	if media == "" {
-		media = jsonMedia
+	answers := object{}
+	for i, m := range op.AnswerMedia {
+		answers[m] = object{}
+		if i == 0 {
+			answers[m] = object{"schema": s.of(op.Answer)}
+		}
+	}
+	if len(answers) == 0 {
+		answers[jsonMedia] = object{"schema": s.of(op.Answer)}
 	}
 	out := object{
 		"operationId": operationID(op), "summary": op.Summary, "tags": []string{op.Tag},
 		"responses": object{
-			"200":     object{"description": "done", "content": object{media: object{"schema": s.of(op.Answer)}}},
+			"200":     object{"description": "done", "content": answers},
 			"default": object{"$ref": "#/components/responses/Error"},
 		},
 	}

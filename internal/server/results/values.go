@@ -1,0 +1,164 @@
+package results
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+)
+
+// exactInt is the highest whole number of which a double holds every one below.
+const exactInt = 1 << 53
+
+// appendJSON appends value i of an array.
+func appendJSON(b []byte, a arrow.Array, i int) []byte {
+	if a.IsNull(i) {
+		return append(b, "null"...)
+	}
+	switch a := a.(type) {
+	case *array.Boolean:
+		return strconv.AppendBool(b, a.Value(i))
+	case *array.Int64:
+		v := a.Value(i)
+		if v > exactInt || v < -exactInt {
+			return append(strconv.AppendInt(append(b, '"'), v, 10), '"')
+		}
+		return strconv.AppendInt(b, v, 10)
+	case *array.Int32:
+		return strconv.AppendInt(b, int64(a.Value(i)), 10)
+	case *array.Int16:
+		return strconv.AppendInt(b, int64(a.Value(i)), 10)
+	case *array.Int8:
+		return strconv.AppendInt(b, int64(a.Value(i)), 10)
+	case *array.Uint8:
+		return strconv.AppendInt(b, int64(a.Value(i)), 10)
+	case *array.Uint16:
+		return strconv.AppendInt(b, int64(a.Value(i)), 10)
+	case *array.Uint32:
+		return strconv.AppendInt(b, int64(a.Value(i)), 10)
+	case *array.Float64:
+		return appendFloat(b, a.Value(i))
+	case *array.Float32:
+		return appendFloat(b, float64(a.Value(i)))
+	case *array.Timestamp:
+		at := a.DataType().(*arrow.TimestampType)
+		return append(append(append(b, '"'), a.Value(i).ToTime(at.Unit).UTC().Format(time.RFC3339Nano)...), '"')
+	case *array.List:
+		return appendList(b, a.ListValues(), a.ValueOffsets, i)
+	case *array.Struct:
+		return appendStruct(b, a, i)
+	}
+	return appendString(b, Text(a, i))
+}
+
+// appendFloat writes a number; what JSON has no number for is a string.
+func appendFloat(b []byte, v float64) []byte {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return appendString(b, floatText(v))
+	}
+	return strconv.AppendFloat(b, v, 'g', -1, 64)
+}
+
+func floatText(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return "nan"
+	case math.IsInf(v, 1):
+		return "inf"
+	case math.IsInf(v, -1):
+		return "-inf"
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
+}
+
+func appendString(b []byte, s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic("T1: a string has no JSON: " + err.Error())
+	}
+	return append(b, text...)
+}
+
+func appendList(b []byte, values arrow.Array, offsets func(int) (int64, int64), i int) []byte {
+	from, to := offsets(i)
+	b = append(b, '[')
+	for k := from; k < to; k++ {
+		if k > from {
+			b = append(b, ',')
+		}
+		b = appendJSON(b, values, int(k))
+	}
+	return append(b, ']')
+}
+
+func appendStruct(b []byte, a *array.Struct, i int) []byte {
+	fields := a.DataType().(*arrow.StructType).Fields()
+	b = append(b, '{')
+	for k, f := range fields {
+		if k > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, f.Name), ':')
+		b = appendJSON(b, a.Field(k), i)
+	}
+	return append(b, '}')
+}
+
+// Text returns value i of an array, which is not null, as SQL writes it.
+func Text(a arrow.Array, i int) string {
+	switch a := a.(type) {
+	case *array.String:
+		return a.Value(i)
+	case *array.Binary:
+		v := a.Value(i)
+		if utf8.Valid(v) {
+			return string(v)
+		}
+		return base64.StdEncoding.EncodeToString(v)
+	case *array.Float64:
+		return floatText(a.Value(i))
+	case *array.Float32:
+		return floatText(float64(a.Value(i)))
+	case *array.Decimal128:
+		return a.Value(i).ToString(a.DataType().(*arrow.Decimal128Type).Scale)
+	case *array.Date32:
+		return a.Value(i).ToTime().Format(time.DateOnly)
+	case *array.Timestamp:
+		at := a.DataType().(*arrow.TimestampType)
+		return a.Value(i).ToTime(at.Unit).UTC().Format("2006-01-02 15:04:05.999999999")
+	case *array.List, *array.Struct:
+		return string(appendJSON(nil, a, i))
+	}
+	return a.ValueStr(i)
+}
+
+// TypeName returns SQL's name of a type.
+func TypeName(t arrow.DataType) string {
+	switch t := t.(type) {
+	case *arrow.Decimal128Type:
+		return "DECIMAL(" + strconv.Itoa(int(t.Precision)) + "," + strconv.Itoa(int(t.Scale)) + ")"
+	case *arrow.TimestampType:
+		if t.TimeZone != "" {
+			return "TIMESTAMP WITH TIME ZONE"
+		}
+		return "TIMESTAMP"
+	case *arrow.ListType:
+		return TypeName(t.Elem()) + "[]"
+	}
+	if name, ok := names[t.ID()]; ok {
+		return name
+	}
+	return t.String()
+}
+
+var names = map[arrow.Type]string{
+	arrow.NULL: "NULL", arrow.BOOL: "BOOLEAN", arrow.INT8: "TINYINT", arrow.INT16: "SMALLINT", arrow.INT32: "INTEGER", arrow.INT64: "BIGINT",
+	arrow.UINT8: "UTINYINT", arrow.UINT16: "USMALLINT", arrow.UINT32: "UINTEGER", arrow.UINT64: "UBIGINT", arrow.FLOAT32: "FLOAT", arrow.FLOAT64: "DOUBLE",
+	arrow.STRING: "VARCHAR", arrow.LARGE_STRING: "VARCHAR", arrow.BINARY: "BLOB", arrow.DATE32: "DATE", arrow.TIME64: "TIME", arrow.INTERVAL_MONTH_DAY_NANO: "INTERVAL",
+	arrow.STRUCT: "STRUCT", arrow.MAP: "MAP",
+}
