@@ -25,9 +25,10 @@ type Options struct {
 	Building server.Building  // required
 	Cubes    Cubes            // required
 	Store    blob.Store       // keeps models; required
+	Query    server.Queries   // nil: this process answers no statements
 
 	MaxBody     int64         // bytes of a request's body; default 4 MiB
-	CallTimeout time.Duration // of a request; default 30s
+	CallTimeout time.Duration // of a request that is no statement; default 30s
 	Logger      *slog.Logger  // default: discard
 }
 
@@ -92,6 +93,16 @@ func (h *Handler) routes() {
 	open("POST /user/authentication", h.login)
 	call("GET /user/authentication/authorities", h.authorities)
 
+	h.queryRoutes()
+	call("GET /projects", h.projects)
+	call("GET /projects/readable", h.projects)
+	call("GET /tables", h.tables)
+	call("GET /tables/{project}/{table}", h.showTable)
+	call("GET /tables_and_columns", h.tablesAndColumns)
+	call("GET /query/tables_and_columns", h.tablesAndColumns)
+	call("GET /query/runningQueries", h.running)
+	call("PUT /query/{query}/stop", h.stop)
+
 	call("GET /cubes", h.listCubes)
 	call("GET /cubes/{cube}", h.showCube)
 	call("DELETE /cubes/{cube}", h.dropCube)
@@ -139,6 +150,15 @@ func (h *Handler) routes() {
 	}))
 }
 
+// queryRoutes are those that answer statements, whose time the engine bounds.
+func (h *Handler) queryRoutes() {
+	for pattern, do := range map[string]answer{
+		"POST /kylin/api/query": h.query, "POST /kylin/api/query/prestate": h.query, "GET /kylin/api/query/format/csv": h.csv,
+	} {
+		h.mux.Handle(pattern, h.bounded(0, h.known(do)))
+	}
+}
+
 // answer returns what becomes JSON; nil is an empty body.
 type answer func(w http.ResponseWriter, r *http.Request) (any, error)
 
@@ -169,13 +189,23 @@ type errorBody struct {
 	Msg       string `json:"msg"`
 }
 
-func (h *Handler) handle(do answer) http.Handler {
+func (h *Handler) handle(do answer) http.Handler { return h.bounded(h.o.CallTimeout, do) }
+
+// bounded gives a call a time, unless it is 0, and writes its answer.
+func (h *Handler) bounded(limit time.Duration, do answer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), h.o.CallTimeout)
-		defer cancel()
-		r = r.WithContext(ctx)
+		ctx := r.Context()
+		if limit > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, limit)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, h.o.MaxBody)
 		v, err := do(w, r)
+		if _, ok := v.(written); ok && err == nil {
+			return
+		}
 		status := http.StatusOK
 		if err != nil {
 			status = http.StatusInternalServerError
