@@ -24,6 +24,7 @@ func commands() []command {
 		{"file", "write the same page views as NDJSON", runFile},
 		{"ingest", "measure tidemark ingest beside its peers", runIngest},
 		{"cube", "measure builds and merges of cubes beside DuckDB", runCube},
+		{"query", "measure statements of a dashboard beside DuckDB", runQuery},
 		{"table", "print the table definition of a topic of page views", runTable},
 	}
 }

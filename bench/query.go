@@ -1,0 +1,339 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+//go:embed peers/duckdb_query.py
+var duckdbQuery string
+
+// queryFlags are those of the scenario query.
+type queryFlags struct {
+	cubeFlags
+	events   int64
+	segments int
+	tail     float64
+	rate     float64
+	clients  int
+	seconds  int
+}
+
+func (f *queryFlags) register(fs *flag.FlagSet) {
+	f.runFlags.register(fs, 1)
+	fs.Int64Var(&f.events, "events", 21_000_000, "page views, those behind the segments included")
+	fs.IntVar(&f.segments, "segments", 10, "that they are built in, of equal parts")
+	fs.Float64Var(&f.tail, "tail", 1.0/21, "share of the events that no segment holds")
+	fs.Float64Var(&f.rate, "event-rate", 10_000, "events per second of event time")
+	fs.IntVar(&f.clients, "clients", 32, "that ask at once, after one alone")
+	fs.IntVar(&f.seconds, "seconds", 20, "how long each contender is asked, by one client and by many")
+	fs.StringVar(&f.memory, "build-memory", "512MiB", "of tidemark's builds")
+}
+
+// asked is one statement of the mix, for tidemark and for DuckDB over the files and over tables that were rolled up by hand.
+type asked struct {
+	name, sql, rollup string
+}
+
+// mix is a dashboard: ten statements.
+var mix = []asked{
+	{"views by hour of a country", "SELECT date_trunc('hour', ts) AS h, count(*) FROM pageviews WHERE country = 'DE' GROUP BY 1 ORDER BY 1", "SELECT h, sum(n) FROM by_hour WHERE country = 'DE' GROUP BY 1 ORDER BY 1"},
+	{"views by minute of a section", "SELECT date_trunc('minute', ts) AS m, count(*) FROM pageviews WHERE section = 'news' GROUP BY 1 ORDER BY 1", "SELECT m, sum(n) FROM by_minute WHERE section = 'news' GROUP BY 1 ORDER BY 1"},
+	{"bytes by minute", "SELECT date_trunc('minute', ts) AS m, sum(bytes) FROM pageviews GROUP BY 1 ORDER BY 1", "SELECT m, sum(b) FROM by_minute GROUP BY 1 ORDER BY 1"},
+	{"top pages", "SELECT page_url, count(*) AS n FROM pageviews GROUP BY 1 ORDER BY 2 DESC LIMIT 10", "SELECT page_url, sum(n) AS n FROM by_page GROUP BY 1 ORDER BY 2 DESC LIMIT 10"},
+	{"top pages of a section", "SELECT page_url, count(*) AS n FROM pageviews WHERE section = 'sport' GROUP BY 1 ORDER BY 2 DESC LIMIT 10", "SELECT page_url, sum(n) AS n FROM by_page WHERE section = 'sport' GROUP BY 1 ORDER BY 2 DESC LIMIT 10"},
+	{"visitors by hour", "SELECT date_trunc('hour', ts) AS h, approx_count_distinct(visitor_id) FROM pageviews GROUP BY 1 ORDER BY 1", "SELECT h, finalize(combine_aggr(v)) FROM visitors GROUP BY 1 ORDER BY 1"},
+	{"visitors by country", "SELECT country, approx_count_distinct(visitor_id) AS v FROM pageviews GROUP BY 1 ORDER BY 2 DESC LIMIT 20", "SELECT country, finalize(combine_aggr(v)) AS v FROM visitors GROUP BY 1 ORDER BY 2 DESC LIMIT 20"},
+	{"device by browser", "SELECT device_type, browser, count(*), avg(latency_ms) FROM pageviews GROUP BY 1, 2 ORDER BY 3 DESC", "SELECT device_type, browser, sum(n), sum(l) / sum(n) FROM by_hour GROUP BY 1, 2 ORDER BY 3 DESC"},
+	{"country by device", "SELECT country, device_type, count(*), sum(bytes) FROM pageviews GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50", "SELECT country, device_type, sum(n), sum(b) FROM by_hour GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50"},
+	{"total with two filters", "SELECT count(*), sum(bytes) FROM pageviews WHERE country IN ('US', 'IN') AND device_type = 'mobile'", "SELECT sum(n), sum(b) FROM by_hour WHERE country IN ('US', 'IN') AND device_type = 'mobile'"},
+}
+
+// queryYAML is the cube that answers the mix.
+const queryYAML = `cube: dashboard
+table: pageviews
+dimensions: [hour(ts), minute(ts), country, section, device_type, browser, page_url]
+measures: [count, sum(bytes), avg(latency_ms), count_distinct(visitor_id)]
+groups:
+  - {includes: [ts_hour, ts_minute, country, section, device_type], hierarchy: [[ts_hour, ts_minute]], dim_cap: 3}
+  - {includes: [ts_hour, country, device_type, browser], dim_cap: 3}
+  - {includes: [section, page_url], hierarchy: [[section, page_url]]}
+  - {includes: [page_url]}
+cut: {manual: true}
+merge: {manual: true}
+`
+
+// latencies are of one contender's statements, in milliseconds.
+type latencies struct {
+	Contender string             `json:"contender"`
+	Clients   int                `json:"clients"`
+	PerSecond float64            `json:"queries_per_second"`
+	P50       float64            `json:"p50_ms"`
+	P99       float64            `json:"p99_ms"`
+	ByQuery   map[string]float64 `json:"p50_ms_by_query"`
+}
+
+type queryReport struct {
+	Scenario string      `json:"scenario"`
+	Command  string      `json:"command"`
+	Commit   string      `json:"commit"`
+	Started  time.Time   `json:"started"`
+	Machine  machine     `json:"machine"`
+	Events   int64       `json:"events"`
+	Segments int         `json:"segments"`
+	Runs     []latencies `json:"runs"`
+}
+
+func runQuery(ctx context.Context, args []string, stdout io.Writer) (err error) {
+	f := queryFlags{}
+	f.log = os.Stderr
+	fs := flag.NewFlagSet("query", flag.ContinueOnError)
+	f.register(fs)
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	if err := f.runFlags.validate(); err != nil {
+		return err
+	}
+	leave, err := f.enter()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, leave()) }()
+	rep := queryReport{
+		Scenario: "query", Command: shownCommand("query", args), Commit: commit(ctx),
+		Started: time.Now().UTC().Truncate(time.Second), Machine: describeMachine(), Events: f.events, Segments: f.segments,
+	}
+	add := func(l latencies) {
+		rep.Runs = append(rep.Runs, l)
+		fmt.Fprintf(stdout, "%-16s %3d clients %9.0f queries/s  p50 %8.2f ms  p99 %8.2f ms\n", l.Contender, l.Clients, l.PerSecond, l.P50, l.P99)
+	}
+	if err := f.queries(ctx, add); err != nil {
+		return err
+	}
+	text := rep.markdown()
+	if _, err := io.WriteString(stdout, "\n"+text); err != nil || f.out == "" {
+		return err
+	}
+	return rep.write(f.out, text)
+}
+
+// queries stages the events, builds the segments and asks.
+func (f *queryFlags) queries(ctx context.Context, add func(latencies)) error {
+	st, err := f.stage(ctx, f.events, f.rate)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(f.work, "dashboard.yaml")
+	if err := os.WriteFile(path, []byte(queryYAML), 0o644); err != nil {
+		return err
+	}
+	f.merges.segments, f.merges.events = f.segments, int64(float64(f.events)*(1-f.tail))
+	_, err = f.served(ctx, st.data, func(ctx context.Context, ask asker) error {
+		if err := ask(nil, "cube", "apply", "-f", path); err != nil {
+			return err
+		}
+		if _, err := f.parts(ask, "dashboard"); err != nil {
+			return err
+		}
+		address, err := os.ReadFile(filepath.Join(st.data, "address"))
+		if err != nil {
+			return err
+		}
+		url := strings.TrimSpace(string(address))
+		if !strings.Contains(url, "://") {
+			url = "http://" + url
+		}
+		for _, clients := range []int{1, f.clients} {
+			l, err := f.measure(ctx, url, clients)
+			if err != nil {
+				return err
+			}
+			add(l)
+		}
+		return nil
+	})
+	if err != nil || f.python == "" {
+		return err
+	}
+	return f.duckdbQueries(ctx, st, add)
+}
+
+// measure asks tidemark the mix, over and over, after each statement once.
+func (f *queryFlags) measure(ctx context.Context, url string, clients int) (latencies, error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: clients}
+	defer transport.CloseIdleConnections()
+	c := &http.Client{Transport: transport}
+	for _, q := range mix {
+		if _, err := askHTTP(ctx, c, url, q.sql); err != nil {
+			return latencies{}, fmt.Errorf("%s: %w", q.name, err)
+		}
+	}
+	var mu sync.Mutex
+	took := make([][]float64, len(mix))
+	var failed error
+	end := time.Now().Add(time.Duration(f.seconds) * time.Second)
+	began := time.Now()
+	var wg sync.WaitGroup
+	for client := range clients {
+		wg.Go(func() {
+			for i := client; time.Now().Before(end); i++ {
+				d, err := askHTTP(ctx, c, url, mix[i%len(mix)].sql)
+				mu.Lock()
+				if err != nil {
+					failed = err
+					mu.Unlock()
+					return
+				}
+				took[i%len(mix)] = append(took[i%len(mix)], d.Seconds()*1000)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return summed("tidemark", clients, took, time.Since(began).Seconds()), failed
+}
+
+func summed(contender string, clients int, took [][]float64, seconds float64) latencies {
+	l := latencies{Contender: contender, Clients: clients, ByQuery: map[string]float64{}}
+	var all []float64
+	for i, t := range took {
+		slices.Sort(t)
+		all = append(all, t...)
+		l.ByQuery[mix[i].name] = quantile(t, .5)
+	}
+	slices.Sort(all)
+	l.PerSecond, l.P50, l.P99 = float64(len(all))/seconds, quantile(all, .5), quantile(all, .99)
+	return l
+}
+
+func quantile(sorted []float64, p float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
+}
+
+// askHTTP asks one statement and reads the answer whole.
+func askHTTP(ctx context.Context, c *http.Client, url, sql string) (time.Duration, error) {
+	body, err := json.Marshal(map[string]any{"sql": sql})
+	if err != nil {
+		return 0, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/api/v1/query", bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	resp, err := c.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Count  int64
+		Blocks []struct{ Cube string }
+		Error  *struct{ Message string }
+	}
+	text, err := io.ReadAll(resp.Body)
+	took := time.Since(began)
+	if err != nil {
+		return took, err
+	}
+	if err := json.Unmarshal(text, &answer); err != nil || answer.Error != nil || resp.StatusCode != http.StatusOK {
+		return took, fmt.Errorf("%s: status %d, %s", sql, resp.StatusCode, text[:min(len(text), 300)])
+	}
+	if answer.Count == 0 || len(answer.Blocks) != 1 || answer.Blocks[0].Cube == "" {
+		return took, fmt.Errorf("%s: %d rows, not answered by the cube", sql, answer.Count)
+	}
+	return took, nil
+}
+
+// duckdbQueries has DuckDB answer the mix, over the staged files and over roll-ups made by hand.
+func (f *queryFlags) duckdbQueries(ctx context.Context, st staged, add func(latencies)) error {
+	glob := filepath.Join(st.data, "store", "staged", "*", "*", "*.parquet")
+	for _, kind := range []string{"raw", "rollup"} {
+		var list []string
+		for _, q := range mix {
+			sql := q.sql
+			if kind == "rollup" {
+				sql = q.rollup
+			}
+			list = append(list, sql)
+		}
+		text, err := json.Marshal(list)
+		if err != nil {
+			return err
+		}
+		for _, clients := range []int{1, f.clients} {
+			var r struct {
+				Seconds float64
+				Took    [][]float64 // ms, of each statement
+			}
+			c := child{path: f.python, args: []string{"-c", duckdbQuery, glob, kind, fmt.Sprint(clients), fmt.Sprint(f.seconds), string(text)}, stderr: f.log}
+			if _, err := c.runJSON(ctx, &r); err != nil {
+				return err
+			}
+			add(summed("duckdb "+kind, clients, r.Took, r.Seconds))
+		}
+	}
+	return nil
+}
+
+func (r *queryReport) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Queries, %s, commit %s\n\n`%s`\n\n%d x %s, %.0f GiB, %s, %s, load %.1f before the first run.\n\n", r.Started.Format("2006-01-02 15:04Z"),
+		r.Commit, r.Command, r.Machine.Cores, r.Machine.CPU, float64(r.Machine.MemoryBytes)/(1<<30), r.Machine.System, r.Machine.Go, r.Machine.Load)
+	fmt.Fprintf(&b, `%d page views, %d segments, the rest staged and in memory. A mix of ten statements of a dashboard, asked over and over: tidemark over HTTP
+(JSON, from another process), DuckDB in its own process, a cursor a thread, over the same staged Parquet files and over tables rolled up by hand.
+
+`, r.Events, r.Segments)
+	b.WriteString("| contender | clients | queries/s | p50 ms | p99 ms |\n| --- | --- | --- | --- | --- |\n")
+	for _, l := range r.Runs {
+		fmt.Fprintf(&b, "| %s | %d | %.1f | %.2f | %.2f |\n", l.Contender, l.Clients, l.PerSecond, l.P50, l.P99)
+	}
+	b.WriteString("\np50 in ms of one client:\n\n| statement |")
+	var one []latencies
+	for _, l := range r.Runs {
+		if l.Clients == 1 {
+			one = append(one, l)
+			fmt.Fprintf(&b, " %s |", l.Contender)
+		}
+	}
+	b.WriteString("\n| --- |" + strings.Repeat(" --- |", len(one)) + "\n")
+	for _, q := range mix {
+		fmt.Fprintf(&b, "| %s |", q.name)
+		for _, l := range one {
+			fmt.Fprintf(&b, " %.2f |", l.ByQuery[q.name])
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func (r *queryReport) write(dir, text string) error {
+	whole, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(dir, fmt.Sprintf("query-%s-%s", r.Started.Format("20060102-1504"), strings.TrimSuffix(r.Commit, "+")))
+	for ext, text := range map[string]string{".json": string(whole) + "\n", ".md": text} {
+		if err := os.WriteFile(name+ext, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
