@@ -78,6 +78,18 @@ func Python(t testing.TB) string {
 	return env(t, "TIDEMARK_PYTHON")
 }
 
+// KylinPython returns an interpreter that has kylinpy and the SQLAlchemy that its dialect works with.
+func KylinPython(t testing.TB) string {
+	t.Helper()
+	return env(t, "TIDEMARK_TEST_KYLIN_PYTHON")
+}
+
+// JDBC returns the class path of the JDBC drivers of PostgreSQL and of Apache Kylin, for java -cp.
+func JDBC(t testing.TB) string {
+	t.Helper()
+	return env(t, "TIDEMARK_TEST_JDBC")
+}
+
 // Postgres returns the DSN of a new, empty database on the server of TIDEMARK_TEST_POSTGRES.
 func Postgres(t testing.TB) string {
 	t.Helper()
