@@ -21,6 +21,7 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/internal/server/results"
+	"github.com/tidemarkdb/tidemark/internal/server/statements"
 	"github.com/tidemarkdb/tidemark/query"
 	cuboids "github.com/tidemarkdb/tidemark/query/run"
 	"github.com/tidemarkdb/tidemark/query/source"
@@ -127,7 +128,7 @@ just read and is in memory. Without SQL the statement is read from standard inpu
 		Args:        cobra.MaximumNArgs(1),
 		Annotations: map[string]string{outputs: "text, json, csv, arrow or parquet"},
 	}
-	var q server.Query
+	var q statements.Query
 	c.Flags().StringVar(&q.Project, "project", "", "project of the tables (default \"default\")")
 	c.Flags().Int64Var(&q.MaxRows, "max-rows", 0, "end the answer after so many rows; 0: all")
 	c.Flags().BoolVar(&q.Approximate, "approximate", false, "let sketches answer exact functions")
@@ -165,7 +166,7 @@ can count, and what is read from events and why. Only metadata are read.`,
 		Example: `  tidemark explain "SELECT country, count(*) FROM pageviews GROUP BY 1"`,
 		Args:    cobra.MaximumNArgs(1),
 	}
-	var q server.Query
+	var q statements.Query
 	c.Flags().StringVar(&q.Project, "project", "", "project of the tables (default \"default\")")
 	c.Flags().BoolVar(&q.Approximate, "approximate", false, "let sketches answer exact functions")
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
@@ -176,7 +177,7 @@ can count, and what is read from events and why. Only metadata are read.`,
 		if err := r.json(q); err != nil {
 			return err
 		}
-		var out server.Explained
+		var out statements.Explained
 		if err := a.ask(cmd, false, r, &out); err != nil {
 			return err
 		}
@@ -205,7 +206,7 @@ func (a *app) statementsCommand() *cobra.Command {
 }
 
 func (a *app) showStatements(cmd *cobra.Command, r request) error {
-	var out server.Statements
+	var out statements.Statements
 	if err := a.ask(cmd, false, r, &out); err != nil {
 		return err
 	}
@@ -235,7 +236,7 @@ func shortened(sql string) string {
 // maxStatement bounds a statement on standard input.
 const maxStatement = 4 << 20
 
-func (a *app) query(cmd *cobra.Command, q server.Query) error {
+func (a *app) query(cmd *cobra.Command, q statements.Query) error {
 	cl, err := a.connect(cmd.Context(), false)
 	if err != nil {
 		return err
@@ -294,7 +295,7 @@ func printAnswer(w io.Writer, a *server.QueryAnswer) error {
 }
 
 // coverageText says in one line what an answer covers of a table.
-func coverageText(t *server.QueryTable) string {
+func coverageText(t *statements.QueryTable) string {
 	parts := []string{fmt.Sprintf("%d events", t.Events)}
 	add := func(n int64, what string) {
 		if n > 0 {

@@ -15,126 +15,34 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/tidemarkdb/tidemark/internal/server/results"
+	"github.com/tidemarkdb/tidemark/internal/server/statements"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
-// Query is the body of a question.
-type Query struct {
-	SQL         string `json:"sql"`
-	Project     string `json:"project,omitempty"`     // default "default"
-	Params      []any  `json:"params,omitempty"`      // of ? or $1, $2: null, booleans, numbers or strings
-	MaxRows     int64  `json:"max_rows,omitempty"`    // after so many the answer is truncated; 0: all
-	Approximate bool   `json:"approximate,omitempty"` // exact functions may be answered by sketches
-	NoRaw       bool   `json:"no_raw,omitempty"`      // refuse what no cube answers
-}
-
 // QueryAnswer is an answer as JSON. Times are by RFC 3339; decimals, and whole numbers beyond 2^53, are strings.
 type QueryAnswer struct {
-	Columns   []QueryColumn `json:"columns"`
-	Rows      [][]any       `json:"rows"`
-	Count     int64         `json:"count"`
-	Truncated bool          `json:"truncated"` // there are more rows than max_rows
-	TookMs    float64       `json:"took_ms"`
-	Tables    []QueryTable  `json:"tables"`          // what the answer covers
-	Blocks    []QueryBlock  `json:"blocks"`          // what it was made of
-	Error     *Error        `json:"error,omitempty"` // the answer ends early: the rows are not all
-}
-
-// QueryColumn is a column of an answer.
-type QueryColumn struct {
-	Name string `json:"name"`
-	Type string `json:"type"` // SQL's name
-}
-
-// QueryTable says what an answer covers of a table.
-type QueryTable struct {
-	Table       string                     `json:"table"`
-	Watermark   *time.Time                 `json:"watermark,omitempty"` // up to which event time all partitions were read
-	Offsets     []segmenter.PartitionRange `json:"offsets"`
-	Holes       []segmenter.PartitionRange `json:"holes"`
-	Partial     bool                       `json:"partial"` // there are holes
-	Events      int64                      `json:"events"`
-	TailEvents  int64                      `json:"tail_events"` // of them in memory
-	Lost        int64                      `json:"lost"`
-	Quarantined int64                      `json:"quarantined"`
-	Skipped     int64                      `json:"skipped"`
-	Segments    int                        `json:"segments"`
-	Files       int64                      `json:"files"`
-}
-
-// QueryBlock says what a part of a statement was answered from.
-type QueryBlock struct {
-	Block    string         `json:"block"`
-	Table    string         `json:"table"`
-	Cube     string         `json:"cube,omitempty"`
-	Reason   string         `json:"reason,omitempty"` // why events were read in place of a cube
-	Segments []QuerySegment `json:"segments"`
-	Batches  int64          `json:"batches"`
-	Cells    int64          `json:"cells"` // that were looked at
-	Rows     int64          `json:"rows"`
-	Notes    []string       `json:"notes,omitempty"`
-}
-
-// QuerySegment says which cuboid of a segment took part.
-type QuerySegment struct {
-	Segment int64  `json:"segment"`
-	Cuboid  string `json:"cuboid,omitempty"` // none: its staged files
-	Rows    int64  `json:"rows"`
+	Columns   []statements.QueryColumn `json:"columns"`
+	Rows      [][]any                  `json:"rows"`
+	Count     int64                    `json:"count"`
+	Truncated bool                     `json:"truncated"` // there are more rows than max_rows
+	TookMs    float64                  `json:"took_ms"`
+	Tables    []statements.QueryTable  `json:"tables"`          // what the answer covers
+	Blocks    []statements.QueryBlock  `json:"blocks"`          // what it was made of
+	Error     *Error                   `json:"error,omitempty"` // the answer ends early: the rows are not all
 }
 
 func (s *Server) queryRoutes() []route {
 	return []route{{
-		method: "POST", path: "/query", summary: "answer a SELECT; as JSON, CSV, an Arrow stream or Parquet, by Accept", body: Query{}, answer: QueryAnswer{},
+		method: "POST", path: "/query", summary: "answer a SELECT; as JSON, CSV, an Arrow stream or Parquet, by Accept", body: statements.Query{}, answer: QueryAnswer{},
 		stream: http.HandlerFunc(s.query), media: []string{results.JSON, results.CSV, results.Arrow, results.Parquet},
 	}, {
-		method: "POST", path: "/explain", summary: "say how a SELECT would be answered, and why", body: Query{}, answer: Explained{}, handle: s.explain,
+		method: "POST", path: "/explain", summary: "say how a SELECT would be answered, and why", body: statements.Query{}, answer: statements.Explained{}, handle: s.explain,
 	}, {
-		method: "GET", path: "/statements", summary: "list the statements of this process that run, and the last ones that have ended", answer: Statements{}, handle: s.statements,
+		method: "GET", path: "/statements", summary: "list the statements of this process that run, and the last ones that have ended", answer: statements.Statements{}, handle: s.statements,
 	}, {
-		method: "DELETE", path: "/statements/{statement}", summary: "end a statement that runs", answer: Statements{}, handle: s.killStatement,
+		method: "DELETE", path: "/statements/{statement}", summary: "end a statement that runs", answer: statements.Statements{}, handle: s.killStatement,
 	}}
-}
-
-// Explained says how a statement would be answered.
-type Explained struct {
-	Blocks []ExplainedBlock `json:"blocks"`
-	Scans  []ExplainedScan  `json:"scans"`
-	Rest   string           `json:"rest,omitempty"` // what DuckDB does with their rows
-	Text   string           `json:"text"`           // all that, for people
-}
-
-// ExplainedBlock is of a part of a statement that groups or aggregates one table.
-type ExplainedBlock struct {
-	Block      string             `json:"block"`
-	Table      string             `json:"table"`
-	Groups     []string           `json:"groups"`
-	Aggregates []string           `json:"aggregates"`
-	Where      string             `json:"where"`
-	Time       string             `json:"time,omitempty"`
-	Cube       string             `json:"cube,omitempty"`  // none: events are read
-	Lacks      string             `json:"lacks,omitempty"` // what other cubes lack
-	Single     []string           `json:"single"`          // times of which events are read one by one
-	Kept       []ExplainedSegment `json:"kept"`
-	Pruned     []ExplainedSegment `json:"pruned"`
-	Uncovered  int                `json:"uncovered_ranges"` // of offsets that no segment holds
-	TailEvents int64              `json:"tail_events"`
-}
-
-// ExplainedSegment says why a segment takes part, or not.
-type ExplainedSegment struct {
-	Segment int64  `json:"segment"`
-	Time    string `json:"time"`
-	Cuboid  string `json:"cuboid,omitempty"`
-	Why     string `json:"why,omitempty"`
-}
-
-// ExplainedScan is of a table whose events are read as they are.
-type ExplainedScan struct {
-	Table   string   `json:"table"`
-	Columns []string `json:"columns"`
-	Time    string   `json:"time,omitempty"`
-	Reason  string   `json:"reason"`
 }
 
 func (s *Server) explain(r *http.Request) (any, error) {
@@ -153,15 +61,15 @@ func (s *Server) explain(r *http.Request) (any, error) {
 	if err := x.Text(&text); err != nil {
 		return nil, err
 	}
-	out := &Explained{Blocks: []ExplainedBlock{}, Scans: []ExplainedScan{}, Rest: x.Rest, Text: text.String()}
+	out := &statements.Explained{Blocks: []statements.ExplainedBlock{}, Scans: []statements.ExplainedScan{}, Rest: x.Rest, Text: text.String()}
 	for _, b := range x.Blocks {
-		out.Blocks = append(out.Blocks, ExplainedBlock{
+		out.Blocks = append(out.Blocks, statements.ExplainedBlock{
 			Block: b.Name, Table: b.Table, Groups: list(b.Groups), Aggregates: list(b.Aggregates), Where: b.Where, Time: b.Time, Cube: b.Cube, Lacks: b.Lacks,
 			Single: list(b.Single), Kept: explained(b.Kept), Pruned: explained(b.Pruned), Uncovered: b.Uncovered, TailEvents: b.TailEvents,
 		})
 	}
 	for _, c := range x.Scans {
-		out.Scans = append(out.Scans, ExplainedScan{Table: c.Table, Columns: list(c.Columns), Time: c.Time, Reason: c.Reason})
+		out.Scans = append(out.Scans, statements.ExplainedScan{Table: c.Table, Columns: list(c.Columns), Time: c.Time, Reason: c.Reason})
 	}
 	return out, nil
 }
@@ -169,31 +77,12 @@ func (s *Server) explain(r *http.Request) (any, error) {
 // list is never null in JSON.
 func list(s []string) []string { return append([]string{}, s...) }
 
-func explained(of []query.SegmentExplanation) []ExplainedSegment {
-	out := []ExplainedSegment{}
+func explained(of []query.SegmentExplanation) []statements.ExplainedSegment {
+	out := []statements.ExplainedSegment{}
 	for _, s := range of {
-		out = append(out, ExplainedSegment(s))
+		out = append(out, statements.ExplainedSegment(s))
 	}
 	return out
-}
-
-// Statements are those of one process.
-type Statements struct {
-	Running []Statement `json:"running"`
-	Ended   []Statement `json:"ended"` // the newest first
-}
-
-// Statement is one that runs, or has run.
-type Statement struct {
-	ID      int64        `json:"id"`
-	Project string       `json:"project"`
-	SQL     string       `json:"sql"` // its first 4096 bytes
-	Started time.Time    `json:"started"`
-	TookMs  float64      `json:"took_ms"`
-	State   string       `json:"state"` // running, finished, failed or killed
-	Problem string       `json:"problem,omitempty"`
-	Rows    int64        `json:"rows"`
-	Blocks  []QueryBlock `json:"blocks"`
 }
 
 func (s *Server) statements(*http.Request) (any, error) {
@@ -201,13 +90,13 @@ func (s *Server) statements(*http.Request) (any, error) {
 		return nil, noQueries()
 	}
 	running, ended := s.opts.Query.Statements()
-	return &Statements{Running: statementsOf(running), Ended: statementsOf(ended)}, nil
+	return &statements.Statements{Running: statementsOf(running), Ended: statementsOf(ended)}, nil
 }
 
-func statementsOf(of []query.Running) []Statement {
-	out := []Statement{}
+func statementsOf(of []query.Running) []statements.Statement {
+	out := []statements.Statement{}
 	for _, r := range of {
-		out = append(out, Statement{
+		out = append(out, statements.Statement{
 			ID: r.ID, Project: cmp.Or(r.Project, "default"), SQL: r.SQL, Started: r.Started.UTC(), TookMs: float64(r.Took.Microseconds()) / 1000, State: r.State,
 			Problem: r.Problem, Rows: r.Rows, Blocks: blocksOf(r.Blocks),
 		})
@@ -262,7 +151,7 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) readQuery(w http.ResponseWriter, r *http.Request) (q Query, media string, err error) {
+func (s *Server) readQuery(w http.ResponseWriter, r *http.Request) (q statements.Query, media string, err error) {
 	media, ok := results.Choose(r.Header.Get("Accept"))
 	if !ok {
 		return q, "", &Error{Status: http.StatusNotAcceptable, Code: "not_acceptable", Message: "Accept: want one of " + results.JSON + ", " + results.CSV + ", " + results.Arrow + ", " + results.Parquet}
@@ -272,7 +161,7 @@ func (s *Server) readQuery(w http.ResponseWriter, r *http.Request) (q Query, med
 }
 
 // queryOf reads the body of a question.
-func (s *Server) queryOf(body io.Reader) (q Query, err error) {
+func (s *Server) queryOf(body io.Reader) (q statements.Query, err error) {
 	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
 	d.UseNumber()
@@ -341,9 +230,9 @@ func (q *queryWriter) rows(a *query.Answer, write func(arrow.Record) error) erro
 
 // json writes columns and rows, then what is known at the end only.
 func (q *queryWriter) json(a *query.Answer, began time.Time) error {
-	out := QueryAnswer{Columns: []QueryColumn{}}
+	out := QueryAnswer{Columns: []statements.QueryColumn{}}
 	for _, f := range a.Schema.Fields() {
-		out.Columns = append(out.Columns, QueryColumn{f.Name, results.TypeName(f.Type)})
+		out.Columns = append(out.Columns, statements.QueryColumn{Name: f.Name, Type: results.TypeName(f.Type)})
 	}
 	head, err := json.Marshal(out.Columns)
 	if err != nil {
@@ -386,11 +275,11 @@ func (q *queryWriter) other(a *query.Answer, media string) error {
 	return out.Close()
 }
 
-func coverage(a *query.Answer) []QueryTable {
-	list := []QueryTable{}
+func coverage(a *query.Answer) []statements.QueryTable {
+	list := []statements.QueryTable{}
 	for _, t := range a.Tables {
 		c := &t.Completeness
-		out := QueryTable{
+		out := statements.QueryTable{
 			Table: t.Table, Offsets: []segmenter.PartitionRange{}, Holes: append([]segmenter.PartitionRange{}, c.Holes...), Partial: c.Partial(),
 			Events: c.Counts.Events, TailEvents: c.TailEvents, Lost: c.Counts.Lost, Quarantined: c.Counts.Quarantined, Skipped: c.Counts.Skipped,
 			Segments: c.Segments, Files: c.Files,
@@ -407,14 +296,14 @@ func coverage(a *query.Answer) []QueryTable {
 	return list
 }
 
-func blocksOf(of []query.BlockReport) []QueryBlock {
-	list := []QueryBlock{}
+func blocksOf(of []query.BlockReport) []statements.QueryBlock {
+	list := []statements.QueryBlock{}
 	for _, b := range of {
-		out := QueryBlock{
-			Block: b.Name, Table: b.Table, Cube: b.Cube, Reason: b.Reason, Segments: []QuerySegment{}, Batches: b.Batches, Cells: b.Cells, Rows: b.Rows, Notes: b.Notes,
+		out := statements.QueryBlock{
+			Block: b.Name, Table: b.Table, Cube: b.Cube, Reason: b.Reason, Segments: []statements.QuerySegment{}, Batches: b.Batches, Cells: b.Cells, Rows: b.Rows, Notes: b.Notes,
 		}
 		for _, s := range b.Segments {
-			out.Segments = append(out.Segments, QuerySegment(s))
+			out.Segments = append(out.Segments, statements.QuerySegment(s))
 		}
 		list = append(list, out)
 	}
