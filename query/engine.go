@@ -8,6 +8,7 @@ import (
 	"github.com/tidemarkdb/tidemark/query/duck"
 	"github.com/tidemarkdb/tidemark/query/run"
 	"github.com/tidemarkdb/tidemark/query/source"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
 // Engine answers statements. It may be used by any number of goroutines at once. Close it.
@@ -64,6 +65,9 @@ type Request struct {
 	Params      []any  // of the statement's parameters, as duck.DB.Query takes them
 	Approximate bool   // exact functions may be answered by sketches
 	NoRaw       bool   // what no cube answers is refused with a *NoCubeError
+
+	// AsOf asks for what was committed at an earlier moment; nil: for all there is. What it cannot be is a *catalog.AsOfError.
+	AsOf *catalog.AsOf
 }
 
 // NoCubeError says that a statement was refused because no cube answers it.
