@@ -41,13 +41,17 @@ func (c *Catalog) Replace(ctx context.Context, r Replace) (epoch int64, err erro
 		return 0, fmt.Errorf("catalog: replace: %w", &NotContiguousError{TableID: r.TableID, Got: got, Want: r.Old})
 	}
 	return c.raise(ctx, claimed{"replace", r.TableID, r.Epoch, r.Rows}, func(t *tx, p *part) error {
-		if err := t.removeRows(p, r.Old); err != nil {
+		before, err := t.removeRows(p, r.Old)
+		if err != nil {
 			return err
 		}
 		if err := t.addRows(p, r.Rows); err != nil {
 			return err
 		}
-		return t.noteChange(r.TableID, r.Old)
+		after := eventsOfRows(r.Rows)
+		return t.noteChange(r.TableID, r.Old, effect{
+			added: segmenter.Vector(after).Subtract(before), removed: segmenter.Vector(before).Subtract(after),
+		})
 	})
 }
 
@@ -77,7 +81,10 @@ func (c *Catalog) Prepend(ctx context.Context, r Prepend) (epoch int64, err erro
 			p.tableID, p.partition, got.Generation, got.Start); err != nil {
 			return err
 		}
-		return t.addRows(p, r.Rows)
+		if err := t.addRows(p, r.Rows); err != nil {
+			return err
+		}
+		return t.noteChange(r.TableID, got, effect{added: eventsOfRows(r.Rows), prepended: true})
 	})
 }
 
@@ -160,13 +167,14 @@ func (t *tx) addRows(p *part, rows []Commit) error {
 	return nil
 }
 
-// removeRows takes whole rows out of the ledger, with their files and their parts of supplements.
-func (t *tx) removeRows(p *part, old segmenter.PartitionRange) error {
+// removeRows takes whole rows out of the ledger, with their files and their parts of supplements. It returns the offsets that were
+// events.
+func (t *tx) removeRows(p *part, old segmenter.PartitionRange) (events []segmenter.PartitionRange, err error) {
 	at := old.Start
 	for at < old.End {
 		page, _, err := t.page(p.tableID, old, at, t.c.pageRows)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(page) == 0 {
 			break
@@ -176,20 +184,20 @@ func (t *tx) removeRows(p *part, old segmenter.PartitionRange) error {
 				break
 			}
 			if e.Range.Start != at || e.Range.End > old.End {
-				return &NotContiguousError{TableID: p.tableID, Got: old, Want: e.Range}
+				return nil, &NotContiguousError{TableID: p.tableID, Got: old, Want: e.Range}
 			}
 			if err := t.removeRow(p, e); err != nil {
-				return err
+				return nil, err
 			}
-			at = e.Range.End
+			events, at = append(events, eventsOf(e.LedgerRow)...), e.Range.End
 		}
 	}
 	if at < old.End {
 		l := old
 		l.Start, l.End = at, at
-		return &NotContiguousError{TableID: p.tableID, Got: old, Want: l}
+		return nil, &NotContiguousError{TableID: p.tableID, Got: old, Want: l}
 	}
-	return nil
+	return united(events), nil
 }
 
 func (t *tx) removeRow(p *part, e LedgerEntry) error {

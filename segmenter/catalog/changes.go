@@ -10,15 +10,28 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
-// noteChange records that the events of part of a ledger row have changed. It locks the row of the table until the
+// noteChange records that the events of part of a ledger have changed, and how. It locks the row of the table until the
 // transaction ends, so that numbers ascend in the order of commits: whoever reads the highest has seen all below it.
-func (t *tx) noteChange(tableID string, r segmenter.PartitionRange) error {
+func (t *tx) noteChange(tableID string, r segmenter.PartitionRange, e effect) error {
+	m, err := t.moment()
+	if err != nil {
+		return err
+	}
+	added, err := offsetsText(e.added)
+	if err != nil {
+		return err
+	}
+	removed, err := offsetsText(e.removed)
+	if err != nil {
+		return err
+	}
 	var change int64
 	if err := t.row(`UPDATE tables SET next_change = next_change + 1 WHERE id = $1 RETURNING next_change - 1`, tableID).Scan(&change); err != nil {
 		return err
 	}
-	_, err := t.exec(`INSERT INTO ledger_changes (table_id, change, partition, generation, start_offset, end_offset, created_us)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, tableID, change, r.Partition, r.Generation, r.Start, r.End, now())
+	_, err = t.exec(`INSERT INTO ledger_changes (table_id, change, partition, generation, start_offset, end_offset, created_us,
+		version, added, removed, prepended) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		tableID, change, r.Partition, r.Generation, r.Start, r.End, now(), m.Version, added, removed, flag(e.prepended))
 	return err
 }
 

@@ -28,4 +28,6 @@
 //     are appended at once one is refused with ErrDictionaryMoved.
 //   - C14: a QuerySnapshot is of one state of the catalog, holds each committed offset in one ready segment with cuboids or in one
 //     uncovered range, and says the same whether it was brought up to date or read anew.
+//   - C15: each transaction that changes what is committed has a version of its own; versions and their times ascend in the order
+//     of commits. A QuerySnapshotAt of a moment has the same events whenever it is asked for, unless their files are lost.
 package catalog

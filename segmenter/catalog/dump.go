@@ -40,6 +40,8 @@ func dumped() [][2]string {
 		{"table_versions", "table_id, version"},
 		{"partitions", "table_id, partition"},
 		{"generations", "table_id, partition, generation"},
+		{"moments", "one"},
+		{"partition_moments", "table_id, partition, version"},
 		{"files", "file_key"},
 		{"ledger", "table_id, partition, generation, end_offset"},
 		{"supplements", "table_id, partition, generation, row_end, file_key"},
@@ -68,7 +70,7 @@ func dumped() [][2]string {
 
 // seeded lists the tables that have rows in a new catalog, with which of their rows mean that it is not new.
 func seeded() map[string]string {
-	return map[string]string{"catalog": `1 = 0`, "projects": `name <> 'default'`, "task_queue": `next_seq > 1`}
+	return map[string]string{"catalog": `1 = 0`, "projects": `name <> 'default'`, "task_queue": `next_seq > 1`, "moments": `version > 0`}
 }
 
 // Dump writes the whole catalog, in one of its states, as lines of JSON that do not depend on the kind of database.
@@ -188,6 +190,7 @@ func (t *tx) raise(n int64) error {
 		`UPDATE tables SET next_requeue = next_requeue + $1`,
 		`UPDATE cubes SET next_epoch = next_epoch + $1, next_segment = next_segment + $1`,
 		`UPDATE catalog SET cubes_revision = cubes_revision + $1`,
+		`UPDATE moments SET version = version + $1`, // a version that somebody has noted never means another moment
 	} {
 		if _, err := t.exec(query, n); err != nil {
 			return err

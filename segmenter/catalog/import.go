@@ -41,6 +41,11 @@ func (c *Catalog) Import(ctx context.Context, f func(*Importer) error) error {
 
 // finish writes what was counted. Which segments are stale was decided by their manifests, so that changes begin anew.
 func (i *Importer) finish() error {
+	// Versions that somebody has noted are not known, and must not come to mean other moments: the new ones begin far above.
+	if _, err := i.t.exec(`UPDATE moments SET version = version + $1`, now()/1000); err != nil {
+		return err
+	}
+	i.t.at = Moment{} // a row may have asked for it
 	for _, p := range i.parts {
 		if err := i.t.save(p); err != nil {
 			return err
@@ -48,7 +53,7 @@ func (i *Importer) finish() error {
 	}
 	for _, query := range []string{
 		`DELETE FROM ledger_changes`,
-		`UPDATE tables SET next_change = 1`,
+		`UPDATE tables SET next_change = 1, first_version = (SELECT version FROM moments), first_us = (SELECT at_us FROM moments)`,
 		`UPDATE catalog SET revision = revision + 1, cubes_revision = cubes_revision + 1`,
 		`UPDATE cubes SET revision = (SELECT cubes_revision FROM catalog)`,
 		`UPDATE segments SET revision = (SELECT cubes_revision FROM catalog)`,

@@ -72,7 +72,7 @@ func (c *Catalog) migrateOnce(ctx context.Context, p *goose.Provider) error {
 }
 
 // updateTo does to rows of an older schema, which a restore has put into this one, what the migrations between do to those that
-// they meet: it runs their UPDATE statements.
+// they meet: it runs their UPDATE statements, and the INSERT statements that copy rows.
 func (t *tx) updateTo(from, to int64) error {
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
@@ -99,7 +99,7 @@ func (t *tx) updateTo(from, to int64) error {
 	return nil
 }
 
-// updatesIn returns the UPDATE statements by which a migration goes up. None of them holds "--" or ";" but as SQL.
+// updatesIn returns the statements by which a migration that goes up changes rows, or makes some of others. None of them holds "--" or ";" but as SQL.
 func updatesIn(migration string) (list []string) {
 	up, _, _ := strings.Cut(migration, "-- +goose Down")
 	var text strings.Builder
@@ -108,7 +108,9 @@ func updatesIn(migration string) (list []string) {
 		text.WriteString(line + "\n")
 	}
 	for query := range strings.SplitSeq(text.String(), ";") {
-		if query = strings.TrimSpace(query); strings.HasPrefix(query, "UPDATE ") {
+		query = strings.TrimSpace(query)
+		copies := strings.HasPrefix(query, "INSERT INTO ") && strings.Contains(query, "\n  SELECT ")
+		if copies || strings.HasPrefix(query, "UPDATE ") {
 			list = append(list, query)
 		}
 	}

@@ -47,6 +47,7 @@ type part struct {
 	owner, address  string
 	generationEpoch int64
 	stats           TableStats
+	was             partState // when it was read
 }
 
 const partColumns = `p.table_id, p.partition, p.epoch, p.owner, p.address, p.begun, p.generation, p.generation_epoch, p.topic_id,
@@ -69,6 +70,7 @@ func scanPart(scan func(...any) error) (*part, error) {
 	if fp.Offset >= 0 {
 		p.Fingerprint, p.LeaderEpoch = &fp, fp.LeaderEpoch
 	}
+	p.was = p.state()
 	return p, nil
 }
 
@@ -99,8 +101,11 @@ func (t *tx) wantLive(tableID string) error {
 	return err
 }
 
-// save writes back everything that a change may have touched.
+// save writes back everything that a change may have touched, and remembers what became of the partition.
 func (t *tx) save(p *part) error {
+	if err := t.remember(p); err != nil {
+		return err
+	}
 	fp := Fingerprint{Offset: -1, LeaderEpoch: -1}
 	if p.Fingerprint != nil {
 		fp = *p.Fingerprint

@@ -136,7 +136,7 @@ func (t *tx) makeReady(cube *cubeRow, s SegmentEntry, p Publication) error {
 	if err != nil {
 		return err
 	}
-	stale, err := t.staleAtBirth(cube, s, &p)
+	stale, latest, err := t.staleAtBirth(cube, s, &p)
 	if err != nil {
 		return err
 	}
@@ -146,29 +146,33 @@ func (t *tx) makeReady(cube *cubeRow, s SegmentEntry, p Publication) error {
 	}
 	_, err = t.exec(`UPDATE segments SET state = 'ready', id = $3, attempt = $4, parts = $5, min_time_us = $6, max_time_us = $7,
 		events = $8, bytes = $9, inputs_change = $10, stale = $11, published_us = $12, bare = $13,
-		manifest_sha256 = $14, revision = 0 WHERE cube_id = $1 AND number = $2`,
+		manifest_sha256 = $14, latest_change = $15, revision = 0 WHERE cube_id = $1 AND number = $2`,
 		cube.id, s.Number, s.ID, s.Attempt, string(parts), s.MinTimeUs, s.MaxTimeUs,
-		s.Events, s.Bytes, p.InputsChange, flag(stale), now(), flag(p.Bare), p.ManifestSHA)
+		s.Events, s.Bytes, p.InputsChange, flag(stale), now(), flag(p.Bare), p.ManifestSHA, latest)
 	return err
 }
 
-// staleAtBirth reports whether inputs have changed since they were read. Changes that StaleSegments has yet to look at it will
+// staleAtBirth reports whether inputs have changed since they were read, and the last change that they may hold. Changes that StaleSegments has yet to look at it will
 // find itself, so that of a merge nothing is read but what it replaces.
-func (t *tx) staleAtBirth(cube *cubeRow, s SegmentEntry, p *Publication) (stale bool, err error) {
+func (t *tx) staleAtBirth(cube *cubeRow, s SegmentEntry, p *Publication) (stale bool, latest int64, err error) {
 	if !p.Inherit || len(s.Replaces) == 0 {
-		return t.changedSince(cube.tableID, p.InputsChange, s.Range)
+		if latest, err = t.tableChange(cube.tableID); err != nil {
+			return false, 0, err
+		}
+		stale, err = t.changedSince(cube.tableID, p.InputsChange, s.Range)
+		return stale, latest, err
 	}
 	for i, number := range s.Replaces {
 		old, err := t.segment(cube.id, number)
 		if err != nil {
-			return false, err
+			return false, 0, err
 		}
 		if i == 0 || old.InputsChange < p.InputsChange {
 			p.InputsChange = old.InputsChange
 		}
-		stale = stale || old.Stale
+		stale, latest = stale || old.Stale, max(latest, old.LatestChange)
 	}
-	return stale, nil
+	return stale, latest, nil
 }
 
 // Retirement gives up ready segments; nothing takes their place.

@@ -20,6 +20,7 @@ type SegmentEntry struct {
 	Stale        bool   // its inputs have changed since they were read; kept up by StaleSegments
 	Bare         bool   // it was published without an engine and has no cuboids
 	InputsChange int64  // the table's change when its inputs were read
+	LatestChange int64  // no later change of the table is in its events
 	RetireReason string // of a retired one
 	RemovedUs    int64  // when its objects were deleted; 0: not yet
 	ManifestSHA  string // hex SHA-256 of its manifest; "": it was published before this was kept
@@ -37,13 +38,13 @@ type SegmentQuery struct {
 }
 
 const segmentColumns = `cube_id, number, state, version, ranges, reason, replaces, job_id, id, attempt, parts, min_time_us, max_time_us,
-	events, bytes, inputs_change, stale, bare, retire_reason, created_us, published_us, retired_us, removed_us, manifest_sha256`
+	events, bytes, inputs_change, stale, bare, retire_reason, created_us, published_us, retired_us, removed_us, manifest_sha256, latest_change`
 
 func scanSegment(scan func(...any) error) (s SegmentEntry, err error) {
 	var state, ranges, replaces, parts string
 	if err := scan(&s.CubeID, &s.Number, &state, &s.Version, &ranges, &s.Reason, &replaces, &s.JobID, &s.ID, &s.Attempt, &parts,
 		&s.MinTimeUs, &s.MaxTimeUs, &s.Events, &s.Bytes, &s.InputsChange, &s.Stale, &s.Bare, &s.RetireReason,
-		&s.CreatedUs, &s.PublishedUs, &s.RetiredUs, &s.RemovedUs, &s.ManifestSHA); err != nil {
+		&s.CreatedUs, &s.PublishedUs, &s.RetiredUs, &s.RemovedUs, &s.ManifestSHA, &s.LatestChange); err != nil {
 		return s, err
 	}
 	s.State = segmenter.SegmentState(state)

@@ -25,6 +25,8 @@ type QuerySnapshot struct {
 	// for rows.
 	Long bool
 
+	Past *Past // nil: of the present
+
 	mark  snapshotMark
 	rows  int     // in all lines
 	upTo  []int64 // of Segments[:i+1], the highest event time

@@ -120,8 +120,13 @@ func (t *tx) requeueRow(s Supplement, e LedgerEntry, here segmenter.Exceptions) 
 	if err != nil {
 		return err
 	}
-	r.Start, r.End = here[0].Start, here[len(here)-1].End
-	return t.noteChange(s.TableID, r)
+	var done effect
+	for _, x := range here {
+		r.Start, r.End = x.Start, x.End
+		done.added = append(done.added, r)
+	}
+	r.Start = here[0].Start
+	return t.noteChange(s.TableID, r, done)
 }
 
 // check returns the offsets as a run-length list.

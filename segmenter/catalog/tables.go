@@ -120,8 +120,8 @@ func (t *tx) applyTable(def *cube.Table) (Applied, error) {
 // createTable stores version 1. Of two that create one name at once the second fails on the index and may ask again.
 func (t *tx) createTable(def *cube.Table, text []byte) (Applied, error) {
 	def.ID, def.Version = newID(8), 1
-	n, err := t.exec(`INSERT INTO tables (id, project, name, version, created_us) VALUES ($1, $2, $3, 1, $4)
-		ON CONFLICT DO NOTHING`, def.ID, def.Project, def.Name, now())
+	n, err := t.exec(`INSERT INTO tables (id, project, name, version, created_us, first_us, first_version)
+		VALUES ($1, $2, $3, 1, $4, $4, (SELECT version FROM moments WHERE one = 1)) ON CONFLICT DO NOTHING`, def.ID, def.Project, def.Name, now())
 	if err != nil {
 		return Applied{}, err
 	}
