@@ -80,10 +80,7 @@ func (n *names) Names() (out []string) {
 func (d *definitions) of(ctx context.Context, project string) (*names, error) {
 	var now revision
 	var err error
-	if now.tables, err = d.catalog.Revision(ctx); err != nil {
-		return nil, err
-	}
-	if now.cubes, err = d.catalog.CubesRevision(ctx); err != nil {
+	if now.tables, now.cubes, err = d.catalog.DefinitionsRevision(ctx); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()

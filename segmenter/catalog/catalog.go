@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -25,6 +26,8 @@ type Catalog struct {
 
 	// onStatement is nil but in tests: it is called before every statement and before the commit of a change.
 	onStatement func(query string) error
+
+	kept sync.Map // *sql.Stmt by text: what ask has read before is not parsed again
 }
 
 // Open opens a catalog: "postgres://..." or "postgresql://...", else the path of a SQLite file, which is made where its
@@ -88,6 +91,14 @@ func (c *Catalog) Ping(ctx context.Context) error {
 	})
 }
 
+// DefinitionsRevision returns what Revision and CubesRevision do. Each statement over a table begins with it.
+func (c *Catalog) DefinitionsRevision(ctx context.Context) (tables, cubes int64, err error) {
+	err = c.ask(ctx, "read revisions", func(t *tx) error {
+		return t.row(`SELECT revision, cubes_revision FROM catalog WHERE one = 1`).Scan(&tables, &cubes)
+	})
+	return tables, cubes, err
+}
+
 // Revision returns a number that changes with every change of a project, table, table state or request, and with every
 // change that takes a partition from its owner (replace, prepend, skip). One row is read: cheap to poll.
 func (c *Catalog) Revision(ctx context.Context) (rev int64, err error) {
@@ -112,6 +123,48 @@ type statements interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// keeping runs single statements, of which each text is parsed once for a connection.
+type keeping struct{ c *Catalog }
+
+func (k keeping) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := k.c.kept.Load(query); ok {
+		return s.(*sql.Stmt), nil
+	}
+	s, err := k.c.r.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if first, others := k.c.kept.LoadOrStore(query, s); others {
+		return first.(*sql.Stmt), s.Close()
+	}
+	return s, nil
+}
+
+func (k keeping) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := k.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+func (k keeping) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := k.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// QueryRowContext leaves it to the database to say what is wrong with a statement.
+func (k keeping) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	s, err := k.statement(ctx, query)
+	if err != nil {
+		return k.c.r.QueryRowContext(ctx, query, args...)
+	}
+	return s.QueryRowContext(ctx, args...)
+}
+
 // write runs f in one transaction that may change rows. f may lock; it must not keep t.
 func (c *Catalog) write(ctx context.Context, what string, f func(t *tx) error) error {
 	call, cancel := context.WithTimeout(ctx, c.opts.CallTimeout)
@@ -133,7 +186,7 @@ func (c *Catalog) ask(ctx context.Context, what string, f func(t *tx) error) err
 	c.calls.Add(1)
 	err := c.fault(false)
 	if err == nil {
-		err = f(&tx{c: c, ctx: call, sql: c.r})
+		err = f(&tx{c: c, ctx: call, sql: keeping{c}})
 	}
 	if err == nil {
 		err = c.fault(true)
