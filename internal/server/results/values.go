@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/decimal128"
 )
 
 // exactInt is the highest whole number of which a double holds every one below.
@@ -47,7 +48,11 @@ func appendJSON(b []byte, a arrow.Array, i int) []byte {
 		return appendFloat(b, float64(a.Value(i)))
 	case *array.Timestamp:
 		at := a.DataType().(*arrow.TimestampType)
-		return append(append(append(b, '"'), a.Value(i).ToTime(at.Unit).UTC().Format(time.RFC3339Nano)...), '"')
+		return append(a.Value(i).ToTime(at.Unit).UTC().AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+	case *array.String:
+		return appendString(b, a.Value(i))
+	case *array.Decimal128:
+		return append(appendDecimal(append(b, '"'), a.Value(i), a.DataType().(*arrow.Decimal128Type).Scale), '"')
 	case *array.List:
 		return appendList(b, a.ListValues(), a.ValueOffsets, i)
 	case *array.Struct:
@@ -76,12 +81,34 @@ func floatText(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
+// appendDecimal writes a decimal with so many digits after the point.
+func appendDecimal(b []byte, v decimal128.Num, scale int32) []byte {
+	low := int64(v.LowBits())
+	if scale != 0 || v.HighBits() != low>>63 {
+		return append(b, v.ToString(scale)...)
+	}
+	return strconv.AppendInt(b, low, 10)
+}
+
 func appendString(b []byte, s string) []byte {
+	if plain(s) {
+		return append(append(append(b, '"'), s...), '"')
+	}
 	text, err := json.Marshal(s)
 	if err != nil {
 		panic("T1: a string has no JSON: " + err.Error())
 	}
 	return append(b, text...)
+}
+
+// plain reports whether a string is its own JSON. What is beyond ASCII, or what encoding/json escapes, is left to that.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 func appendList(b []byte, values arrow.Array, offsets func(int) (int64, int64), i int) []byte {
@@ -125,7 +152,7 @@ func Text(a arrow.Array, i int) string {
 	case *array.Float32:
 		return floatText(float64(a.Value(i)))
 	case *array.Decimal128:
-		return a.Value(i).ToString(a.DataType().(*arrow.Decimal128Type).Scale)
+		return string(appendDecimal(nil, a.Value(i), a.DataType().(*arrow.Decimal128Type).Scale))
 	case *array.Date32:
 		return a.Value(i).ToTime().Format(time.DateOnly)
 	case *array.Timestamp:
