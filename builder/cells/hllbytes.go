@@ -95,18 +95,27 @@ func (s *sketches) appendRegisters(b, registers []byte) []byte {
 // harmonic returns the sums of 2^-value over registers below 32 and over the others, both exact in a float64, and the
 // number of registers that are 0.
 func harmonic(registers []byte) (low, high float64, zeros int) {
-	var counts [64]int
-	for _, r := range registers {
-		counts[r&63]++
+	var of [4][64]uint32 // four, as registers beside each other are often equal: each count waits for the last one of its value
+	at := 0
+	for ; at+4 <= len(registers); at += 4 {
+		r := registers[at : at+4 : at+4]
+		of[0][r[0]&63]++
+		of[1][r[1]&63]++
+		of[2][r[2]&63]++
+		of[3][r[3]&63]++
 	}
-	for v, n := range counts {
+	for _, r := range registers[at:] {
+		of[0][r&63]++
+	}
+	for v := range of[0] {
+		n := of[0][v] + of[1][v] + of[2][v] + of[3][v]
 		if v < 32 {
 			low += math.Ldexp(float64(n), -v)
 		} else {
 			high += math.Ldexp(float64(n), -v)
 		}
 	}
-	return low, high, counts[0]
+	return low, high, int(of[0][0] + of[1][0] + of[2][0] + of[3][0])
 }
 
 // floatBits returns the bits that are hashed of a float: -0 is 0, and NaN is one.

@@ -90,9 +90,19 @@ func (q *Query) valuesOf(c int, r *result) (stage.Column, error) {
 		values, ids := q.values(c), groupIDs(c, []*result{r})
 		return gather(&values, ids), nil
 	case c < n+len(q.a.aggs):
-		v, err := q.a.aggs[c-n].values(q.a, r)
-		if err != nil || r.at == nil {
-			return v, err
+		v, ok := r.known[c]
+		if !ok {
+			var err error
+			if v, err = q.a.aggs[c-n].values(q.a, r); err != nil {
+				return v, err
+			}
+			if r.known == nil {
+				r.known = map[int]stage.Column{}
+			}
+			r.known[c] = v
+		}
+		if r.at == nil {
+			return v, nil
 		}
 		return gather(&v, r.at), nil
 	}
@@ -106,6 +116,13 @@ func (q *Query) valuesOf(c int, r *result) (stage.Column, error) {
 // gather returns the values of rows of c.
 func gather(c *stage.Column, rows []uint32) stage.Column {
 	out := stage.Column{Kind: c.Kind}
+	if c.Ints != nil && c.Nulls == nil {
+		out.Ints = make([]int64, len(rows))
+		for k, row := range rows {
+			out.Ints[k] = c.Ints[row]
+		}
+		return out
+	}
 	for k, row := range rows {
 		i := int(row)
 		switch c.Kind {

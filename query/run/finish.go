@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
+	"github.com/tidemarkdb/tidemark/ingest/stage"
 )
 
 // result are the groups of one grouping set.
@@ -16,6 +17,8 @@ type result struct {
 	states []cells.Folding
 	at     []uint32 // the state of each row; nil: its own
 	set    int
+
+	known map[int]stage.Column // of columns of the answer: the values of all states, once worked out
 }
 
 // Record returns the answer. A query without groups has one row whatever it was given, as SQL has it.
@@ -257,12 +260,12 @@ func (q *Query) pick(results []*result, rows []uint32) (out []*result, order []u
 				to.groups[g] = append(to.groups[g], ids[row])
 			}
 		}
-		if to.states, to.at = r.states, r.through(own[k]); len(own[k]) < r.n/4 { // the results of all others need not be worked out
+		if to.states, to.at, to.known = r.states, r.through(own[k]), r.known; len(own[k]) < r.n/4 && len(r.known) < len(q.a.aggs) { // the results of all others need not be worked out
 			var err error
 			if to.states, err = q.take(r.states, to.at); err != nil {
 				return nil, nil, err
 			}
-			to.at = nil
+			to.at, to.known = nil, nil
 		}
 		out = append(out, to)
 		place[k] = next
