@@ -37,7 +37,7 @@ func (f *queryFlags) register(fs *flag.FlagSet) {
 	fs.Int64Var(&f.events, "events", 21_000_000, "page views, those behind the segments included")
 	fs.IntVar(&f.segments, "segments", 10, "that they are built in, of equal parts")
 	fs.Float64Var(&f.tail, "tail", 1.0/21, "share of the events that no segment holds")
-	fs.Float64Var(&f.rate, "event-rate", 10_000, "events per second of event time")
+	fs.Float64Var(&f.rate, "event-rate", 250, "events per second of event time: 21 million are a day")
 	fs.IntVar(&f.clients, "clients", 32, "that ask at once, after one alone")
 	fs.IntVar(&f.seconds, "seconds", 20, "how long each contender is asked, by one client and by many")
 	fs.StringVar(&f.memory, "build-memory", "512MiB", "of tidemark's builds")
@@ -55,8 +55,8 @@ var mix = []asked{
 	{"bytes by minute", "SELECT date_trunc('minute', ts) AS m, sum(bytes) FROM pageviews GROUP BY 1 ORDER BY 1", "SELECT m, sum(b) FROM by_minute GROUP BY 1 ORDER BY 1"},
 	{"top pages", "SELECT page_url, count(*) AS n FROM pageviews GROUP BY 1 ORDER BY 2 DESC LIMIT 10", "SELECT page_url, sum(n) AS n FROM by_page GROUP BY 1 ORDER BY 2 DESC LIMIT 10"},
 	{"top pages of a section", "SELECT page_url, count(*) AS n FROM pageviews WHERE section = 'sport' GROUP BY 1 ORDER BY 2 DESC LIMIT 10", "SELECT page_url, sum(n) AS n FROM by_page WHERE section = 'sport' GROUP BY 1 ORDER BY 2 DESC LIMIT 10"},
-	{"visitors by hour", "SELECT date_trunc('hour', ts) AS h, approx_count_distinct(visitor_id) FROM pageviews GROUP BY 1 ORDER BY 1", "SELECT h, finalize(combine_aggr(v)) FROM visitors GROUP BY 1 ORDER BY 1"},
-	{"visitors by country", "SELECT country, approx_count_distinct(visitor_id) AS v FROM pageviews GROUP BY 1 ORDER BY 2 DESC LIMIT 20", "SELECT country, finalize(combine_aggr(v)) AS v FROM visitors GROUP BY 1 ORDER BY 2 DESC LIMIT 20"},
+	{"visitors by hour", "SELECT date_trunc('hour', ts) AS h, approx_count_distinct(visitor_id) FROM pageviews GROUP BY 1 ORDER BY 1", "SELECT h, finalize(v) FROM visitors_by_hour ORDER BY 1"},
+	{"visitors by country", "SELECT country, approx_count_distinct(visitor_id) AS v FROM pageviews GROUP BY 1 ORDER BY 2 DESC LIMIT 20", "SELECT country, finalize(v) AS v FROM visitors_by_country ORDER BY 2 DESC LIMIT 20"},
 	{"device by browser", "SELECT device_type, browser, count(*), avg(latency_ms) FROM pageviews GROUP BY 1, 2 ORDER BY 3 DESC", "SELECT device_type, browser, sum(n), sum(l) / sum(n) FROM by_hour GROUP BY 1, 2 ORDER BY 3 DESC"},
 	{"country by device", "SELECT country, device_type, count(*), sum(bytes) FROM pageviews GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50", "SELECT country, device_type, sum(n), sum(b) FROM by_hour GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50"},
 	{"total with two filters", "SELECT count(*), sum(bytes) FROM pageviews WHERE country IN ('US', 'IN') AND device_type = 'mobile'", "SELECT sum(n), sum(b) FROM by_hour WHERE country IN ('US', 'IN') AND device_type = 'mobile'"},
