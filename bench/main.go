@@ -25,6 +25,7 @@ func commands() []command {
 		{"ingest", "measure tidemark ingest beside its peers", runIngest},
 		{"cube", "measure builds and merges of cubes beside DuckDB", runCube},
 		{"query", "measure statements of a dashboard beside DuckDB", runQuery},
+		{"segments", "measure the same statements over few segments and many", runSegments},
 		{"table", "print the table definition of a topic of page views", runTable},
 	}
 }

@@ -149,20 +149,16 @@ func (f *queryFlags) queries(ctx context.Context, add func(latencies)) error {
 		if _, err := f.parts(ask, "dashboard"); err != nil {
 			return err
 		}
-		address, err := os.ReadFile(filepath.Join(st.data, "address"))
+		url, err := urlOf(st)
 		if err != nil {
 			return err
 		}
-		url := strings.TrimSpace(string(address))
-		if !strings.Contains(url, "://") {
-			url = "http://" + url
-		}
 		for _, clients := range []int{1, f.clients} {
-			l, err := f.measure(ctx, url, clients)
+			took, seconds, err := askMix(ctx, url, askedOf(mix, ""), clients, f.seconds)
 			if err != nil {
 				return err
 			}
-			add(l)
+			add(summed("tidemark", clients, took, seconds))
 		}
 		return nil
 	})
@@ -172,39 +168,71 @@ func (f *queryFlags) queries(ctx context.Context, add func(latencies)) error {
 	return f.duckdbQueries(ctx, st, add)
 }
 
-// measure asks tidemark the mix, over and over, after each statement once.
-func (f *queryFlags) measure(ctx context.Context, url string, clients int) (latencies, error) {
+// urlOf returns where the server of a data folder answers.
+func urlOf(st staged) (string, error) {
+	address, err := os.ReadFile(filepath.Join(st.data, "address"))
+	if err != nil {
+		return "", err
+	}
+	url := strings.TrimSpace(string(address))
+	if !strings.Contains(url, "://") {
+		url = "http://" + url
+	}
+	return url, nil
+}
+
+// askedOf returns the statements; with a cube's name those that ask it, of times within a condition.
+func askedOf(list []asked, cube string, within ...string) (out []string) {
+	for _, q := range list {
+		sql := q.sql
+		if cube != "" {
+			sql = strings.Replace(sql, "FROM pageviews", "FROM "+cube, 1)
+		}
+		for _, w := range within {
+			if strings.Contains(sql, " WHERE ") {
+				sql = strings.Replace(sql, " WHERE ", " WHERE "+w+" AND ", 1)
+			} else {
+				sql = strings.Replace(sql, " GROUP BY ", " WHERE "+w+" GROUP BY ", 1)
+			}
+		}
+		out = append(out, sql)
+	}
+	return out
+}
+
+// askMix asks tidemark the statements, over and over, after each once. It returns how long each took, in ms, each time.
+func askMix(ctx context.Context, url string, list []string, clients, seconds int) (took [][]float64, whole float64, err error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: clients}
 	defer transport.CloseIdleConnections()
 	c := &http.Client{Transport: transport}
-	for _, q := range mix {
-		if _, err := askHTTP(ctx, c, url, q.sql); err != nil {
-			return latencies{}, fmt.Errorf("%s: %w", q.name, err)
+	for _, q := range list {
+		if _, err := askHTTP(ctx, c, url, q); err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", q, err)
 		}
 	}
 	var mu sync.Mutex
-	took := make([][]float64, len(mix))
+	took = make([][]float64, len(list))
 	var failed error
-	end := time.Now().Add(time.Duration(f.seconds) * time.Second)
+	end := time.Now().Add(time.Duration(seconds) * time.Second)
 	began := time.Now()
 	var wg sync.WaitGroup
 	for client := range clients {
 		wg.Go(func() {
 			for i := client; time.Now().Before(end); i++ {
-				d, err := askHTTP(ctx, c, url, mix[i%len(mix)].sql)
+				d, err := askHTTP(ctx, c, url, list[i%len(list)])
 				mu.Lock()
 				if err != nil {
 					failed = err
 					mu.Unlock()
 					return
 				}
-				took[i%len(mix)] = append(took[i%len(mix)], d.Seconds()*1000)
+				took[i%len(list)] = append(took[i%len(list)], d.Seconds()*1000)
 				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	return summed("tidemark", clients, took, time.Since(began).Seconds()), failed
+	return took, time.Since(began).Seconds(), failed
 }
 
 func summed(contender string, clients int, took [][]float64, seconds float64) latencies {

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// segmentFlags are those of the scenario segments.
+type segmentFlags struct {
+	queryFlags
+	many int
+}
+
+// segmentsDay is asked for: a whole day in the middle of the month that the events lie in.
+const segmentsDay = "ts >= TIMESTAMP '2026-01-20 00:00:00' AND ts < TIMESTAMP '2026-01-21 00:00:00'"
+
+// segmentsRun is how long the statements took over one cube, in ms.
+type segmentsRun struct {
+	Asked    string    `json:"asked"` // a day or all, warm or cold
+	Segments int       `json:"segments"`
+	P50      float64   `json:"p50_ms"`
+	P99      float64   `json:"p99_ms"`
+	Each     []float64 `json:"p50_ms_by_query"`
+}
+
+type segmentsReport struct {
+	Scenario string        `json:"scenario"`
+	Command  string        `json:"command"`
+	Commit   string        `json:"commit"`
+	Started  time.Time     `json:"started"`
+	Machine  machine       `json:"machine"`
+	Events   int64         `json:"events"`
+	Runs     []segmentsRun `json:"runs"`
+}
+
+func runSegments(ctx context.Context, args []string, stdout io.Writer) (err error) {
+	f := segmentFlags{}
+	f.log = os.Stderr
+	fs := flag.NewFlagSet("segments", flag.ContinueOnError)
+	f.runFlags.register(fs, 1)
+	fs.Int64Var(&f.events, "events", 8_640_000, "page views, of 30 days")
+	fs.IntVar(&f.segments, "few", 10, "segments of the one cube")
+	fs.IntVar(&f.many, "many", 1440, "segments of the other")
+	fs.IntVar(&f.seconds, "seconds", 10, "how long each cube is asked")
+	fs.StringVar(&f.memory, "build-memory", "512MiB", "of tidemark's builds")
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	if err := f.runFlags.validate(); err != nil {
+		return err
+	}
+	leave, err := f.enter()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, leave()) }()
+	rep := segmentsReport{
+		Scenario: "segments", Command: shownCommand("segments", args), Commit: commit(ctx),
+		Started: time.Now().UTC().Truncate(time.Second), Machine: describeMachine(), Events: f.events,
+	}
+	if err := f.run(ctx, func(r segmentsRun) {
+		rep.Runs = append(rep.Runs, r)
+		fmt.Fprintf(stdout, "%-16s %5d segments  p50 %8.2f ms  p99 %8.2f ms\n", r.Asked, r.Segments, r.P50, r.P99)
+	}); err != nil {
+		return err
+	}
+	text := rep.markdown()
+	if _, err := io.WriteString(stdout, "\n"+text); err != nil || f.out == "" {
+		return err
+	}
+	whole, err := json.MarshalIndent(&rep, "", "  ")
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(f.out, fmt.Sprintf("segments-%s-%s", rep.Started.Format("20060102-1504"), strings.TrimSuffix(rep.Commit, "+")))
+	return errors.Join(os.WriteFile(name+".json", append(whole, '\n'), 0o644), os.WriteFile(name+".md", []byte(text), 0o644))
+}
+
+// run builds both cubes, then asks each of them: at once after a start, and warm.
+func (f *segmentFlags) run(ctx context.Context, add func(segmentsRun)) error {
+	const month = 30 * 24 * 3600
+	st, err := f.stage(ctx, f.events, float64(f.events)/month)
+	if err != nil {
+		return err
+	}
+	counts := []int{f.segments, f.many}
+	f.merges.events = f.events
+	if _, err = f.served(ctx, st.data, func(_ context.Context, ask asker) error {
+		for _, n := range counts {
+			name := fmt.Sprintf("dashboard_%d", n)
+			path := filepath.Join(f.work, name+".yaml")
+			if err := os.WriteFile(path, []byte(strings.Replace(queryYAML, "cube: dashboard", "cube: "+name, 1)), 0o644); err != nil {
+				return err
+			}
+			if err := ask(nil, "cube", "apply", "-f", path); err != nil {
+				return err
+			}
+			f.merges.segments = n
+			if _, err := f.parts(ask, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, what := range []struct {
+		name   string
+		within []string
+	}{{"a day", []string{segmentsDay}}, {"all 30 days", nil}} {
+		for _, n := range counts {
+			list := askedOf(mix, fmt.Sprintf("dashboard_%d", n), what.within...)
+			if _, err := f.served(ctx, st.data, func(ctx context.Context, _ asker) error { return f.coldAndWarm(ctx, st, what.name, n, list, add) }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// coldAndWarm asks each statement once of a server that has just begun, then all of them over and over.
+func (f *segmentFlags) coldAndWarm(ctx context.Context, st staged, name string, segments int, list []string, add func(segmentsRun)) error {
+	url, err := urlOf(st)
+	if err != nil {
+		return err
+	}
+	c := &http.Client{}
+	defer c.CloseIdleConnections()
+	var cold [][]float64
+	for _, q := range list {
+		d, err := askHTTP(ctx, c, url, q)
+		if err != nil {
+			return err
+		}
+		cold = append(cold, []float64{d.Seconds() * 1000})
+	}
+	warm, _, err := askMix(ctx, url, list, 1, f.seconds)
+	if err != nil {
+		return err
+	}
+	for _, x := range []struct {
+		how  string
+		took [][]float64
+	}{{"cold", cold}, {"warm", warm}} {
+		r := segmentsRun{Asked: name + ", " + x.how, Segments: segments}
+		var all []float64
+		for _, t := range x.took {
+			slices.Sort(t)
+			all, r.Each = append(all, t...), append(r.Each, quantile(t, .5))
+		}
+		slices.Sort(all)
+		r.P50, r.P99 = quantile(all, .5), quantile(all, .99)
+		add(r)
+	}
+	return nil
+}
+
+func (r *segmentsReport) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Few segments and many, %s, commit %s\n\n`%s`\n\n%d x %s, %.0f GiB, %s, %s, load %.1f before the first run.\n\n", r.Started.Format("2006-01-02 15:04Z"),
+		r.Commit, r.Command, r.Machine.Cores, r.Machine.CPU, float64(r.Machine.MemoryBytes)/(1<<30), r.Machine.System, r.Machine.Go, r.Machine.Load)
+	fmt.Fprintf(&b, "%d page views of 30 days, in two cubes of the same definition. The mix of ten statements of the scenario query, one client, over HTTP; cold: each once, of a server that has just begun. The ratio is of the medians of each statement, in their geometric mean.\n\n", r.Events)
+	b.WriteString("| asked | segments | p50 ms | p99 ms | times the few |\n| --- | --- | --- | --- | --- |\n")
+	for _, run := range r.Runs {
+		ratio := "1"
+		for _, few := range r.Runs {
+			if few.Asked == run.Asked && few.Segments < run.Segments {
+				ratio = fmt.Sprintf("%.2f", meanRatio(run.Each, few.Each))
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %d | %.2f | %.2f | %s |\n", run.Asked, run.Segments, run.P50, run.P99, ratio)
+	}
+	return b.String()
+}
+
+// meanRatio returns the geometric mean of the ratios of two lists.
+func meanRatio(a, b []float64) float64 {
+	sum := 0.0
+	for i := range a {
+		sum += math.Log(a[i] / b[i])
+	}
+	return math.Exp(sum / float64(len(a)))
+}
