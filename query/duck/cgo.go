@@ -87,6 +87,12 @@ func tidemarkReplace(infoPtr unsafe.Pointer, name *C.char, _ unsafe.Pointer) {
 //export tidemarkBind
 func tidemarkBind(infoPtr unsafe.Pointer) {
 	info := bindings.BindInfo{Ptr: infoPtr}
+	var s *session
+	defer func() {
+		if err := caught(recover(), s); err != nil {
+			bindings.BindSetError(info, err.Error())
+		}
+	}()
 	e := unbox[*engine](bindings.BindGetExtraInfo(info))
 	var ctx bindings.ClientContext
 	bindings.TableFunctionGetClientContext(info, &ctx)
@@ -95,7 +101,8 @@ func tidemarkBind(infoPtr unsafe.Pointer) {
 	arg := bindings.BindGetParameter(info, 0)
 	name := bindings.GetVarchar(arg)
 	bindings.DestroyValue(&arg)
-	t, err := e.session(id).table(name)
+	s = e.session(id)
+	t, err := s.table(name)
 	if err != nil {
 		bindings.BindSetError(info, err.Error())
 		return
@@ -111,6 +118,11 @@ func tidemarkBind(infoPtr unsafe.Pointer) {
 func tidemarkInit(infoPtr unsafe.Pointer) {
 	info := bindings.InitInfo{Ptr: infoPtr}
 	t := unbox[*handed](bindings.InitGetBindData(info))
+	defer func() {
+		if err := caught(recover(), t.session); err != nil {
+			bindings.InitSetError(info, err.Error())
+		}
+	}()
 	ids := make([]uint64, bindings.InitGetColumnCount(info))
 	for i := range ids {
 		ids[i] = uint64(bindings.InitGetColumnIndex(info, bindings.IdxT(i)))
@@ -136,6 +148,11 @@ func tidemarkScan(infoPtr, chunkPtr unsafe.Pointer) {
 	info := bindings.FunctionInfo{Ptr: infoPtr}
 	s := unbox[*scan](bindings.FunctionGetInitData(info))
 	c := unbox[*cursor](bindings.FunctionGetLocalInitData(info))
+	defer func() {
+		if err := caught(recover(), s.table.session); err != nil {
+			bindings.FunctionSetError(info, err.Error())
+		}
+	}()
 	if err := s.fill(c, bindings.DataChunk{Ptr: chunkPtr}); err != nil {
 		bindings.FunctionSetError(info, err.Error())
 	}

@@ -62,11 +62,13 @@ func (c *conn) while(ctx context.Context, f func()) {
 			}
 		}
 	})
+	defer func() { // also after a panic
+		close(done)
+		if !stop() {
+			<-idle // or it would interrupt the next statement
+		}
+	}()
 	f()
-	close(done)
-	if !stop() {
-		<-idle // or it would interrupt the next statement
-	}
 }
 
 // prepared is a statement that is ready to run.

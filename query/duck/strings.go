@@ -24,9 +24,16 @@ import (
 	bindings "github.com/duckdb/duckdb-go-bindings"
 )
 
-// putStrings writes n strings, the i-th being data[from[i]:to[i]], with one call for all: a call into C for each costs
-// ten times as much as the copy. Where col is null, from the value at on, nothing is written.
-func putStrings(vec bindings.Vector, n int, from, to []int32, data []byte, col arrow.Array, at int) {
+// pieces are strings in one run of bytes: the i-th is data[from[i]:to[i]].
+type pieces struct {
+	from, to []int32
+	data     []byte
+}
+
+// putStrings writes strings with one call for all: a call into C for each costs ten times as much as the copy. Where col is
+// null, from the value at on, nothing is written.
+func putStrings(vec bindings.Vector, p pieces, col arrow.Array, at int) {
+	n := len(p.from)
 	if n == 0 {
 		return
 	}
@@ -34,8 +41,8 @@ func putStrings(vec bindings.Vector, n int, from, to []int32, data []byte, col a
 	if bits := col.NullBitmapBytes(); col.NullN() > 0 && len(bits) > 0 {
 		valid = (*C.uint8_t)(unsafe.Pointer(&bits[0]))
 	}
-	C.tidemark_put(vec.Ptr, C.uint64_t(n), (*C.int32_t)(unsafe.Pointer(&from[0])), (*C.int32_t)(unsafe.Pointer(&to[0])),
-		(*C.char)(unsafe.Pointer(unsafe.SliceData(data))), valid, C.uint64_t(col.Data().Offset()+at))
+	C.tidemark_put(vec.Ptr, C.uint64_t(n), (*C.int32_t)(unsafe.Pointer(&p.from[0])), (*C.int32_t)(unsafe.Pointer(&p.to[0])),
+		(*C.char)(unsafe.Pointer(unsafe.SliceData(p.data))), valid, C.uint64_t(col.Data().Offset()+at))
 }
 
 // fillStrings writes a column of text or bytes. Arrow keeps it as one run of bytes, with where each value begins.
@@ -46,7 +53,7 @@ func fillStrings(vec bindings.Vector, col arrow.Array, at, n int) error {
 	}
 	if d.Buffers()[1] != nil && d.Buffers()[2] != nil && d.Buffers()[2].Len() > 0 {
 		offsets := arrow.Int32Traits.CastFromBytes(d.Buffers()[1].Bytes())[d.Offset()+at:]
-		putStrings(vec, n, offsets[:n], offsets[1:n+1], d.Buffers()[2].Bytes(), col, at)
+		putStrings(vec, pieces{offsets[:n], offsets[1 : n+1], d.Buffers()[2].Bytes()}, col, at)
 	} else {
 		clear(vectorStrings(vec, n)) // all empty or null
 	}
@@ -75,7 +82,7 @@ func fillDictionary(vec bindings.Vector, col arrow.Array, at, n int) error {
 	if b := values.Data().Buffers()[2]; b != nil {
 		data = b.Bytes()
 	}
-	putStrings(vec, n, from, to, data, col, at)
+	putStrings(vec, pieces{from, to, data}, col, at)
 	fillNulls(vec, col, at, n)
 	return nil
 }

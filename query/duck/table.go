@@ -19,7 +19,8 @@ type Table struct {
 	// Scan gives the rows with these columns of Schema, in that order. Where only the number of rows matters DuckDB asks for
 	// the first column; with no columns, records with a number of rows are enough.
 	// It runs in a goroutine of its own, once for each time that the statement reads the table, and must stop when ctx is
-	// done. Records are retained for as long as they are needed. An error ends the statement and is what Rows returns.
+	// done. Records are retained for as long as they are needed. An error ends the statement and is what Rows returns; a panic
+	// does so as a *PanicError.
 	Scan func(ctx context.Context, columns []int) iter.Seq2[arrow.Record, error]
 	// Rows is about how many there will be. From 65,536 on they are read by several threads, in no order.
 	Rows int64
@@ -183,6 +184,11 @@ func (t *handed) scan(ids []uint64) (*scan, error) {
 
 func (s *scan) run() {
 	defer close(s.records)
+	defer func() {
+		if err := caught(recover(), s.table.session); err != nil {
+			s.err = err
+		}
+	}()
 	ctx := s.table.session.ctx
 	for rec, err := range s.table.Scan(ctx, s.columns) {
 		if err == nil && int(rec.NumCols()) != len(s.columns) {

@@ -3,6 +3,7 @@ package run
 import (
 	"container/list"
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
@@ -194,21 +195,26 @@ func (c *columns) read(ctx context.Context, o *Object, g *cuboid.RowGroup, mine 
 	for _, it := range mine {
 		at = append(at, it.key.column)
 	}
-	b, err := c.direct(ctx, o, g, at)
-	if err == nil {
-		for _, it := range mine {
-			if i := it.key.column; i < len(b.dims) {
-				it.dim = b.dims[i]
-				it.bytes = it.dim.memBytes()
-			} else {
-				it.states = b.states[i-len(b.dims)]
-				it.bytes = it.states.MemBytes()
-			}
+	err := errUnread
+	defer func() { c.publish(mine, err) }() // also after a panic, for those who wait
+	b, err2 := c.direct(ctx, o, g, at)
+	if err = err2; err != nil {
+		return err
+	}
+	for _, it := range mine {
+		if i := it.key.column; i < len(b.dims) {
+			it.dim = b.dims[i]
+			it.bytes = it.dim.memBytes()
+		} else {
+			it.states = b.states[i-len(b.dims)]
+			it.bytes = it.states.MemBytes()
 		}
 	}
-	c.publish(mine, err)
-	return err
+	return nil
 }
+
+// errUnread stands for a panic while columns were read.
+var errUnread = errors.New("columns were not read")
 
 // direct reads columns past the cache.
 func (c *columns) direct(ctx context.Context, o *Object, g *cuboid.RowGroup, want []int) (*Batch, error) {

@@ -3,8 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // loader reads the batches of a query ahead: a few at once, in the order in which each thread comes to them. Without one
@@ -38,7 +36,7 @@ func newLoader(q *Query, inputs []Input, bounds []int) *loader {
 
 // run ends when all batches are read, or with the first error.
 func (l *loader) run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := newGroup(ctx)
 	for _, i := range l.order {
 		select {
 		case l.slots <- struct{}{}:

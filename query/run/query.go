@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 )
 
@@ -44,7 +42,7 @@ type MemoryError struct {
 }
 
 func (e *MemoryError) Error() string {
-	return fmt.Sprintf("the groups of the query need more than the %d bytes that one query may have: filter more, group by columns of fewer values, or raise query.memory", e.Limit)
+	return fmt.Sprintf("the query needs more than the %d bytes that one query may have: filter more, group by columns of fewer values, or raise query.memory", e.Limit)
 }
 
 // budget counts the bytes of a query.
@@ -126,7 +124,7 @@ func (q *Query) Fold(ctx context.Context, inputs []Input) error {
 		}
 		return nil
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := newGroup(ctx)
 	bounds := shares(inputs, rows, threads)
 	var ahead *loader
 	if cold {

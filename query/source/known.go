@@ -55,8 +55,10 @@ func (s *snapshots) read(ctx context.Context, table, cube string) (*catalog.Quer
 		select {
 		case <-mine.done:
 		case k.turn <- struct{}{}:
-			s.ask(ctx, k) // mine, unless it is done already
-			<-k.turn
+			func() {
+				defer func() { <-k.turn }()
+				s.ask(ctx, k) // mine, unless it is done already
+			}()
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -98,6 +100,8 @@ func (s *snapshots) ask(ctx context.Context, k *knownSnapshot) {
 	if mine == nil {
 		return
 	}
+	mine.stopped = true
+	defer close(mine.done) // also after a panic, for those who wait
 	mine.answer, mine.err = s.catalog.QuerySnapshot(ctx, k.key.table, k.key.cube, prev)
 	mine.stopped = mine.err != nil && ctx.Err() != nil
 	state := "changed"
@@ -115,5 +119,4 @@ func (s *snapshots) ask(ctx context.Context, k *knownSnapshot) {
 		s.forget(k) // a table or a cube that is not there
 	}
 	s.mu.Unlock()
-	close(mine.done)
 }

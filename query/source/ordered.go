@@ -2,7 +2,9 @@ package source
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"runtime/debug"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -19,7 +21,7 @@ type result[T any] struct {
 	value    T
 	err      error
 	bytes    int64
-	panicked any
+	panicked string // with its stack; "": it did not
 }
 
 // pipe holds the results of jobs in their order.
@@ -43,14 +45,14 @@ func ordered[T any](ctx context.Context, n int, bytes int64, jobs func(ctx conte
 		defer func() {
 			cancel()
 			for out := range p.results {
-				if r := <-out; r.err == nil && r.panicked == nil {
+				if r := <-out; r.err == nil && r.panicked == "" {
 					drop(r.value)
 				}
 			}
 		}()
 		for out := range p.results {
 			r := <-out
-			if r.panicked != nil {
+			if r.panicked != "" {
 				panic(r.panicked)
 			}
 			if r.err != nil && ctx.Err() != nil {
@@ -102,7 +104,9 @@ func (p *pipe[T]) start(ctx context.Context, r result[T], run func(ctx context.C
 	}
 	p.running.Go(func() {
 		defer func() {
-			r.panicked = recover()
+			if v := recover(); v != nil {
+				r.panicked = fmt.Sprintf("%v\n%s", v, debug.Stack())
+			}
 			out <- r
 		}()
 		r.value, r.err = run(ctx)
