@@ -24,11 +24,14 @@ type Answer struct {
 	Tables []TableReport
 	Blocks []BlockReport
 
-	rows *duck.Rows
-	only []arrow.Record
-	err  error           // that Next has returned
-	ctx  context.Context // of the statement: an answer is a call under way
-	x    *execution
+	Warnings []string // about all of it
+
+	rows  *duck.Rows
+	only  []arrow.Record
+	given int64             // rows
+	err   error             // that Next has returned
+	why   func(error) error // prefers why the statement ended to that it did
+	x     *execution
 }
 
 // TableReport says what an answer covers of a table (Q5).
@@ -38,17 +41,34 @@ type TableReport struct {
 }
 
 // Next returns some rows; io.EOF after the last. The caller releases them.
-func (a *Answer) Next() (arrow.Record, error) {
-	rec, err := a.next()
-	if err != nil && err != io.EOF && a.err == nil {
-		a.err = causeOf(a.ctx, located(err, a.x.p.text))
+func (a *Answer) Next() (rec arrow.Record, err error) {
+	defer func() {
+		if err = a.x.e.fault(a.x.r, recover(), err); err == nil || err == io.EOF {
+			return
+		}
+		if rec = nil; a.err == nil {
+			a.err = a.why(located(err, a.x.p.text))
+		}
+		err = a.err
+	}()
+	if a.err != nil {
 		return nil, a.err
 	}
-	if err == nil {
-		n := rec.NumRows()
-		a.x.e.history.note(a.x.id, func(r *Running) { r.Rows += n })
+	if rec, err = a.next(); err != nil {
+		return nil, err
 	}
-	return rec, err
+	if most := a.x.e.o.MaxRows; most > 0 && a.given+rec.NumRows() > most {
+		all := rec
+		defer all.Release()
+		if a.given == most {
+			return nil, &RowsError{most}
+		}
+		rec = all.NewSlice(0, most-a.given)
+	}
+	n := rec.NumRows()
+	a.given += n
+	a.x.e.history.note(a.x.id, func(r *Running) { r.Rows += n })
+	return rec, nil
 }
 
 func (a *Answer) next() (arrow.Record, error) {
@@ -64,8 +84,11 @@ func (a *Answer) next() (arrow.Record, error) {
 }
 
 // Close stops the statement if it still runs. It may be called again.
-func (a *Answer) Close() error {
-	var err error
+func (a *Answer) Close() (err error) {
+	defer func() {
+		err = a.x.e.fault(a.x.r, recover(), err)
+		a.x.close(a.err)
+	}()
 	if a.rows != nil {
 		err = a.rows.Close()
 	}
@@ -73,13 +96,12 @@ func (a *Answer) Close() error {
 		r.Release()
 	}
 	a.only = nil
-	a.x.close(a.err)
 	return err
 }
 
 // answer begins the rest over the rows of blocks.
 func (x *execution) answer(ctx context.Context) (*Answer, error) {
-	a := &Answer{x: x, ctx: ctx}
+	a := &Answer{x: x, Warnings: x.warnings, why: func(err error) error { return causeOf(ctx, err) }}
 	for _, t := range x.tables {
 		a.Tables = append(a.Tables, TableReport{t.def.table.Name, t.snap.Completeness})
 	}

@@ -57,9 +57,6 @@ func (b *blockRun) readTail(ctx context.Context) (err error) {
 	b.report.Name, b.report.Table = b.p.b.Name, b.t.def.table.Name
 	if b.way == nil {
 		b.report.Reason = b.p.lacks
-		if b.scan, err = b.x.e.newScan(b.t, b.p.b.Raw); err != nil {
-			return err
-		}
 		return b.scan.readTail(ctx)
 	}
 	b.report.Cube = b.way.cube.def.Name
@@ -306,6 +303,9 @@ func (b *blockRun) compute(ctx context.Context) error {
 		}
 		b.report.Rows += rec.NumRows()
 		b.result = append(b.result, rec)
+		if err := b.x.hold(rec); err != nil {
+			return err
+		}
 	}
 }
 

@@ -8,4 +8,5 @@
 //   - Q4: a segment whose cuboids cannot be read is answered from its staged files, and the answer says so.
 //   - Q5: an answer says which offsets it covers, and what is missing.
 //   - Q6 (I10): statements at once, those that wait, rows, memory and time have limits with names.
+//   - Q7 (I12): a panic ends the statement that met it, with an incident number, and gives its turn back. Nobody else notices.
 package query

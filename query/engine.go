@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/tidemarkdb/tidemark/query/duck"
 	"github.com/tidemarkdb/tidemark/query/run"
@@ -22,8 +23,11 @@ type Engine struct {
 	segments *lru[string, *opened]
 	damaged  *lru[string, error] // segments whose cuboids cannot be read, by folder: a refresh gives them another one
 	turns    *turns
+	rawTurns *turns // of statements that read events
 	history  *history
 	m        *metrics
+
+	incidents atomic.Int64
 }
 
 // ErrNotRunning is in the chain of errors that name a statement which does not run.
@@ -37,7 +41,8 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		o: o, known: newDefinitions(o.Catalog), plans: newLRU[planKey, *prepared](o.Plans), segments: newLRU[string, *opened](o.Segments), damaged: newLRU[string, error](o.Segments),
-		turns: newTurns(o.Concurrent, o.Queue, o.QueueWait), history: newHistory(o.History),
+		turns: newTurns("query.concurrent", o.Concurrent, o.Queue, o.QueueWait), rawTurns: newTurns("query.raw_concurrent", o.RawConcurrent, o.Queue, o.RawQueueWait),
+		history: newHistory(o.History),
 	}
 	var err error
 	if e.m, err = newMetrics(o.Registry); err != nil {
@@ -61,44 +66,34 @@ func (e *Engine) Close() error { return e.db.Close() }
 // Request is a statement and how it is to be answered.
 type Request struct {
 	SQL         string
-	Project     string // whose tables are meant; default "default"
-	Params      []any  // of the statement's parameters, as duck.DB.Query takes them
-	Approximate bool   // exact functions may be answered by sketches
-	NoRaw       bool   // what no cube answers is refused with a *NoCubeError
+	Project     string    // whose tables are meant; default "default"
+	Params      []any     // of the statement's parameters, as duck.DB.Query takes them
+	Approximate bool      // exact functions may be answered by sketches
+	Raw         RawPolicy // default: Options.Raw
 
 	// AsOf asks for what was committed at an earlier moment; nil: for all there is. What it cannot be is a *catalog.AsOfError.
 	AsOf *catalog.AsOf
 }
 
-// NoCubeError says that a statement was refused because no cube answers it.
-type NoCubeError struct{ Reason string }
-
-func (e *NoCubeError) Error() string {
-	return "no cube answers this: " + e.Reason + ": allow reading events, or see tidemark explain"
-}
-
-// Query begins to answer a statement. What is wrong with it is a *duck.Error; a *BusyError says that too many run. The answer must
-// be closed.
-func (e *Engine) Query(ctx context.Context, r Request) (_ *Answer, err error) {
-	if err := e.turns.take(ctx); err != nil {
-		var busy *BusyError
-		if errors.As(err, &busy) {
-			e.m.refused.Inc()
-		}
+// Query begins to answer a statement. What is wrong with it is a *duck.Error; a *BusyError says that too many run, an *IncidentError
+// that it met a fault. The answer must be closed.
+func (e *Engine) Query(ctx context.Context, r Request) (a *Answer, err error) {
+	if err := e.take(ctx, e.turns); err != nil {
 		return nil, err
 	}
 	e.m.running.Inc()
 	ctx, late := context.WithTimeoutCause(ctx, e.o.Timeout, &TimeoutError{e.o.Timeout})
 	ctx, kill := context.WithCancelCause(ctx)
-	x := &execution{e: e, r: r, id: e.history.begin(r, kill), from: "nothing", end: func() {
+	x := &execution{e: e, r: r, id: e.history.begin(r, kill), from: "nothing", give: e.turns.give}
+	x.end = func() {
 		kill(nil)
 		late()
-		e.turns.give()
+		x.give()
 		e.m.running.Dec()
-	}}
+	}
 	defer func() {
-		if err != nil {
-			err = causeOf(ctx, err)
+		if err = e.fault(r, recover(), err); err != nil {
+			a, err = nil, causeOf(ctx, err)
 			x.close(err)
 		}
 	}()
@@ -106,6 +101,16 @@ func (e *Engine) Query(ctx context.Context, r Request) (_ *Answer, err error) {
 		return nil, err
 	}
 	return x.start(ctx)
+}
+
+// take waits for a turn.
+func (e *Engine) take(ctx context.Context, t *turns) error {
+	err := t.take(ctx)
+	var busy *BusyError
+	if errors.As(err, &busy) {
+		e.m.refused.WithLabelValues(busy.Setting).Inc()
+	}
+	return err
 }
 
 // causeOf prefers why a context ended to that it did.

@@ -18,7 +18,13 @@ type execution struct {
 	p    *prepared
 	id   int64  // in the history
 	from string // what answers: cubes, events, both or nothing
+	give func() // gives the turn back
 	end  func()
+
+	raw      string // why events are read as they are; "": they are not
+	sized    bool   // what is read of them was counted
+	warnings []string
+	held     int64 // bytes of records that are kept
 
 	tables []*tableRun
 	blocks []*blockRun
@@ -58,7 +64,16 @@ func (x *execution) start(ctx context.Context) (*Answer, error) {
 }
 
 func (x *execution) try(ctx context.Context) (*Answer, error) {
+	if err := x.bind(); err != nil {
+		return nil, err
+	}
+	if err := x.mayReadEvents(ctx); err != nil {
+		return nil, err
+	}
 	if err := x.look(ctx); err != nil {
+		return nil, err
+	}
+	if err := x.checkSize(ctx); err != nil {
 		return nil, err
 	}
 	if err := x.readTails(ctx); err != nil {
@@ -72,8 +87,8 @@ func (x *execution) try(ctx context.Context) (*Answer, error) {
 	return x.answer(ctx)
 }
 
-// look takes the snapshots.
-func (x *execution) look(ctx context.Context) error {
+// bind lists what is to be read, and by which cubes.
+func (x *execution) bind() error {
 	for i, b := range x.p.blocks {
 		t := x.table(b.b.Relation)
 		run := &blockRun{x: x, t: t, p: b, whole: x.p.st.Whole}
@@ -86,13 +101,27 @@ func (x *execution) look(ctx context.Context) error {
 		if s.Relation.Table == nil {
 			return &duck.Error{Kind: duck.KindUnsupported, Message: "lookup table " + s.Relation.Name + " cannot be read by statements", Offset: -1}
 		}
-		run, err := x.e.newScan(x.table(s.Relation), s)
+		run, err := x.newScan(x.table(s.Relation), s)
 		if err != nil {
 			return err
 		}
 		x.scans = append(x.scans, run)
 	}
 	x.chooseCubes()
+	for _, b := range x.blocks {
+		if b.way != nil {
+			continue
+		}
+		var err error
+		if b.scan, err = x.newScan(b.t, b.p.b.Raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look takes the snapshots.
+func (x *execution) look(ctx context.Context) error {
 	for _, t := range x.tables {
 		v := source.View{Table: t.def.table, CubeID: t.only, CubeOnly: t.only != ""}
 		if t.cube != nil {
@@ -193,12 +222,17 @@ func (x *execution) release() {
 	for _, s := range x.scans {
 		s.release()
 	}
-	x.tables, x.blocks, x.scans = nil, nil, nil
+	x.tables, x.blocks, x.scans, x.held = nil, nil, nil, 0
 }
 
 // close ends the statement; err says why it did not finish. Only the first call counts.
 func (x *execution) close(err error) {
+	defer x.ended(err)                                    // also after a panic: a turn is given back in any case
+	defer func() { _ = x.e.fault(x.r, recover(), nil) }() // it is logged, and the statement has its answer
 	x.release()
+}
+
+func (x *execution) ended(err error) {
 	if x.end == nil {
 		return
 	}

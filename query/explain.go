@@ -16,6 +16,9 @@ type Explanation struct {
 	Blocks []BlockExplanation
 	Scans  []ScanExplanation
 	Rest   string // what DuckDB does with their rows; "": nothing is left
+
+	Raw     *RawSize // of staged files of which events are read as they are; nil: none are
+	Refused string   // why the statement would be refused; "": it would be answered
 }
 
 // BlockExplanation is of a part of the statement that groups or aggregates one table.
@@ -52,17 +55,21 @@ type ScanExplanation struct {
 }
 
 // Explain says how a statement would be answered now. Nothing but metadata is read.
-func (e *Engine) Explain(ctx context.Context, r Request) (*Explanation, error) {
+func (e *Engine) Explain(ctx context.Context, r Request) (out *Explanation, err error) {
+	defer func() { err = e.fault(r, recover(), err) }()
 	p, err := e.prepare(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	x := &execution{e: e, r: r, p: p}
 	defer x.release()
+	if err := x.bind(); err != nil {
+		return nil, err
+	}
 	if err := x.look(ctx); err != nil {
 		return nil, err
 	}
-	out := &Explanation{}
+	out = &Explanation{}
 	for _, b := range x.blocks {
 		be, err := b.explain(ctx)
 		if err != nil {
@@ -77,12 +84,35 @@ func (e *Engine) Explain(ctx context.Context, r Request) (*Explanation, error) {
 		}
 		out.Scans = append(out.Scans, se)
 	}
+	if err := x.explainRaw(ctx, out); err != nil {
+		return nil, err
+	}
 	if p.st.Whole == nil || x.blocks[0].way == nil {
 		if out.Rest, err = e.db.Text(ctx, p.st.Root); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// explainRaw says what the policy and the limit of events make of the statement.
+func (x *execution) explainRaw(ctx context.Context, out *Explanation) error {
+	reason := x.rawReason()
+	if reason == "" {
+		return nil
+	}
+	size, err := x.rawSize(ctx)
+	if err != nil {
+		return err
+	}
+	out.Raw = &size
+	switch {
+	case x.policy() == RefuseRaw:
+		out.Refused = (&NoCubeError{reason}).Error()
+	case size.Bytes > x.e.o.RawBytes:
+		out.Refused = (&RawSizeError{size, x.e.o.RawBytes, reason}).Error()
+	}
+	return nil
 }
 
 func (b *blockRun) explain(ctx context.Context) (*BlockExplanation, error) {
@@ -165,6 +195,12 @@ func (x *Explanation) Text(w io.Writer) error {
 	}
 	if x.Rest != "" {
 		fmt.Fprintf(w, "rest        %s\n", x.Rest)
+	}
+	if x.Raw != nil {
+		fmt.Fprintf(w, "events      of %s are read\n", x.Raw)
+	}
+	if x.Refused != "" {
+		fmt.Fprintf(w, "refused     %s\n", x.Refused)
 	}
 	return nil
 }

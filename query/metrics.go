@@ -10,9 +10,12 @@ import (
 type metrics struct {
 	seconds  *prometheus.HistogramVec // by state and by what answered
 	running  prometheus.Gauge
-	refused  prometheus.Counter
+	refused  *prometheus.CounterVec // by the setting that bounds them
+	raw      *prometheus.CounterVec
 	plans    *prometheus.CounterVec
 	segments prometheus.Counter
+
+	incidents prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -23,12 +26,15 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60},
 		}, []string{"state", "from"}),
 		running:  prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "statements", Help: "Statements that run."}),
-		refused:  prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "statements_refused_total", Help: "Statements that were refused because too many ran and waited."}),
+		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "statements_refused_total", Help: "Statements that were refused because too many ran and waited."}, []string{"limit"}),
+		raw:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "raw_statements_total", Help: "Statements that no cube answers."}, []string{"policy"}),
 		plans:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "plans_total", Help: "Statements whose plan was made, or kept from before."}, []string{"plan"}),
 		segments: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "segments_from_files_total", Help: "Segments that were answered from their staged files, because no cuboid could be read or has what was asked for."}),
+
+		incidents: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "incidents_total", Help: "Statements that met a fault, which ended them."}),
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.seconds, m.running, m.refused, m.plans, m.segments} {
+	for _, c := range []prometheus.Collector{m.seconds, m.running, m.refused, m.raw, m.plans, m.segments, m.incidents} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

@@ -36,13 +36,20 @@ type Options struct {
 	Source source.Options // of events; Catalog, Store and Tail are those above
 
 	Timeout    time.Duration // of a statement; default 60s
-	Concurrent int           // statements that run at once; default 4 a core
+	Memory     int64         // of a statement; default 256 MiB. Where Run, Source and Duck name none: all of it, half of it, and four times as much for all statements
+	MaxRows    int64         // of an answer; default: any number
+	Concurrent int           // statements that run at once, but for those that read events; default 4 a core
 	Queue      int           // that wait for their turn; default 64
 	QueueWait  time.Duration // for how long; default 1s
 	Slow       time.Duration // from which on a statement is logged; default 1s
 	History    int           // statements that have ended and are listed; default 1000
 	Plans      int           // statements whose plans are kept; default 1024
 	Segments   int           // segments that are kept open; default 4096
+
+	Raw           RawPolicy     // of statements that no cube answers, where the request names none; default AllowRaw
+	RawBytes      int64         // of staged files that such a statement may read; default 16 GiB
+	RawConcurrent int           // of them that run at once, beside the others; default 1, of more than two cores 2
+	RawQueueWait  time.Duration // how long they wait for their turn; default 10s
 
 	Logger   *slog.Logger          // default: discard
 	Registry prometheus.Registerer // default: one that nobody reads
@@ -58,7 +65,27 @@ func (o Options) withDefaults() Options {
 	if o.Slow == 0 {
 		o.Slow = time.Second
 	}
-	for n, v := range map[*int]int{&o.Concurrent: 4 * runtime.GOMAXPROCS(0), &o.Queue: 64, &o.History: 1000, &o.Plans: 1024, &o.Segments: 4096} {
+	if o.RawQueueWait == 0 {
+		o.RawQueueWait = 10 * time.Second
+	}
+	if o.Raw == "" {
+		o.Raw = AllowRaw
+	}
+	cores := runtime.GOMAXPROCS(0)
+	for n, v := range map[*int]int{
+		&o.Concurrent: 4 * cores, &o.Queue: 64, &o.History: 1000, &o.Plans: 1024, &o.Segments: 4096,
+		&o.RawConcurrent: 1 + min(1, max(0, cores-2)), &o.Duck.Threads: max(1, cores-1), // a core is left to what cubes answer
+	} {
+		if *n == 0 {
+			*n = v
+		}
+	}
+	if o.Memory == 0 {
+		o.Memory = 256 << 20
+	}
+	for n, v := range map[*int64]int64{
+		&o.RawBytes: 16 << 30, &o.Run.MemoryBytes: o.Memory, &o.Source.ReadBytes: o.Memory / 2, &o.Duck.MemoryBytes: max(4*o.Memory, minDuckBytes),
+	} {
 		if *n == 0 {
 			*n = v
 		}
@@ -79,18 +106,34 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// minDuckBytes is the least that DuckDB can work with.
+const minDuckBytes = 64 << 20
+
 func (o Options) validate() error {
 	var errs []error
 	if o.Catalog == nil || o.Store == nil {
 		errs = append(errs, errors.New("a catalog and a store are needed"))
 	}
-	if o.Timeout < 0 || o.QueueWait < 0 {
+	if min(o.Timeout, o.QueueWait, o.RawQueueWait) < 0 {
 		errs = append(errs, errors.New("a time is below 0"))
+	}
+	if o.MaxRows < 0 || o.RawBytes < 1 || o.Memory < 1<<20 {
+		errs = append(errs, fmt.Errorf("%d rows, %d bytes of events, %d bytes of memory: want at least 0, 1 and %d", o.MaxRows, o.RawBytes, o.Memory, 1<<20))
+	}
+	if err := o.Raw.check(); err != nil {
+		errs = append(errs, err)
 	}
 	for _, l := range []struct {
 		name string
 		n    int
-	}{{"statements at once", o.Concurrent}, {"waiting statements", o.Queue}, {"history", o.History}, {"plans", o.Plans}, {"segments", o.Segments}} {
+	}{
+		{"statements at once", o.Concurrent},
+		{"waiting statements", o.Queue},
+		{"history", o.History},
+		{"plans", o.Plans},
+		{"segments", o.Segments},
+		{"statements that read events", o.RawConcurrent},
+	} {
 		if l.n < 1 {
 			errs = append(errs, fmt.Errorf("%s %d: want at least 1", l.name, l.n))
 		}

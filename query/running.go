@@ -55,11 +55,7 @@ func (h *history) begin(r Request, kill context.CancelCauseFunc) int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next++
-	sql := r.SQL
-	if len(sql) > maxShown {
-		sql = sql[:maxShown]
-	}
-	h.running[h.next] = &statement{Running{ID: h.next, Project: r.Project, SQL: sql, Started: time.Now(), State: "running"}, kill}
+	h.running[h.next] = &statement{Running{ID: h.next, Project: r.Project, SQL: shown(r.SQL), Started: time.Now(), State: "running"}, kill}
 	return h.next
 }
 

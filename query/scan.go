@@ -68,7 +68,7 @@ func baseColumns(s *plan.Scan) (out []string) {
 
 // scanRun is a scan of one statement over a snapshot: the tail is read first and kept.
 type scanRun struct {
-	e    *Engine
+	x    *execution
 	t    *tableRun
 	s    *plan.Scan
 	base []string
@@ -76,55 +76,58 @@ type scanRun struct {
 	tail []arrow.Record
 }
 
-func (e *Engine) newScan(t *tableRun, s *plan.Scan) (*scanRun, error) {
-	out, err := e.rawSchema(t.def, s)
+func (x *execution) newScan(t *tableRun, s *plan.Scan) (*scanRun, error) {
+	out, err := x.e.rawSchema(t.def, s)
 	if err != nil {
 		return nil, err
 	}
-	return &scanRun{e: e, t: t, s: s, base: baseColumns(s), out: out}, nil
+	return &scanRun{x: x, t: t, s: s, base: baseColumns(s), out: out}, nil
 }
 
-func (x *scanRun) query() source.ScanQuery {
-	q := source.ScanQuery{Table: x.t.def.schema, Columns: x.base}
-	if x.s.Time != plan.Always() {
-		q.Times = []source.Span{{Lo: x.s.Time.Lo, Hi: x.s.Time.Hi}}
+func (r *scanRun) query() source.ScanQuery {
+	q := source.ScanQuery{Table: r.t.def.schema, Columns: r.base}
+	if r.s.Time != plan.Always() {
+		q.Times = []source.Span{{Lo: r.s.Time.Lo, Hi: r.s.Time.Hi}}
 	}
 	return q
 }
 
 // readTail keeps the events of the tail (Q2).
-func (x *scanRun) readTail(ctx context.Context) error {
-	for rec, err := range x.e.source.Scan(ctx, x.t.snap.Tail(), x.query()) {
+func (r *scanRun) readTail(ctx context.Context) error {
+	for rec, err := range r.x.e.source.Scan(ctx, r.t.snap.Tail(), r.query()) {
 		if err != nil {
 			return err
 		}
 		rec.Retain()
-		x.tail = append(x.tail, rec)
+		r.tail = append(r.tail, rec)
+		if err := r.x.hold(rec); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // table hands the events to DuckDB.
-func (x *scanRun) table() duck.Table {
-	return duck.Table{Name: x.s.Name, Schema: x.out, Rows: x.t.snap.Completeness.Counts.Events, Scan: x.scan}
+func (r *scanRun) table() duck.Table {
+	return duck.Table{Name: r.s.Name, Schema: r.out, Rows: r.t.snap.Completeness.Counts.Events, Scan: r.scan}
 }
 
-func (x *scanRun) scan(ctx context.Context, columns []int) iter.Seq2[arrow.Record, error] {
+func (r *scanRun) scan(ctx context.Context, columns []int) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
-		if x.s.Time.Empty() {
+		if r.s.Time.Empty() {
 			return
 		}
 		give := func(rec arrow.Record) bool {
-			out := x.record(rec, columns)
+			out := r.record(rec, columns)
 			defer out.Release()
 			return yield(out, nil)
 		}
-		for _, rec := range x.tail {
+		for _, rec := range r.tail {
 			if !give(rec) {
 				return
 			}
 		}
-		for rec, err := range x.e.source.Scan(ctx, x.t.snap.Staged(), x.query()) {
+		for rec, err := range r.x.e.source.Scan(ctx, r.t.snap.Staged(), r.query()) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -136,26 +139,26 @@ func (x *scanRun) scan(ctx context.Context, columns []int) iter.Seq2[arrow.Recor
 	}
 }
 
-func (x *scanRun) release() {
-	for _, r := range x.tail {
-		r.Release()
+func (r *scanRun) release() {
+	for _, rec := range r.tail {
+		rec.Release()
 	}
-	x.tail = nil
+	r.tail = nil
 }
 
 // record makes the columns that are asked for of those that were read.
-func (x *scanRun) record(rec arrow.Record, columns []int) arrow.Record {
+func (r *scanRun) record(rec arrow.Record, columns []int) arrow.Record {
 	arrays, fields := make([]arrow.Array, len(columns)), make([]arrow.Field, len(columns))
 	for i, at := range columns {
-		c := columnsOf(x.s)[at]
-		a := rec.Column(slices.Index(x.base, baseOf(c)))
+		c := columnsOf(r.s)[at]
+		a := rec.Column(slices.Index(r.base, baseOf(c)))
 		if c.Step != (plan.Step{}) {
 			a = starts(a, c)
 		} else {
 			a.Retain()
 		}
 		defer a.Release()
-		arrays[i], fields[i] = a, x.out.Field(at)
+		arrays[i], fields[i] = a, r.out.Field(at)
 	}
 	return array.NewRecord(arrow.NewSchema(fields, nil), arrays, rec.NumRows())
 }

@@ -7,10 +7,13 @@ import (
 )
 
 // BusyError says that too many statements run and wait.
-type BusyError struct{ Running, Waiting int }
+type BusyError struct {
+	Setting          string // which bounds those that run
+	Running, Waiting int
+}
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("%d statements run and %d wait: try again later, or raise query.concurrent", e.Running, e.Waiting)
+	return fmt.Sprintf("%d statements run and %d wait: try again later, or raise %s", e.Running, e.Waiting, e.Setting)
 }
 
 // TimeoutError says that a statement took too long.
@@ -22,12 +25,13 @@ func (e *TimeoutError) Error() string {
 
 // turns bounds the statements that run at once (Q6).
 type turns struct {
+	setting          string
 	running, waiting chan struct{}
 	patience         time.Duration
 }
 
-func newTurns(running, waiting int, patience time.Duration) *turns {
-	return &turns{running: make(chan struct{}, running), waiting: make(chan struct{}, waiting), patience: patience}
+func newTurns(setting string, running, waiting int, patience time.Duration) *turns {
+	return &turns{setting: setting, running: make(chan struct{}, running), waiting: make(chan struct{}, waiting), patience: patience}
 }
 
 func (t *turns) take(ctx context.Context) error {
@@ -39,7 +43,7 @@ func (t *turns) take(ctx context.Context) error {
 	select {
 	case t.waiting <- struct{}{}:
 	default:
-		return &BusyError{cap(t.running), cap(t.waiting)}
+		return &BusyError{t.setting, cap(t.running), cap(t.waiting)}
 	}
 	defer func() { <-t.waiting }()
 	late := time.NewTimer(t.patience)
@@ -48,7 +52,7 @@ func (t *turns) take(ctx context.Context) error {
 	case t.running <- struct{}{}:
 		return nil
 	case <-late.C:
-		return &BusyError{cap(t.running), len(t.waiting)}
+		return &BusyError{t.setting, cap(t.running), len(t.waiting)}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

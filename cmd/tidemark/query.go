@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/ingest"
+	"github.com/tidemarkdb/tidemark/internal/config"
 	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/internal/server/results"
 	"github.com/tidemarkdb/tidemark/internal/server/statements"
@@ -75,8 +75,8 @@ func (q *queries) Kill(id int64, by string) error {
 
 func (q *queries) start() {
 	n := q.n
-	o := query.Options{Catalog: n.catalog, Store: n.store, Logger: n.log, Registry: n.registry}
-	o.Duck.TempDir = filepath.Join(n.cfg.Data, "query")
+	o := queryOptions(n.cfg)
+	o.Catalog, o.Store, o.Logger, o.Registry = n.catalog, n.store, n.log, n.registry
 	if n.hbase != nil {
 		o.Tables = hbaseTables{n.hbase}
 	}
@@ -84,6 +84,19 @@ func (q *queries) start() {
 		o.Tail = tail{n.ingester}
 	}
 	q.engine, q.err = query.New(o)
+}
+
+// queryOptions are the settings of statements.
+func queryOptions(c *config.Config) query.Options {
+	q := &c.Query
+	o := query.Options{
+		Timeout: q.Timeout, Memory: q.Memory, MaxRows: q.MaxRows, Concurrent: int(q.Concurrent), Queue: q.Queue, QueueWait: q.QueueWait,
+		Slow: q.Slow, History: q.History, Raw: query.RawPolicy(q.Raw), RawBytes: q.RawBytes, RawConcurrent: int(q.RawConcurrent), RawQueueWait: q.RawQueueWait,
+	}
+	o.Duck.TempDir, o.Duck.TempBytes, o.Duck.MaxTextBytes = c.QueryDir(), q.Disk, int(q.SQLBytes)
+	o.Run.ColumnBytes, o.Run.NoColumns = q.ColumnCacheBytes, q.ColumnCacheBytes == 0
+	o.Source.CellBytes, o.Source.NoCells = q.CellCacheBytes, q.CellCacheBytes == 0
+	return o
 }
 
 func (q *queries) close() error {
@@ -132,7 +145,7 @@ just read and is in memory. Without SQL the statement is read from standard inpu
 	c.Flags().StringVar(&q.Project, "project", "", "project of the tables (default \"default\")")
 	c.Flags().Int64Var(&q.MaxRows, "max-rows", 0, "end the answer after so many rows; 0: all")
 	c.Flags().BoolVar(&q.Approximate, "approximate", false, "let sketches answer exact functions")
-	c.Flags().BoolVar(&q.NoRaw, "no-raw", false, "refuse what no cube answers")
+	c.Flags().StringVar(&q.Raw, "raw", "", "what no cube answers: allow, warn or refuse (default: the server's query.raw)")
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if q.SQL, err = a.statement(cmd, args); err != nil {
 			return err
@@ -169,6 +182,7 @@ can count, and what is read from events and why. Only metadata are read.`,
 	var q statements.Query
 	c.Flags().StringVar(&q.Project, "project", "", "project of the tables (default \"default\")")
 	c.Flags().BoolVar(&q.Approximate, "approximate", false, "let sketches answer exact functions")
+	c.Flags().StringVar(&q.Raw, "raw", "", "as of query")
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if q.SQL, err = a.statement(cmd, args); err != nil {
 			return err
@@ -279,6 +293,9 @@ func printAnswer(w io.Writer, a *server.QueryAnswer) error {
 	fmt.Fprintf(w, "(%d rows%s, %.1f ms)\n", a.Count, more, a.TookMs)
 	for _, t := range a.Tables {
 		fmt.Fprintln(w, coverageText(&t))
+	}
+	for _, text := range a.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", text)
 	}
 	for _, b := range a.Blocks {
 		if b.Reason != "" {

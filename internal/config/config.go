@@ -20,6 +20,7 @@ type Config struct {
 	Kafka           Kafka
 	Ingest          Ingest
 	Build           Build
+	Query           Query
 	HBase           HBase
 	ShutdownTimeout time.Duration // how long a clean stop may take
 
@@ -98,7 +99,7 @@ func (c *Config) validate() error {
 	if c.Ingest.Group != "" && len(c.Ingest.Partitions) > 0 {
 		errs = append(errs, errors.New("ingest.group and ingest.partitions exclude each other: a group hands out the partitions itself"))
 	}
-	errs = append(errs, c.Kafka.validate())
+	errs = append(errs, c.Kafka.validate(), c.Query.validate())
 	return errors.Join(errs...)
 }
 

@@ -35,6 +35,7 @@ func Settings() []Setting {
 	all = append(all, kafkaSettings()...)
 	all = append(all, ingestSettings()...)
 	all = append(all, buildSettings()...)
+	all = append(all, querySettings()...)
 	return append(all, hbaseSettings()...)
 }
 

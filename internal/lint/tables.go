@@ -52,7 +52,7 @@ func importMap() []row {
 		{dir: "query/run", may: []string{"builder/cells", "builder/cuboid", "builder/cuboid/hbase", "ingest/stage", "segmenter", "internal/cube", "internal/blob"}},
 		{dir: "query/source", may: []string{"builder/cells", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}},
 		{dir: "query", may: []string{
-			"query/duck", "query/plan", "query/run", "query/source", "builder/cuboid", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
+			"query/duck", "query/plan", "query/run", "query/source", "builder/cells", "builder/cuboid", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
 			"internal/blob",
 		}},
 		{dir: "internal/verify", may: verify},
@@ -94,6 +94,7 @@ var manyExported = map[string]int{
 	"segmenter":         60, // the types that all others speak: vectors, ledger rows, segments, manifests; plans are below it
 	"ingest/stage":      55, // columns in memory, three file formats and their names: what builder and query read with
 	"query/plan":        85, // half of them are words that query/run must tell apart: operators, aggregates, kinds of measure states
+	"query/run":         45, // what query compiles statements to: conditions, leaves, programs and answers are a name each
 	"query/duck":        75, // a name for each of 30 kinds of nodes in SQL's tree, which planning looks into
 	"internal/verify":   45, // a name for each kind of damage, which reports and exit codes speak of
 }
@@ -113,4 +114,6 @@ var logKeys = []string{
 	"method", "path", "status", "stack",
 	// Of storage.
 	"bytes",
+	// Of statements: without their text a slow one cannot be found, and a fault is told to the user by its number.
+	"sql", "incident",
 }

@@ -126,6 +126,9 @@ func queryError(err error) *Error {
 	var late *query.TimeoutError
 	var memory *run.MemoryError
 	var refused *query.NoCubeError
+	var large *query.RawSizeError
+	var rows *query.RowsError
+	var fault *query.IncidentError
 	switch {
 	case errors.As(err, &sql):
 		return &Error{Status: http.StatusBadRequest, Code: "bad_query", Message: sql.Error(), Line: sql.Line, Column: sql.Column}
@@ -137,6 +140,12 @@ func queryError(err error) *Error {
 		return &Error{Status: http.StatusUnprocessableEntity, Code: "too_large", Message: memory.Error()}
 	case errors.As(err, &refused):
 		return &Error{Status: http.StatusUnprocessableEntity, Code: "no_cube", Message: refused.Error()}
+	case errors.As(err, &large):
+		return &Error{Status: http.StatusUnprocessableEntity, Code: "too_large", Message: large.Error()}
+	case errors.As(err, &rows):
+		return &Error{Status: http.StatusUnprocessableEntity, Code: "too_large", Message: rows.Error()}
+	case errors.As(err, &fault):
+		return &Error{Status: http.StatusInternalServerError, Code: "internal", Message: fault.Error()}
 	}
 	return nil
 }

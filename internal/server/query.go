@@ -27,8 +27,9 @@ type QueryAnswer struct {
 	Count     int64                    `json:"count"`
 	Truncated bool                     `json:"truncated"` // there are more rows than max_rows
 	TookMs    float64                  `json:"took_ms"`
-	Tables    []statements.QueryTable  `json:"tables"`          // what the answer covers
-	Blocks    []statements.QueryBlock  `json:"blocks"`          // what it was made of
+	Tables    []statements.QueryTable  `json:"tables"` // what the answer covers
+	Blocks    []statements.QueryBlock  `json:"blocks"` // what it was made of
+	Warnings  []string                 `json:"warnings,omitempty"`
 	Error     *Error                   `json:"error,omitempty"` // the answer ends early: the rows are not all
 }
 
@@ -53,7 +54,7 @@ func (s *Server) explain(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := s.opts.Query.Explain(r.Context(), query.Request{SQL: q.SQL, Project: q.Project, Params: q.Params, Approximate: q.Approximate, NoRaw: q.NoRaw})
+	x, err := s.opts.Query.Explain(r.Context(), query.Request{SQL: q.SQL, Project: q.Project, Params: q.Params, Approximate: q.Approximate, Raw: query.RawPolicy(q.Raw)})
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,10 @@ func (s *Server) explain(r *http.Request) (any, error) {
 	if err := x.Text(&text); err != nil {
 		return nil, err
 	}
-	out := &statements.Explained{Blocks: []statements.ExplainedBlock{}, Scans: []statements.ExplainedScan{}, Rest: x.Rest, Text: text.String()}
+	out := &statements.Explained{Blocks: []statements.ExplainedBlock{}, Scans: []statements.ExplainedScan{}, Rest: x.Rest, Refused: x.Refused, Text: text.String()}
+	if x.Raw != nil {
+		out.RawFiles, out.RawBytes = x.Raw.Files, x.Raw.Bytes
+	}
 	for _, b := range x.Blocks {
 		out.Blocks = append(out.Blocks, statements.ExplainedBlock{
 			Block: b.Name, Table: b.Table, Groups: list(b.Groups), Aggregates: list(b.Aggregates), Where: b.Where, Time: b.Time, Cube: b.Cube, Lacks: b.Lacks,
@@ -135,11 +139,12 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	a, err := s.opts.Query.Query(r.Context(), query.Request{SQL: q.SQL, Project: q.Project, Params: q.Params, Approximate: q.Approximate, NoRaw: q.NoRaw})
+	a, err := s.opts.Query.Query(r.Context(), query.Request{SQL: q.SQL, Project: q.Project, Params: q.Params, Approximate: q.Approximate, Raw: query.RawPolicy(q.Raw)})
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
+	defer a.Close() // also when what writes the answer panics; its error is the one below
 	out := &queryWriter{w: w, rc: http.NewResponseController(w), limit: q.MaxRows}
 	if media == results.JSON {
 		err = out.json(a, began)
@@ -246,6 +251,7 @@ func (q *queryWriter) json(a *query.Answer, began time.Time) error {
 	rows := results.NewRows(q.w)
 	failed := q.rows(a, rows.Write)
 	out.Count, out.Truncated, out.Tables, out.Blocks = q.count, q.truncated, coverage(a), blocksOf(a.Blocks)
+	out.Warnings = a.Warnings
 	out.TookMs = float64(time.Since(began).Microseconds()) / 1000
 	if failed != nil {
 		out.Error = asError(failed)

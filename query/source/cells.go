@@ -86,7 +86,7 @@ func (src *Source) batches(ctx context.Context, p piece, q *CellQuery) ([]Batch,
 		}
 		return src.chunkCells(&p, q)
 	}
-	if q.Exact || (p.file == nil && !p.sealed) {
+	if q.Exact || src.o.NoCells || (p.file == nil && !p.sealed) {
 		all, err = read(ctx)
 	} else {
 		key := cellKey{keep: p.keepKey(), layout: q.Layout, mask: q.Mask, ids: q.IDsVersion}

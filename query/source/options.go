@@ -24,14 +24,16 @@ type Catalog interface {
 
 // Options configure a Source. The zero value of a field means its default.
 type Options struct {
-	Catalog   Catalog
-	Store     blob.Store
-	Tail      Tail                  // default: none, of a process that reads nothing
-	Readers   int                   // files or row groups that one reader has in hand at once; default: one a core
-	ReadBytes int64                 // of events that one reader has in hand, one row group more; default 128 MiB
-	CellBytes int64                 // of cells that are kept; default 64 MiB
-	Snapshots int                   // of tables and cubes that are kept; default 64
-	Registry  prometheus.Registerer // default: none
+	Catalog     Catalog
+	Store       blob.Store
+	Tail        Tail                  // default: none, of a process that reads nothing
+	Readers     int                   // files or row groups that one reader has in hand at once; default: one a core
+	ScanReaders int                   // likewise of one Scan, which leaves cores to others; default: one for two cores
+	ReadBytes   int64                 // of events that one reader has in hand, one row group more; default 128 MiB
+	CellBytes   int64                 // of cells that are kept; default 64 MiB
+	NoCells     bool                  // keeps no cells
+	Snapshots   int                   // of tables and cubes that are kept; default 64
+	Registry    prometheus.Registerer // default: none
 
 	// Convert makes of cells what is wanted of them, and says what that takes of memory. Then that is what is kept and handed out,
 	// once for all who want it. Default: the cells themselves.
@@ -44,6 +46,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Readers == 0 {
 		o.Readers = runtime.GOMAXPROCS(0)
+	}
+	if o.ScanReaders == 0 {
+		o.ScanReaders = max(1, runtime.GOMAXPROCS(0)/2)
 	}
 	if o.ReadBytes == 0 {
 		o.ReadBytes = 128 << 20
@@ -71,7 +76,7 @@ func (o Options) validate() error {
 	for _, l := range []struct {
 		name string
 		n    int64
-	}{{"readers", int64(o.Readers)}, {"read bytes", o.ReadBytes}, {"cell bytes", o.CellBytes}, {"snapshots", int64(o.Snapshots)}} {
+	}{{"readers", int64(o.Readers)}, {"scan readers", int64(o.ScanReaders)}, {"read bytes", o.ReadBytes}, {"cell bytes", o.CellBytes}, {"snapshots", int64(o.Snapshots)}} {
 		if l.n < 1 {
 			errs = append(errs, fmt.Errorf("%s %d: want at least 1", l.name, l.n))
 		}

@@ -18,6 +18,23 @@ type ScanQuery struct {
 	Exact   bool          // they are left out
 }
 
+// Size adds up the files of a set in which events of times may be: whole ones, although of most only some columns and row groups
+// are read. It stops when the bytes are above enough. What it reads is the catalog.
+func (src *Source) Size(ctx context.Context, set Set, times []Span, enough int64) (files, bytes int64, err error) {
+	for p, err := range set.pieces(ctx, times) {
+		if err != nil {
+			return files, bytes, err
+		}
+		if p.file == nil {
+			continue
+		}
+		if files, bytes = files+1, bytes+p.file.Size; bytes > enough {
+			break
+		}
+	}
+	return files, bytes, nil
+}
+
 // recordRows is the most rows of a record.
 const recordRows = 65536
 
@@ -34,7 +51,7 @@ func (src *Source) Scan(ctx context.Context, set Set, q ScanQuery) iter.Seq2[arr
 		}
 		s := &scan{src: src, set: set, q: q, columns: columns, out: schemaOf(columns)}
 		s.q.Exact = q.Exact && len(q.Times) > 0
-		for list, err := range ordered(ctx, src.o.Readers, src.o.ReadBytes, s.groups, releaseAll) {
+		for list, err := range ordered(ctx, src.o.ScanReaders, src.o.ReadBytes, s.groups, releaseAll) {
 			for i, rec := range list {
 				if !yield(rec, nil) {
 					releaseAll(list[i:])
@@ -91,7 +108,7 @@ func (s *scan) open(ctx context.Context) iter.Seq2[*opened, error] {
 			}
 		}
 	}
-	return ordered(ctx, s.src.o.Readers, s.src.o.ReadBytes, jobs, (*opened).done)
+	return ordered(ctx, s.src.o.ScanReaders, s.src.o.ReadBytes, jobs, (*opened).done)
 }
 
 func (s *scan) openOne(ctx context.Context, p piece) (*opened, error) {

@@ -13,7 +13,7 @@ type Query struct {
 	Params      []any  `json:"params,omitempty"`      // of ? or $1, $2: null, booleans, numbers or strings
 	MaxRows     int64  `json:"max_rows,omitempty"`    // after so many the answer is truncated; 0: all
 	Approximate bool   `json:"approximate,omitempty"` // exact functions may be answered by sketches
-	NoRaw       bool   `json:"no_raw,omitempty"`      // refuse what no cube answers
+	Raw         string `json:"raw,omitempty"`         // what no cube answers: allow, warn or refuse; default: the setting query.raw
 }
 
 // QueryColumn is a column of an answer.
@@ -63,7 +63,12 @@ type Explained struct {
 	Blocks []ExplainedBlock `json:"blocks"`
 	Scans  []ExplainedScan  `json:"scans"`
 	Rest   string           `json:"rest,omitempty"` // what DuckDB does with their rows
-	Text   string           `json:"text"`           // all that, for people
+
+	RawFiles int64  `json:"raw_files,omitempty"` // staged files of which events are read as they are, as no cube answers
+	RawBytes int64  `json:"raw_bytes,omitempty"` // of them
+	Refused  string `json:"refused,omitempty"`   // why the statement would be refused
+
+	Text string `json:"text"` // all that, for people
 }
 
 // ExplainedBlock is of a part of a statement that groups or aggregates one table.
