@@ -229,21 +229,22 @@ func withMasks(rec arrow.Record, b *plan.Block) arrow.Record {
 }
 
 // withTypes gives columns the types that DuckDB gives them.
-func withTypes(rec arrow.Record, types []arrow.DataType) (arrow.Record, error) {
-	if len(types) != int(rec.NumCols()) {
-		return nil, fmt.Errorf("Q3: a block of %d columns has %d", len(types), rec.NumCols())
+func withTypes(rec arrow.Record, want *arrow.Schema) (arrow.Record, error) {
+	if want.NumFields() != int(rec.NumCols()) {
+		return nil, fmt.Errorf("Q3: a block of %d columns has %d", want.NumFields(), rec.NumCols())
 	}
 	fields, arrays := rec.Schema().Fields(), rec.Columns()
 	out := make([]arrow.Array, len(arrays))
 	var errs []error
 	for i, a := range arrays {
 		var err error
-		if out[i], err = withType(a, types[i]); err != nil {
+		typ := want.Field(i).Type
+		if out[i], err = withType(a, typ); err != nil {
 			errs = append(errs, fmt.Errorf("column %s: %w", fields[i].Name, err))
 			continue
 		}
 		defer out[i].Release()
-		fields[i].Type = types[i]
+		fields[i].Type, fields[i].Metadata = typ, want.Field(i).Metadata // which tells a HUGEINT from a decimal
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

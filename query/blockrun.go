@@ -276,7 +276,7 @@ func (b *blockRun) finish(ctx context.Context) error {
 	defer rec.Release()
 	rec = withMasks(rec, b.p.b)
 	defer rec.Release()
-	out, err := withTypes(rec, b.p.types)
+	out, err := withTypes(rec, b.p.schema)
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,11 @@ func ranged(s *plan.Simple, dim int, k stage.Kind) *run.Cond {
 		l = run.IsNull(dim)
 	case s.Op == plan.In:
 		l = run.In(dim, s.String(), dictOf(s.Kind, k, s.Values), null)
+	case null && s.Op == plan.Between: // false of what lies outside of the other bound, else null
+		return &run.Cond{Kind: run.And, Of: []*run.Cond{
+			ranged(&plan.Simple{Column: s.Column, Kind: s.Kind, Op: plan.Ge, Values: s.Values[:1]}, dim, k),
+			ranged(&plan.Simple{Column: s.Column, Kind: s.Kind, Op: plan.Le, Values: s.Values[1:]}, dim, k),
+		}}
 	case null: // a comparison with null is null: true of nothing, and neither is its opposite
 		return is(&run.Leaf{Dim: dim, Key: "null", Truths: func(_ context.Context, d *cells.Dict) ([]run.Truth, error) {
 			return slices.Repeat([]run.Truth{run.Null}, d.Len()), nil

@@ -70,6 +70,9 @@ func (b *builder) groupBy() error {
 		if at[i], err = b.addGroup(e, "GROUP BY"); err != nil {
 			return err
 		}
+		if len(b.s.Sets) > 1 && slices.Contains(at[:i], at[i]) {
+			return noBlock("grouping sets tell apart two groups that are the same")
+		}
 	}
 	for _, set := range b.s.Sets {
 		var groups []int

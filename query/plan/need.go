@@ -134,7 +134,7 @@ func (l *Lacks) columns(d *want) {
 			steps[i] = s.String()
 		}
 		text += " by " + strings.Join(steps, " and ")
-	} else if !d.Whole {
+	} else if !d.Whole && len(d.Cuts) > 0 { // else only whether it is null matters
 		text += " that tells times apart at " + timeText(d.Cuts[0])
 	}
 	lack(&l.Columns, text)
