@@ -8,7 +8,10 @@ import (
 )
 
 // grammar makes statements at random. What it draws first is the simplest, so that rapid shrinks towards it.
-type grammar struct{ t *rapid.T }
+type grammar struct {
+	t    *rapid.T
+	also string // a condition of every block, or ""
+}
 
 func (g grammar) pick(label string, values ...string) string {
 	return rapid.SampledFrom(values).Draw(g.t, label)
@@ -24,7 +27,7 @@ type block struct {
 	groups, aggs  []string // expressions
 	from          string
 	where, having string
-	sets          string // ROLLUP, CUBE or ""
+	sets          string // ROLLUP, CUBE, GROUPING SETS or ""
 }
 
 func (b block) names() (out []string) {
@@ -52,6 +55,8 @@ func (b block) sql() string {
 		s.WriteString(" WHERE " + b.where)
 	}
 	switch by := strings.Join(names[:len(b.groups)], ", "); {
+	case b.sets == "GROUPING SETS":
+		s.WriteString(" GROUP BY GROUPING SETS ((" + by + "), (" + names[0] + "), ())")
 	case b.sets != "":
 		s.WriteString(" GROUP BY " + b.sets + " (" + by + ")")
 	case len(b.groups) > 0:
@@ -74,11 +79,17 @@ func (g grammar) block() block {
 	if g.one("where", 2) {
 		b.where = g.condition(2)
 	}
+	switch {
+	case g.also != "" && b.where != "":
+		b.where = fmt.Sprintf("%s AND (%s)", g.also, b.where)
+	case g.also != "":
+		b.where = g.also
+	}
 	if g.one("having", 5) {
 		b.having = g.pick("having", "count(*) > 3", "sum(bytes) IS NOT NULL", "NOT (max(bytes) < 500)", "count(*) > 1 AND min(country) <> 'de'", "avg(latency) > 20 OR count(*) = 1")
 	}
 	if len(b.groups) > 0 && g.one("sets", 8) {
-		b.sets = g.pick("kind of sets", "ROLLUP", "CUBE")
+		b.sets = g.pick("kind of sets", "ROLLUP", "CUBE", "GROUPING SETS")
 	}
 	return b
 }
@@ -195,12 +206,16 @@ func btoi(b bool) int {
 // statement makes a statement, and says whether its rows have an order.
 func (g grammar) statement() (text string, ordered bool) {
 	b := g.block()
-	switch g.upTo("around", 9) {
+	around := g.upTo("around", 9+shapes)
+	if around > 9 {
+		return g.shape(around-10, b)
+	}
+	switch around {
 	case 5:
 		return fmt.Sprintf("WITH t AS (%s) SELECT count(*), max(m0), min(m0) FROM t", b.sql()), false
 	case 6:
-		o := g.block()
-		return fmt.Sprintf("SELECT m0::VARCHAR AS x FROM (%s) UNION ALL SELECT m0::VARCHAR FROM (%s)", b.sql(), o.sql()), false
+		b.aggs[0] = "count(*)" // the text of others may depend on the order in which they were added
+		return fmt.Sprintf("SELECT m0::VARCHAR AS x FROM (%s) UNION ALL SELECT m0::VARCHAR FROM (%s)", b.sql(), g.exact().sql()), false
 	case 7:
 		o := g.block()
 		o.groups = b.groups

@@ -31,18 +31,13 @@ type oracle struct {
 
 func newOracle(w *world) *oracle {
 	w.t.Helper()
-	o := &oracle{world: w, engines: w.engines(), db: ducktest.Open(w.t)}
-	var err error
-	o.text, err = duck.Open(duck.Options{MemoryBytes: 256 << 20, MaxConns: 2})
-	must(w.t, err)
-	w.t.Cleanup(func() { must(w.t, o.text.Close()) })
-	o.exec("SET TimeZone = 'UTC'")
-	columns := []string{"_partition INTEGER", "_offset BIGINT", "_timestamp TIMESTAMP"}
+	e := w.engines()
+	o := emptyOracle(w)
+	o.engines = e
 	names := []string{}
 	for _, c := range w.table.Columns {
-		columns, names = append(columns, c.Name+" "+sqlType(c.Type.String())), append(names, c.Name)
+		names = append(names, c.Name)
 	}
-	o.exec("CREATE TABLE shop_all (" + strings.Join(columns, ", ") + ")")
 	for _, p := range w.parts {
 		o.load(p)
 	}
@@ -56,6 +51,23 @@ func newOracle(w *world) *oracle {
 		}
 		o.exec(fmt.Sprintf("CREATE VIEW %s AS SELECT *, %s FROM shop_all WHERE %s", name, strings.Join(o.grains(name), ", "), strings.Join(from, " OR ")))
 	}
+	return o
+}
+
+// emptyOracle has no events and no engines yet.
+func emptyOracle(w *world) *oracle {
+	w.t.Helper()
+	o := &oracle{world: w, db: ducktest.Open(w.t)}
+	var err error
+	o.text, err = duck.Open(duck.Options{MemoryBytes: 256 << 20, MaxConns: 2})
+	must(w.t, err)
+	w.t.Cleanup(func() { must(w.t, o.text.Close()) })
+	o.exec("SET TimeZone = 'UTC'")
+	columns := []string{"_partition INTEGER", "_offset BIGINT", "_timestamp TIMESTAMP"}
+	for _, c := range w.table.Columns {
+		columns = append(columns, c.Name+" "+sqlType(c.Type.String()))
+	}
+	o.exec("CREATE TABLE shop_all (" + strings.Join(columns, ", ") + ")")
 	return o
 }
 
@@ -116,6 +128,7 @@ type result struct {
 	names, types []string
 	rows         [][]string
 	by           string // what answered its blocks
+	tables       []query.TableReport
 }
 
 // null is the text of no value.
@@ -196,6 +209,7 @@ func (o *oracle) got(e *query.Engine, req query.Request) (r result, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
+	r.tables = a.Tables
 	var by []string
 	for _, b := range a.Blocks {
 		if b.Cube == "" {
