@@ -81,7 +81,7 @@ func querySettings() []Setting {
 			duration(func(c *Config) *time.Duration { return &c.Query.QueueWait }),
 		row("query.timeout", "query-timeout", "TIME", "1m0s", "how long a statement may take, reading its answer included").
 			duration(func(c *Config) *time.Duration { return &c.Query.Timeout }),
-		row("query.memory", "query-memory", "SIZE", "256MiB", "memory of one statement, at least 16MiB: groups and what it keeps of the tail; half of it for events in hand; four times as much for all that DuckDB does").
+		row("query.memory", "query-memory", "SIZE", "256MiB", "memory of one statement, at least 16MiB: groups and what it keeps of the tail; half of it for events in hand; four times as much for all that DuckDB does, and 1GiB for values that expressions make (with GNU's C library)").
 			size(func(c *Config) *int64 { return &c.Query.Memory }),
 		row("query.disk", "query-disk", "SIZE", "4GiB", "temporary files of sorts and joins that do not fit in memory, of all statements together").
 			size(func(c *Config) *int64 { return &c.Query.Disk }),

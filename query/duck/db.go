@@ -64,6 +64,7 @@ func Open(opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	boundHeap(opts.HeapBytes)
 	return db, nil
 }
 
@@ -233,6 +234,7 @@ func (db *DB) broke(ctx context.Context, e *engine, why error) {
 func (db *DB) Close() error {
 	db.closing.Do(func() {
 		close(db.closed)
+		defer boundHeap(-db.opts.HeapBytes)
 		for range cap(db.slots) {
 			db.slots <- struct{}{}
 		}

@@ -16,4 +16,6 @@
 //   - D4: what may be called stands in functions.txt; what does not is refused.
 //   - D5: when the context of a statement is done, it stops; when Rows are closed, no Scan of theirs runs any more.
 //   - D6: rows of a table pass by. At most two records of a scan for each thread are held, and one chunk of the answer.
+//   - D7 (I10): whatever a statement asks for, DuckDB takes no more memory than Options.HeapBytes: at the limit the statement
+//     fails.
 package duck

@@ -100,6 +100,10 @@ func (e *Error) split() *Error {
 		e.Kind, e.breaks = KindInternal, true
 	case strings.HasPrefix(e.Kind, "not impl"):
 		e.Kind = KindUnsupported
+	case e.Kind == KindMemory, e.Message == "Allocation failure", strings.Contains(e.Message, "std::bad_alloc"):
+		e.Kind, e.breaks = KindMemory, false
+		e.Message, _, _ = strings.Cut(e.Message, "\n") // what follows is for who runs a DuckDB of his own
+		e.Message, e.Hint = strings.TrimSuffix(e.Message, "."), "ask for less, or raise query.memory"
 	}
 	if i := strings.Index(e.Message, "\n\nLINE "); i >= 0 {
 		e.Message = e.Message[:i]

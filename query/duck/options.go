@@ -11,6 +11,7 @@ import (
 // Options configure a DB. The zero value of a field means its default.
 type Options struct {
 	MemoryBytes  int64        // default 1 GiB, at least 64 MiB; of groups, sorts and joins, not of text that an expression makes
+	HeapBytes    int64        // default MemoryBytes and 1 GiB; of blocks of 1 MiB and more that DuckDB takes, of that text too; with GNU's C library
 	Threads      int          // default all cores
 	TempDir      string       // default: none, nothing is spilled and a query that needs more memory fails
 	TempBytes    int64        // default 4 GiB; of spilled data, all statements together
@@ -25,6 +26,9 @@ const minMemoryBytes = 64 << 20
 func (o Options) withDefaults() Options {
 	if o.MemoryBytes == 0 {
 		o.MemoryBytes = 1 << 30
+	}
+	if o.HeapBytes == 0 {
+		o.HeapBytes = o.MemoryBytes + 1<<30
 	}
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
@@ -51,6 +55,9 @@ func (o Options) validate() error {
 	var errs []error
 	if o.MemoryBytes < minMemoryBytes {
 		errs = append(errs, fmt.Errorf("memory of %d bytes is below %d", o.MemoryBytes, minMemoryBytes))
+	}
+	if o.HeapBytes < o.MemoryBytes {
+		errs = append(errs, fmt.Errorf("%d bytes in large blocks: not below the memory of %d", o.HeapBytes, o.MemoryBytes))
 	}
 	if o.Threads < 1 {
 		errs = append(errs, fmt.Errorf("%d threads: at least 1", o.Threads))
