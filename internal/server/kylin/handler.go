@@ -24,7 +24,7 @@ type Options struct {
 	Catalog  *catalog.Catalog // required
 	Building server.Building  // required
 	Cubes    Cubes            // required
-	Store    blob.Store       // keeps models; required
+	Store    blob.Store       // keeps models and saved queries; required
 	Query    server.Queries   // nil: this process answers no statements
 
 	MaxBody     int64         // bytes of a request's body; default 4 MiB
@@ -102,6 +102,9 @@ func (h *Handler) routes() {
 	call("GET /query/tables_and_columns", h.tablesAndColumns)
 	call("GET /query/runningQueries", h.running)
 	call("PUT /query/{query}/stop", h.stop)
+	call("GET /saved_queries", h.savedQueries)
+	call("POST /saved_queries", h.saveQuery)
+	call("DELETE /saved_queries/{query}", h.removeSavedQuery)
 
 	call("GET /cubes", h.listCubes)
 	call("GET /cubes/{cube}", h.showCube)

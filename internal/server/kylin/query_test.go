@@ -310,3 +310,39 @@ func TestProjectsAndTables(t *testing.T) {
 	}
 	f.bad(http.MethodGet, "/tables/default/nowhere", "", http.StatusNotFound, "Cannot find table nowhere")
 }
+
+// Saved queries are those of the one who asks.
+func TestSavedQueries(t *testing.T) {
+	f := newFixture(t)
+	list := func() (out []savedQuery) {
+		f.good(http.MethodGet, "/saved_queries?project=default", "", &out)
+		return out
+	}
+	if got := list(); got == nil || len(got) != 0 {
+		t.Fatalf("%v, want []", got)
+	}
+	for _, name := range []string{"z", "a"} {
+		if code, body := f.curl(http.MethodPost, "/saved_queries", `{"name": "`+name+`", "project": "default", "sql": "select 1", "description": "one", "extra": 1}`); code != http.StatusOK || body != "" {
+			t.Fatalf("%d %s", code, body)
+		}
+	}
+	got := list()
+	if len(got) != 2 || got[0].Name != "a" || got[1] != (savedQuery{got[1].ID, "z", "default", "select 1", "one"}) {
+		t.Fatalf("%+v", got)
+	}
+	f.bad(http.MethodPost, "/saved_queries", `{"name": "no statement"}`, http.StatusBadRequest, "wants a name and sql")
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/kylin/api/saved_queries", nil)
+	r.SetBasicAuth("somebody else", "x")
+	rec := httptest.NewRecorder()
+	if f.h.ServeHTTP(rec, r); strings.TrimSpace(rec.Body.String()) != "[]" {
+		t.Errorf("another user sees %s", rec.Body)
+	}
+	for _, id := range []string{got[0].ID, got[0].ID, "../../tables"} { // what is not there is no mistake
+		if code, body := f.curl(http.MethodDelete, "/saved_queries/"+url.PathEscape(id), ""); code != http.StatusOK || body != "" {
+			t.Fatalf("%d %s", code, body)
+		}
+	}
+	if left := list(); len(left) != 1 || left[0].Name != "z" {
+		t.Errorf("%+v", left)
+	}
+}
