@@ -3,8 +3,10 @@ package results
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -158,10 +160,39 @@ func Text(a arrow.Array, i int) string {
 	case *array.Timestamp:
 		at := a.DataType().(*arrow.TimestampType)
 		return a.Value(i).ToTime(at.Unit).UTC().Format("2006-01-02 15:04:05.999999999")
+	case *array.MonthDayNanoInterval:
+		return intervalText(a.Value(i))
 	case *array.List, *array.Struct:
 		return string(appendJSON(nil, a, i))
 	}
 	return a.ValueStr(i)
+}
+
+// intervalText is an interval as SQL writes it: 1 month 2 days 03:04:05.5.
+func intervalText(v arrow.MonthDayNanoInterval) string {
+	var out []string
+	for _, p := range []struct {
+		n   int32
+		one string
+	}{{v.Months / 12, "year"}, {v.Months % 12, "month"}, {v.Days, "day"}} {
+		switch p.n {
+		case 0:
+		case 1, -1:
+			out = append(out, fmt.Sprintf("%d %s", p.n, p.one))
+		default:
+			out = append(out, fmt.Sprintf("%d %ss", p.n, p.one))
+		}
+	}
+	if v.Nanoseconds != 0 || len(out) == 0 {
+		sign, ns := "", v.Nanoseconds
+		if ns < 0 {
+			sign, ns = "-", -ns
+		}
+		sec := ns / 1e9
+		frac := strings.TrimRight(strings.TrimRight(fmt.Sprintf(".%09d", ns%1e9), "0"), ".")
+		out = append(out, fmt.Sprintf("%s%02d:%02d:%02d%s", sign, sec/3600, sec/60%60, sec%60, frac))
+	}
+	return strings.Join(out, " ")
 }
 
 // TypeName returns SQL's name of a type.
