@@ -24,7 +24,8 @@ type app struct {
 	configFile string
 	settings   map[string]*string // values of the settings' flags by their name
 	given      func() map[string]string
-	limit      atomic.Int64 // nanoseconds a clean stop may take; 0: the default
+	limit      atomic.Int64           // nanoseconds a clean stop may take; 0: the default
+	interrupts atomic.Pointer[func()] // what Ctrl-C does; nil: it stops the process
 }
 
 // usageError is a wrong use of the program (X2).

@@ -128,14 +128,19 @@ func (t hbaseTables) Reader(l *cells.Layout, stored *segmenter.StoredTable, list
 // outputs lists what -o may be for a command that knows more than text and json.
 const outputs = "outputs"
 
+// shownRows is how many rows a terminal is shown of an answer.
+const shownRows = 1000
+
 var queryMedia = map[string]string{"text": results.JSON, "json": results.JSON, "csv": results.CSV, "arrow": results.Arrow, "parquet": results.Parquet}
 
 func (a *app) queryCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "query [SQL]", Short: "Answer a SELECT over tables, live to the second",
 		Long: `Answers a SELECT over tables: from the cuboids of their cubes where these have what is asked for, else from staged files, and from what was
-just read and is in memory. Without SQL the statement is read from standard input. The dialect is DuckDB's.`,
-		Example: `  tidemark query "SELECT country, count(*) FROM pageviews GROUP BY 1 ORDER BY 2 DESC LIMIT 10"
+just read and is in memory. The dialect is DuckDB's. Without SQL the statement is read from standard input; a terminal gets a prompt,
+where \? lists what can be typed.`,
+		Example: `  tidemark query
+  tidemark query "SELECT country, count(*) FROM pageviews GROUP BY 1 ORDER BY 2 DESC LIMIT 10"
   tidemark query -o csv "SELECT date_trunc('hour', ts) h, sum(bytes) FROM pageviews GROUP BY 1 ORDER BY 1" > hours.csv
   tidemark query -o json < statement.sql`,
 		Args:        cobra.MaximumNArgs(1),
@@ -143,14 +148,24 @@ just read and is in memory. Without SQL the statement is read from standard inpu
 	}
 	var q statements.Query
 	c.Flags().StringVar(&q.Project, "project", "", "project of the tables (default \"default\")")
-	c.Flags().Int64Var(&q.MaxRows, "max-rows", 0, "end the answer after so many rows; 0: all")
+	c.Flags().Int64Var(&q.MaxRows, "max-rows", 0, fmt.Sprintf("end the answer after so many rows; 0: all (default %d for text on a terminal, else all)", shownRows))
 	c.Flags().BoolVar(&q.Approximate, "approximate", false, "let sketches answer exact functions")
 	c.Flags().StringVar(&q.Raw, "raw", "", "what no cube answers: allow, warn or refuse (default: the server's query.raw)")
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		v := view{output: a.output, timing: true, width: a.width()}
+		if v.width > 0 && (a.output == "arrow" || a.output == "parquet") {
+			return usage("-o %s on a terminal would spoil it: write it to a file, as in %s -o %s \"SELECT ...\" > answer.%[1]s", a.output, cmd.CommandPath(), a.output)
+		}
+		if v.width > 0 && a.output == "text" && !cmd.Flags().Changed("max-rows") {
+			q.MaxRows = shownRows
+		}
+		if len(args) == 0 && a.typed() {
+			return a.prompt(cmd.Context(), q, v)
+		}
 		if q.SQL, err = a.statement(cmd, args); err != nil {
 			return err
 		}
-		return a.query(cmd, q)
+		return a.query(cmd.Context(), q, v)
 	}
 	return c
 }
@@ -187,20 +202,24 @@ can count, and what is read from events and why. Only metadata are read.`,
 		if q.SQL, err = a.statement(cmd, args); err != nil {
 			return err
 		}
-		r := request{method: http.MethodPost, path: "/explain"}
-		if err := r.json(q); err != nil {
-			return err
-		}
-		var out statements.Explained
-		if err := a.ask(cmd, false, r, &out); err != nil {
-			return err
-		}
-		return a.print(out, func(w io.Writer) error {
-			_, err := io.WriteString(w, out.Text)
-			return err
-		})
+		return a.explain(cmd.Context(), q)
 	}
 	return c
+}
+
+func (a *app) explain(ctx context.Context, q statements.Query) error {
+	r := request{method: http.MethodPost, path: "/explain"}
+	if err := r.json(q); err != nil {
+		return err
+	}
+	var out statements.Explained
+	if err := a.askOnce(ctx, false, r, &out); err != nil {
+		return inStatement(err, q.SQL)
+	}
+	return a.print(out, func(w io.Writer) error {
+		_, err := io.WriteString(w, out.Text)
+		return err
+	})
 }
 
 func (a *app) statementsCommand() *cobra.Command {
@@ -250,148 +269,42 @@ func shortened(sql string) string {
 // maxStatement bounds a statement on standard input.
 const maxStatement = 4 << 20
 
-func (a *app) query(cmd *cobra.Command, q statements.Query) error {
-	cl, err := a.connect(cmd.Context(), false)
+// query asks and writes the answer in the form of --output.
+func (a *app) query(ctx context.Context, q statements.Query, v view) error {
+	if word, rest := firstWord(q.SQL); strings.EqualFold(word, "explain") {
+		q.SQL = rest
+		return a.explain(ctx, q)
+	}
+	cl, err := a.connect(ctx, false)
 	if err != nil {
 		return err
 	}
-	r := request{method: http.MethodPost, path: "/query", accept: queryMedia[a.output]}
+	r := request{method: http.MethodPost, path: "/query", accept: queryMedia[v.output]}
 	if err := r.json(q); err != nil {
-		return err
-	}
-	body, err := cl.send(cmd.Context(), r)
-	if err != nil {
 		return errors.Join(err, cl.close())
+	}
+	body, err := cl.send(ctx, r)
+	if err != nil {
+		return errors.Join(inStatement(err, q.SQL), cl.close())
 	}
 	defer body.Close()
-	if a.output != "text" {
+	if v.output != "text" {
 		_, err = io.Copy(a.stdout, body)
-		return errors.Join(err, cl.close())
+		return errors.Join(cancelled(ctx, err), cl.close())
 	}
 	var out server.QueryAnswer
 	d := json.NewDecoder(body)
 	d.UseNumber()
-	if err = d.Decode(&out); err == nil {
-		err = printAnswer(a.stdout, &out)
+	if err = cancelled(ctx, d.Decode(&out)); err == nil {
+		err = inStatement(v.print(a.stdout, &out), q.SQL)
 	}
 	return errors.Join(err, cl.close())
 }
 
-// printAnswer prints rows, and below them what they cover.
-func printAnswer(w io.Writer, a *server.QueryAnswer) error {
-	names := make([]string, len(a.Columns))
-	for i, c := range a.Columns {
-		names[i] = c.Name
+// cancelled gives an error of what was cut off the reason for that.
+func cancelled(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	if err := grid(w, names, a.Rows); err != nil {
-		return err
-	}
-	more := ""
-	if a.Truncated {
-		more = ", and more"
-	}
-	fmt.Fprintf(w, "(%d rows%s, %.1f ms)\n", a.Count, more, a.TookMs)
-	for _, t := range a.Tables {
-		fmt.Fprintln(w, coverageText(&t))
-	}
-	for _, text := range a.Warnings {
-		fmt.Fprintf(w, "warning: %s\n", text)
-	}
-	for _, b := range a.Blocks {
-		if b.Reason != "" {
-			fmt.Fprintf(w, "read from events: %s\n", b.Reason)
-		}
-		for _, n := range b.Notes {
-			fmt.Fprintf(w, "note: %s\n", n)
-		}
-	}
-	if a.Error != nil {
-		return a.Error
-	}
-	return nil
-}
-
-// coverageText says in one line what an answer covers of a table.
-func coverageText(t *statements.QueryTable) string {
-	parts := []string{fmt.Sprintf("%d events", t.Events)}
-	add := func(n int64, what string) {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
-		}
-	}
-	add(t.TailEvents, "in memory")
-	add(t.Quarantined, "quarantined")
-	add(t.Skipped, "skipped")
-	add(t.Lost, "lost")
-	add(int64(len(t.Holes)), "holes: the answer is partial")
-	if t.Watermark != nil {
-		parts = append(parts, "watermark "+t.Watermark.Format(time.RFC3339))
-	}
-	return t.Table + ": " + strings.Join(parts, ", ")
-}
-
-// grid prints rows below names; numbers stand right.
-func grid(w io.Writer, names []string, rows [][]any) error {
-	width := make([]int, len(names))
-	right := make([]bool, len(names))
-	text := make([][]string, len(rows))
-	for i, n := range names {
-		width[i], right[i] = len([]rune(n)), len(rows) > 0
-	}
-	for r, row := range rows {
-		text[r] = make([]string, len(row))
-		for i, v := range row {
-			switch v := v.(type) {
-			case nil:
-				text[r][i] = "null"
-			case string:
-				text[r][i], right[i] = plainText(v), false
-			case json.Number:
-				text[r][i] = v.String()
-			default:
-				b, err := json.Marshal(v)
-				if err != nil {
-					return err
-				}
-				text[r][i], right[i] = string(b), false
-			}
-			width[i] = max(width[i], len([]rune(text[r][i])))
-		}
-	}
-	line := func(cells []string) error {
-		var b strings.Builder
-		for i, c := range cells {
-			if i > 0 {
-				b.WriteString("  ")
-			}
-			pad := strings.Repeat(" ", width[i]-len([]rune(c)))
-			if right[i] {
-				b.WriteString(pad + c)
-			} else {
-				b.WriteString(c + pad)
-			}
-		}
-		_, err := fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
-		return err
-	}
-	rule := make([]string, len(names))
-	for i := range rule {
-		rule[i] = strings.Repeat("-", width[i])
-	}
-	for _, cells := range append([][]string{names, rule}, text...) {
-		if err := line(cells); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// plainText keeps a value on its line, and what a terminal would act on away from it.
-func plainText(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '�'
-		}
-		return r
-	}, s)
+	return err
 }

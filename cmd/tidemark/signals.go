@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -16,6 +17,15 @@ const (
 	stopGrace       = 5 * time.Second // beyond the limit of a clean stop, in which the parts end by themselves
 )
 
+// diverted calls f on each Ctrl-C, which then stops nothing else, until it is given nil.
+func (a *app) diverted(f func()) {
+	if f == nil {
+		a.interrupts.Store(nil)
+		return
+	}
+	a.interrupts.Store(&f)
+}
+
 // interruptible returns a context that the first signal ends. The second one ends the process, and so does a stop that
 // takes longer than its limit: what is committed is whole at any moment, so nothing is lost by that.
 func (a *app) interruptible(parent context.Context) (context.Context, func()) {
@@ -23,10 +33,16 @@ func (a *app) interruptible(parent context.Context) (context.Context, func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		select {
-		case <-a.signals:
-		case <-done:
-			return
+		for stopped := false; !stopped; {
+			select {
+			case s := <-a.signals:
+				f := a.interrupts.Load()
+				if stopped = f == nil || s != os.Interrupt; !stopped {
+					(*f)()
+				}
+			case <-done:
+				return
+			}
 		}
 		fmt.Fprintln(a.stderr, "\ntidemark: stopping: what is in hand is finished and committed (Ctrl-C again ends at once)")
 		cancel(errInterrupted)

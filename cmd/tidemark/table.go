@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,11 +35,15 @@ func projectFlag(c *cobra.Command) *string {
 
 // ask sends one question and reads the answer into out.
 func (a *app) ask(cmd *cobra.Command, create bool, q request, out any) error {
-	c, err := a.connect(cmd.Context(), create)
+	return a.askOnce(cmd.Context(), create, q, out)
+}
+
+func (a *app) askOnce(ctx context.Context, create bool, q request, out any) error {
+	c, err := a.connect(ctx, create)
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.do(cmd.Context(), q, out), c.close())
+	return errors.Join(c.do(ctx, q, out), c.close())
 }
 
 // queryOf builds a query of the pairs that have a value.
