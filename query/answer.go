@@ -124,6 +124,12 @@ func (x *execution) answer(ctx context.Context) (*Answer, error) {
 	for _, s := range x.scans {
 		tables = append(tables, s.table())
 	}
+	for _, l := range x.looked {
+		if err := l.read(ctx); err != nil {
+			return nil, err
+		}
+		tables = append(tables, l.table())
+	}
 	rest, err := x.p.compiled(ctx, x.e)
 	if err != nil {
 		return nil, err

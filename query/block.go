@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -19,6 +20,7 @@ type blockPlan struct {
 	id     int64
 	b      *plan.Block
 	table  *tableDef
+	names  *names
 	ways   []*way        // of the cubes that can answer it
 	lacks  string        // why others cannot
 	answer *run.Answer   // of the first way; nil: none, or the block has to be computed from events
@@ -58,7 +60,7 @@ type programKey struct {
 
 // planBlock finds the cubes that answer a block.
 func (e *Engine) planBlock(ctx context.Context, n *names, b *plan.Block) (*blockPlan, error) {
-	bp := &blockPlan{id: preparedIDs.Add(1), b: b, table: n.tables[b.Relation.Table.ID], programs: map[programKey]*run.Program{}}
+	bp := &blockPlan{id: preparedIDs.Add(1), b: b, table: n.tables[b.Relation.Table.ID], names: n, programs: map[programKey]*run.Program{}}
 	var err error
 	if bp.raw, err = e.db.Compile(ctx, b.Original); err != nil {
 		return nil, err
@@ -155,6 +157,10 @@ func (bp *blockPlan) groupKey(i int) string {
 		return fmt.Sprintf("%s time %q %v %t", of, g.Time.Column, g.Time.Steps, g.Time.Date)
 	}
 	if c, ok := plainColumn(g.Expr); ok {
+		at := slices.IndexFunc(bp.b.Relation.Columns, func(x plan.Column) bool { return x.Name == c })
+		if x := bp.b.Relation.Columns[at]; x.Lookup != "" {
+			return fmt.Sprintf("lookup %s column %q", bp.names.lookups[x.Lookup].Key, x.LookupColumn)
+		}
 		return fmt.Sprintf("%s column %q %s", of, c, bp.types[i])
 	}
 	return ""

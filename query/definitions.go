@@ -38,8 +38,9 @@ type revision struct{ tables, cubes int64 }
 // names are what a statement of a project may read. They never change.
 type names struct {
 	revision  revision
-	relations map[string]*plan.Relation // by name in lower case
-	tables    map[string]*tableDef      // by id
+	relations map[string]*plan.Relation        // by name in lower case
+	tables    map[string]*tableDef             // by id
+	lookups   map[string]catalog.LookupVersion // newest snapshots, by name
 }
 
 // tableDef is a table, with the cubes over it that are enabled.
@@ -100,7 +101,7 @@ func (d *definitions) of(ctx context.Context, project string) (*names, error) {
 }
 
 func (d *definitions) read(ctx context.Context, project string) (*names, error) {
-	n := &names{relations: map[string]*plan.Relation{}, tables: map[string]*tableDef{}}
+	n := &names{relations: map[string]*plan.Relation{}, tables: map[string]*tableDef{}, lookups: map[string]catalog.LookupVersion{}}
 	found, err := d.catalog.Lookups(ctx, project)
 	if err != nil {
 		return nil, err
@@ -108,6 +109,7 @@ func (d *definitions) read(ctx context.Context, project string) (*names, error) 
 	var lookups []*cube.Lookup
 	for _, l := range found {
 		lookups = append(lookups, l.Lookup)
+		n.lookups[l.Lookup.Name] = l
 		if n.relations[strings.ToLower(l.Lookup.Name)], err = plan.LookupRelation(l.Lookup); err != nil {
 			return nil, err
 		}

@@ -21,6 +21,7 @@ type Engine struct {
 	known    *definitions
 	plans    *lru[planKey, *prepared]
 	segments *lru[string, *opened]
+	lookups  *lookups
 	damaged  *lru[string, error] // segments whose cuboids cannot be read, by folder: a refresh gives them another one
 	turns    *turns
 	rawTurns *turns // of statements that read events
@@ -48,6 +49,7 @@ func New(o Options) (*Engine, error) {
 	if e.m, err = newMetrics(o.Registry); err != nil {
 		return nil, fmt.Errorf("query metrics: %w", err)
 	}
+	e.lookups = newLookups(o.Store, o.LookupBytes, e.m)
 	if e.runner, err = run.New(o.Run); err != nil {
 		return nil, err
 	}
@@ -93,7 +95,7 @@ func (e *Engine) Query(ctx context.Context, r Request) (a *Answer, err error) {
 	}
 	defer func() {
 		if err = e.fault(r, recover(), err); err != nil {
-			a, err = nil, causeOf(ctx, err)
+			a, err = nil, x.said(causeOf(ctx, err))
 			x.close(err)
 		}
 	}()

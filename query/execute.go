@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math/bits"
 
-	"github.com/tidemarkdb/tidemark/query/duck"
 	"github.com/tidemarkdb/tidemark/query/plan"
 	"github.com/tidemarkdb/tidemark/query/source"
 )
@@ -29,6 +28,7 @@ type execution struct {
 	tables []*tableRun
 	blocks []*blockRun
 	scans  []*scanRun
+	looked []*lookupScan
 }
 
 // tableRun is a table that a statement reads, at one moment (Q1).
@@ -98,8 +98,13 @@ func (x *execution) bind() error {
 		x.blocks = append(x.blocks, run)
 	}
 	for _, s := range x.p.st.Scans {
-		if s.Relation.Table == nil {
-			return &duck.Error{Kind: duck.KindUnsupported, Message: "lookup table " + s.Relation.Name + " cannot be read by statements", Offset: -1}
+		if s.Relation.Lookup != nil {
+			l, err := x.newLookupScan(s)
+			if err != nil {
+				return err
+			}
+			x.looked = append(x.looked, l)
+			continue
 		}
 		run, err := x.newScan(x.table(s.Relation), s)
 		if err != nil {
@@ -222,7 +227,7 @@ func (x *execution) release() {
 	for _, s := range x.scans {
 		s.release()
 	}
-	x.tables, x.blocks, x.scans, x.held = nil, nil, nil, 0
+	x.tables, x.blocks, x.scans, x.looked, x.held = nil, nil, nil, nil, 0
 }
 
 // close ends the statement; err says why it did not finish. Only the first call counts.

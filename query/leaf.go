@@ -24,8 +24,11 @@ func (t *translation) simple(s *plan.Simple) (*run.Cond, error) {
 		return nil, err
 	}
 	if !t.same(src) {
-		return is(&run.Leaf{Dim: src.Dim, Key: t.key("simple"), Truths: func(_ context.Context, d *cells.Dict) ([]run.Truth, error) {
-			values := t.values(src, d)
+		return is(&run.Leaf{Dim: src.Dim, Key: t.key("simple"), Truths: func(ctx context.Context, d *cells.Dict) ([]run.Truth, error) {
+			values, err := t.values(ctx, src, d)
+			if err != nil {
+				return nil, err
+			}
 			out := make([]run.Truth, values.Len())
 			for i := range out {
 				out[i] = run.Truth(s.Truth(valueAt(values, i)))
@@ -144,7 +147,11 @@ func (t *translation) eval(ctx context.Context, term *plan.Term, sources []plan.
 	}()
 	for _, s := range sources {
 		typ := run.TypeOf(s.Column.Type)
-		a, err := run.ToArrow(typ, t.values(s, d))
+		values, err := t.values(ctx, s, d)
+		if err != nil {
+			return nil, err
+		}
+		a, err := run.ToArrow(typ, values)
 		if err != nil {
 			return nil, err
 		}

@@ -16,6 +16,9 @@ type metrics struct {
 	segments prometheus.Counter
 
 	incidents prometheus.Counter
+
+	lookups     prometheus.Counter
+	lookupBytes prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -33,8 +36,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 
 		incidents: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "incidents_total", Help: "Statements that met a fault, which ended them."}),
 	}
+	m.lookups = prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "lookup_reads_total", Help: "Snapshots of lookup tables that were read for columns which were not kept."})
+	m.lookupBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "lookup_bytes", Help: "Bytes of columns of lookup tables that are kept."})
 	var errs []error
-	for _, c := range []prometheus.Collector{m.seconds, m.running, m.refused, m.raw, m.plans, m.segments, m.incidents} {
+	for _, c := range []prometheus.Collector{m.seconds, m.running, m.refused, m.raw, m.plans, m.segments, m.incidents, m.lookups, m.lookupBytes} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

@@ -51,6 +51,8 @@ type Options struct {
 	RawConcurrent int           // of them that run at once, beside the others; default 1, of more than two cores 2
 	RawQueueWait  time.Duration // how long they wait for their turn; default 10s
 
+	LookupBytes int64 // of columns of lookup tables that are kept, and the most that one table takes; default 256 MiB
+
 	Logger   *slog.Logger          // default: discard
 	Registry prometheus.Registerer // default: one that nobody reads
 }
@@ -90,6 +92,9 @@ func (o Options) withDefaults() Options {
 			*n = v
 		}
 	}
+	if o.LookupBytes == 0 {
+		o.LookupBytes = 256 << 20
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -122,6 +127,9 @@ func (o Options) validate() error {
 	}
 	if err := o.Raw.check(); err != nil {
 		errs = append(errs, err)
+	}
+	if o.LookupBytes < 1 {
+		errs = append(errs, fmt.Errorf("lookup bytes %d: want at least 1", o.LookupBytes))
 	}
 	for _, l := range []struct {
 		name string

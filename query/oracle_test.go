@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
+	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/testkit/ducktest"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/query/duck"
@@ -41,6 +42,9 @@ func newOracle(w *world) *oracle {
 	for _, p := range w.parts {
 		o.load(p)
 	}
+	for _, l := range lookupTables() {
+		o.exec(l.create())
+	}
 	o.exec("CREATE SCHEMA raw")
 	o.exec("CREATE VIEW raw.shop AS FROM main.shop_all")
 	o.exec("CREATE VIEW shop AS SELECT " + strings.Join(names, ", ") + " FROM shop_all")
@@ -49,7 +53,7 @@ func newOracle(w *world) *oracle {
 		for _, r := range start {
 			from = append(from, fmt.Sprintf("_partition = %d AND _offset >= %d", r.Partition, r.Start))
 		}
-		o.exec(fmt.Sprintf("CREATE VIEW %s AS SELECT *, %s FROM shop_all WHERE %s", name, strings.Join(o.grains(name), ", "), strings.Join(from, " OR ")))
+		o.exec(fmt.Sprintf("CREATE VIEW %s AS SELECT *, %s FROM shop_all WHERE %s", name, strings.Join(append(o.grains(name), o.derived(name)...), ", "), strings.Join(from, " OR ")))
 	}
 	return o
 }
@@ -98,6 +102,17 @@ func (o *oracle) grains(name string) (out []string) {
 		}
 		local := fmt.Sprintf("%s AT TIME ZONE 'UTC' AT TIME ZONE '%s'", d.Column, zone)
 		out = append(out, fmt.Sprintf("(date_trunc('%s', %s) AT TIME ZONE '%s' AT TIME ZONE 'UTC') AS %s_%s", d.Grain, local, zone, d.Column, d.Grain))
+	}
+	return out
+}
+
+// derived writes the dimensions of a cube that stand in lookup tables.
+func (o *oracle) derived(name string) (out []string) {
+	for _, l := range o.cubes[name].Lookups {
+		i := slices.IndexFunc(o.looked, func(k *cube.Lookup) bool { return k.Name == l.Lookup })
+		for _, d := range l.Derived {
+			out = append(out, fmt.Sprintf("(SELECT any_value(%s) FROM %s k WHERE k.%s = shop_all.%s) AS %s", d.Column, l.Lookup, o.looked[i].Key, l.ForeignKey, d.Name))
+		}
 	}
 	return out
 }

@@ -31,6 +31,8 @@ func randomWorld(t testing.TB, seed uint64) *oracle {
 	w.apply(moreYAML, nil)
 	w.cutSome(rng, "sales", sales)
 	w.cutSome(rng, "berlin", nil)
+	w.apply(townsYAML, w.firsts())
+	w.cutSome(rng, "towns", nil)
 	return newOracle(w)
 }
 

@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/query/duck"
 	"github.com/tidemarkdb/tidemark/query/plan"
+	"github.com/tidemarkdb/tidemark/query/run"
 	"github.com/tidemarkdb/tidemark/query/source"
 )
 
@@ -33,12 +33,11 @@ func (e *Engine) rawSchema(t *tableDef, s *plan.Scan) (*arrow.Schema, error) {
 	}
 	var fields []arrow.Field
 	for _, c := range columnsOf(s) {
-		if c.Lookup != "" {
-			return nil, fmt.Errorf("column %s of lookup table %s is read by a cube alone: join the lookup table", c.Name, c.Lookup)
-		}
 		at := base.FieldIndices(baseOf(c))[0]
 		f := arrow.Field{Name: c.Name, Type: base.Field(at).Type, Nullable: true}
-		if c.Step != (plan.Step{}) {
+		if c.Lookup != "" {
+			f.Type = run.TypeOf(c.Type)
+		} else if c.Step != (plan.Step{}) {
 			f.Type = arrow.DataType(&arrow.TimestampType{Unit: arrow.Microsecond})
 			if c.Type.Kind == cube.Date {
 				f.Type = arrow.FixedWidthTypes.Date32
@@ -118,7 +117,11 @@ func (r *scanRun) scan(ctx context.Context, columns []int) iter.Seq2[arrow.Recor
 			return
 		}
 		give := func(rec arrow.Record) bool {
-			out := r.record(rec, columns)
+			out, err := r.record(ctx, rec, columns)
+			if err != nil {
+				yield(nil, err)
+				return false
+			}
 			defer out.Release()
 			return yield(out, nil)
 		}
@@ -147,20 +150,38 @@ func (r *scanRun) release() {
 }
 
 // record makes the columns that are asked for of those that were read.
-func (r *scanRun) record(rec arrow.Record, columns []int) arrow.Record {
+func (r *scanRun) record(ctx context.Context, rec arrow.Record, columns []int) (_ arrow.Record, err error) {
 	arrays, fields := make([]arrow.Array, len(columns)), make([]arrow.Field, len(columns))
 	for i, at := range columns {
 		c := columnsOf(r.s)[at]
 		a := rec.Column(slices.Index(r.base, baseOf(c)))
-		if c.Step != (plan.Step{}) {
+		switch {
+		case c.Lookup != "":
+			if a, err = r.derived(ctx, a, c); err != nil {
+				return nil, err
+			}
+		case c.Step != (plan.Step{}):
 			a = starts(a, c)
-		} else {
+		default:
 			a.Retain()
 		}
 		defer a.Release()
 		arrays[i], fields[i] = a, r.out.Field(at)
 	}
-	return array.NewRecord(arrow.NewSchema(fields, nil), arrays, rec.NumRows())
+	return array.NewRecord(arrow.NewSchema(fields, nil), arrays, rec.NumRows()), nil
+}
+
+// derived returns what a lookup table has for keys.
+func (r *scanRun) derived(ctx context.Context, a arrow.Array, c plan.Column) (arrow.Array, error) {
+	keys, err := run.FromArrow(a)
+	if err != nil {
+		return nil, err
+	}
+	values, err := r.x.e.lookups.follow(ctx, r.x.p.names.lookups[c.Lookup], c.LookupColumn, keys)
+	if err != nil {
+		return nil, err
+	}
+	return run.ToArrow(run.TypeOf(c.Type), values)
 }
 
 // starts returns the starts of the spans of a column's step that times lie in.

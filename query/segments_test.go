@@ -23,7 +23,7 @@ import (
 func (w *world) apply(yaml string, start segmenter.Vector) {
 	w.t.Helper()
 	ctx := context.Background()
-	def, err := cube.ParseCube([]byte(yaml), "cube.yaml", w.table)
+	def, err := cube.ParseCube([]byte(yaml), "cube.yaml", w.table, w.looked...)
 	must(w.t, err)
 	a, err := w.cat.ApplyCube(ctx, def.WithDefaults())
 	must(w.t, err)

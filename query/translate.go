@@ -169,16 +169,12 @@ func (t *translation) source(column string) (s plan.ColumnSource, err error) {
 	if i < 0 {
 		return s, fmt.Errorf("column %s follows from no dimension", column)
 	}
-	s = t.need.Columns[i]
-	if s.Column.Lookup != "" {
-		return s, errNotNative
-	}
-	return s, nil
+	return t.need.Columns[i], nil
 }
 
 // same reports whether a column's values are the dimension's as they are.
 func (t *translation) same(s plan.ColumnSource) bool {
-	return s.Column.Step == (plan.Step{}) && (!t.at.fixed || !t.isEventTime(s.Dim))
+	return s.Column.Lookup == "" && s.Column.Step == (plan.Step{}) && (!t.at.fixed || !t.isEventTime(s.Dim))
 }
 
 func (t *translation) isEventTime(dim int) bool {
@@ -194,12 +190,15 @@ func (t *translation) when(dim int, us int64) int64 {
 }
 
 // values returns the values of a column for the codes of a dictionary, of null first.
-func (t *translation) values(s plan.ColumnSource, d *cells.Dict) *stage.Column {
+func (t *translation) values(ctx context.Context, s plan.ColumnSource, d *cells.Dict) (*stage.Column, error) {
 	out := &stage.Column{Kind: d.Values.Kind}
-	if t.same(s) {
+	if t.same(s) || s.Column.Lookup != "" {
 		out.AppendNull()
 		out.AppendFrom(&d.Values, 0, d.Values.Len())
-		return out
+		if s.Column.Lookup == "" {
+			return out, nil
+		}
+		return t.e.lookups.follow(ctx, t.bp.names.lookups[s.Column.Lookup], s.Column.LookupColumn, out)
 	}
 	from := t.need.Layout.Dims[s.Dim].Type.Kind == cube.Date
 	to := s.Column.Type.Kind == cube.Date
@@ -211,7 +210,7 @@ func (t *translation) values(s plan.ColumnSource, d *cells.Dict) *stage.Column {
 		}
 		out.AppendInt(us)
 	}
-	return out
+	return out, nil
 }
 
 func floorDiv(a, b int64) int64 {
@@ -237,7 +236,7 @@ func (t *translation) group(i int) (g run.Group, err error) {
 	}
 	if _, ok := plainColumn(p.Expr); ok {
 		if !t.same(sources[0]) {
-			g.Values = func(_ context.Context, d *cells.Dict) (*stage.Column, error) { return t.values(sources[0], d), nil }
+			g.Values = func(ctx context.Context, d *cells.Dict) (*stage.Column, error) { return t.values(ctx, sources[0], d) }
 		}
 		return g, nil
 	}

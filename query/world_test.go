@@ -120,6 +120,7 @@ type world struct {
 	schema *stage.Schema
 	dec    *decode.Decoder
 	cubes  map[string]*cube.Cube
+	looked []*cube.Lookup              // lookup tables
 	starts map[string]segmenter.Vector // of cubes
 	parts  []*part
 	events *generator
@@ -157,6 +158,9 @@ func newWorld(t testing.TB, seed uint64, sizes ...int) *world {
 	a, err := w.cat.ApplyTable(ctx, def.WithDefaults())
 	must(t, err)
 	w.table, w.schema = a.Table, stage.NewSchema(a.Table)
+	for _, l := range lookupTables() {
+		w.applyLookup(l)
+	}
 	w.dec, err = decode.New(w.table, w.schema)
 	must(t, err)
 	most := 0

@@ -6,9 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
@@ -182,17 +180,9 @@ func Describe(ctx context.Context, st blob.Store, key string) (v catalog.LookupV
 	if err != nil {
 		return v, &DamagedError{key, err}
 	}
-	body, err := st.Open(ctx, key, 0, -1)
+	text, err := readWhole(ctx, st, key, want)
 	if err != nil {
-		return v, fmt.Errorf("read %s: %w", key, err)
-	}
-	defer body.Close()
-	text, err := io.ReadAll(body)
-	if err != nil {
-		return v, fmt.Errorf("read %s: %w", key, err)
-	}
-	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != want {
-		return v, &DamagedError{key, errors.New("it has not the SHA-256 that its name says")}
+		return v, err
 	}
 	f, err := parquet.OpenFile(bytes.NewReader(text), int64(len(text)))
 	if err != nil {

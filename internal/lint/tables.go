@@ -33,7 +33,7 @@ func importMap() []row {
 		{dir: "builder/cells", may: []string{"ingest/stage", "internal/cube"}, pure: true},
 		{dir: "builder/cuboid", may: []string{"builder/cells", "segmenter", "internal/cube", "internal/blob", "internal/pages"}},
 		{dir: "builder/backup"},
-		{dir: "builder/lookup", may: []string{"segmenter/catalog", "internal/cube", "internal/blob"}},
+		{dir: "builder/lookup", may: []string{"ingest/stage", "segmenter/catalog", "internal/cube", "internal/blob"}},
 		{dir: "builder/cuboid/hbase", may: []string{"builder/cells", "builder/cuboid", "ingest/stage", "segmenter", "internal/cube", "internal/blob", "internal/complaints", "internal/pages"}},
 		{dir: "builder/dictionary", may: []string{"ingest/stage", "segmenter", "segmenter/catalog", "internal/blob", "internal/complaints"}},
 		{dir: "ingest", may: []string{
@@ -52,7 +52,7 @@ func importMap() []row {
 		{dir: "query/run", may: []string{"builder/cells", "builder/cuboid", "builder/cuboid/hbase", "ingest/stage", "segmenter", "internal/cube", "internal/blob"}},
 		{dir: "query/source", may: []string{"builder/cells", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}},
 		{dir: "query", may: []string{
-			"query/duck", "query/plan", "query/run", "query/source", "builder/cells", "builder/cuboid", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
+			"query/duck", "query/plan", "query/run", "query/source", "builder/cells", "builder/cuboid", "builder/lookup", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
 			"internal/blob",
 		}},
 		{dir: "internal/verify", may: verify},

@@ -175,6 +175,9 @@ func (a *analyser) selected(s *duck.Select, sc *scope) error {
 		return err
 	}
 	if len(sc.tables) > 1 {
+		if done, err := a.overStar(s, sc); done || err != nil {
+			return err
+		}
 		if done, err := a.regroup(s, sc); done || err != nil {
 			return err
 		}
@@ -184,6 +187,18 @@ func (a *analyser) selected(s *duck.Select, sc *scope) error {
 		return err
 	}
 	return a.within(clauses(s), sc)
+}
+
+// overStar rewrites a SELECT over a star to a read of a block.
+func (a *analyser) overStar(s *duck.Select, sc *scope) (done bool, err error) {
+	over, in, err := a.star(s, sc)
+	if over == nil || err != nil {
+		return false, err
+	}
+	if done, err = a.single(over, in); done {
+		*s = *over
+	}
+	return done, err
 }
 
 // single rewrites a SELECT that reads one table, or a query that picks from one, to a read of a block; done is false where

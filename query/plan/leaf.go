@@ -37,13 +37,10 @@ func (r *Relation) cond(e duck.Expr) *Cond {
 		}
 		return &Cond{Kind: Or}
 	}
-	leaf := &Cond{Term: r.term(truthOf(e))}
 	if c, ranges, ok := r.compared(e); ok && r.eventTime(c.col) {
-		leaf.Timed, leaf.Times = true, ranges
-		return leaf
+		return &Cond{Timed: true, Times: ranges, Term: Term{Expr: e, Columns: []string{c.col.Name}}}
 	}
-	leaf.Simple = r.simple(e)
-	return leaf
+	return &Cond{Term: r.term(truthOf(e)), Simple: r.simple(e)}
 }
 
 // truthOf returns an expression that is a BOOLEAN, as what is neither is made by WHERE.

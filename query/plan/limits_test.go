@@ -13,7 +13,9 @@ func TestLongStatements(t *testing.T) {
 	for i := range 10_000 {
 		days = append(days, fmt.Sprintf("DATE '2000-01-01' + %d", 2*i))
 		names = append(names, fmt.Sprintf("'c%d'", i))
-		conds = append(conds, fmt.Sprintf("ts::date = DATE '2000-01-01' + %d", 2*i))
+		if i < 4000 { // what query/duck takes
+			conds = append(conds, fmt.Sprintf("ts::date = DATE '2000-01-01' + %d", 2*i))
+		}
 	}
 	doubled := []string{"bytes AS c0"}
 	for i := range 40 {

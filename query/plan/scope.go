@@ -48,8 +48,8 @@ func (s *scope) cte(name string) *cte {
 	return nil
 }
 
-// find says which table of this SELECT, not of those around it, has a column. maybe: a table whose columns are not known,
-// or a field of a column, may be meant.
+// find says which table of this SELECT, not of those around it, has a column: one that * has, else a hidden one. maybe: a table
+// whose columns are not known, or a field of a column, may be meant.
 func (s *scope) find(names []string) (at *table, col Column, maybe bool) {
 	for i := range s.tables {
 		t := &s.tables[i]
@@ -62,12 +62,14 @@ func (s *scope) find(names []string) (at *table, col Column, maybe bool) {
 		case t.rel == nil:
 			maybe = true
 		default:
-			if col, ok := t.column(last); ok {
-				return t, col, false
+			if c, ok := t.column(last); ok && !c.Hidden {
+				return t, c, false
+			} else if ok && at == nil {
+				at, col = t, c
 			}
 		}
 	}
-	return nil, Column{}, maybe
+	return at, col, maybe && at == nil
 }
 
 // field reports whether names may say a field of a column.

@@ -37,6 +37,9 @@ func (a *analyser) tableRef(f *duck.TableRef, sc *scope) error {
 	}
 	if f.Schema != "" || f.Catalog != "" || sc.cte(f.Name) == nil {
 		rel, ok := a.cat.Table(f.Schema, f.Name)
+		if _, here := a.cat.Table("", f.Name); !ok && here && f.Schema != "" {
+			return &Error{Pos: f.Pos(), Message: "there is no schema " + clip(f.Schema), Hint: "write " + f.Name}
+		}
 		if !ok {
 			return unknown(f.Pos(), "table", f.Name, "", a.cat.Names())
 		}

@@ -99,7 +99,7 @@ func (c *Catalog) DefinitionsRevision(ctx context.Context) (tables, cubes int64,
 	return tables, cubes, err
 }
 
-// Revision returns a number that changes with every change of a project, table, table state or request, and with every
+// Revision returns a number that changes with every change of a project, table, table state, lookup table or request, and with every
 // change that takes a partition from its owner (replace, prepend, skip). One row is read: cheap to poll.
 func (c *Catalog) Revision(ctx context.Context) (rev int64, err error) {
 	err = c.read(ctx, "read revision", func(t *tx) error {

@@ -71,7 +71,10 @@ func (c *Catalog) AppendLookup(ctx context.Context, v LookupVersion) error {
 		if err := t.appendLookup(v, text); err != nil {
 			return err
 		}
-		return t.wantNoCubeBroken(l)
+		if err := t.wantNoCubeBroken(l); err != nil {
+			return err
+		}
+		return t.bump()
 	})
 }
 
@@ -184,8 +187,10 @@ func (c *Catalog) DropLookup(ctx context.Context, project, name string) error {
 		if err := t.wantNoCubeNaming(project, name); err != nil {
 			return err
 		}
-		_, err = t.exec(`UPDATE lookups SET dropped_us = $2 WHERE id = $1`, id, now())
-		return err
+		if _, err := t.exec(`UPDATE lookups SET dropped_us = $2 WHERE id = $1`, id, now()); err != nil {
+			return err
+		}
+		return t.bump()
 	})
 }
 
