@@ -30,7 +30,7 @@ func bound(q duck.Query, names []string, values []any) (duck.Query, error) {
 			wrong = fmt.Errorf("parameter $%s is not among %v", p.Name, names)
 			return n
 		}
-		e, err := literal(values[at])
+		e, err := Literal(values[at])
 		if err != nil {
 			wrong = fmt.Errorf("parameter $%s: %w", p.Name, err)
 			return n
@@ -41,14 +41,26 @@ func bound(q duck.Query, names []string, values []any) (duck.Query, error) {
 	return out, wrong
 }
 
-// literal writes a value as an expression.
-func literal(v any) (duck.Expr, error) {
+// Literal writes a value as an expression.
+func Literal(v any) (duck.Expr, error) {
 	cast := func(text string, to duck.Type) (duck.Expr, error) {
 		return &duck.Cast{X: duck.NewConstant(text), To: to}, nil
 	}
 	switch v := v.(type) {
 	case nil, bool, int64, float64, string:
 		return duck.NewConstant(v), nil
+	case Typed:
+		return v.expr(), nil
+	case []any:
+		list := &duck.Function{Name: "list_value"}
+		for _, x := range v {
+			e, err := Literal(x)
+			if err != nil {
+				return nil, err
+			}
+			list.Args = append(list.Args, e)
+		}
+		return list, nil
 	case *big.Int:
 		if v.IsInt64() {
 			return duck.NewConstant(v.Int64()), nil

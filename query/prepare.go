@@ -32,10 +32,7 @@ var preparedIDs atomic.Int64
 
 // prepare reads and plans a statement, or finds it as it was planned before.
 func (e *Engine) prepare(ctx context.Context, r Request) (*prepared, error) {
-	project := r.Project
-	if project == "" {
-		project = "default"
-	}
+	project := projectOf(r)
 	n, err := e.known.of(ctx, project)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -90,19 +89,20 @@ func (a *app) demo(ctx context.Context, cfg *config.Config, o demoOptions) (err 
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
-	ln, err := listen(ctx, cfg.HTTP)
+	at, err := open(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	address := at.http.Addr().String()
 	n.builds = true
-	if err := n.build(ln.Addr().String(), n.registry); err != nil {
-		return errors.Join(err, ln.Close())
+	if err := n.build(address, n.registry); err != nil {
+		return errors.Join(err, at.close())
 	}
-	if err := n.read(ingest.Options{Address: ln.Addr().String(), Project: "default", Table: demoTable}); err != nil {
-		return errors.Join(err, ln.Close())
+	if err := n.read(ingest.Options{Address: address, Project: "default", Table: demoTable}); err != nil {
+		return errors.Join(err, at.close())
 	}
-	d.greet(ln)
-	return d.run(ctx, ln)
+	d.greet(at)
+	return d.run(ctx, at)
 }
 
 // prepare makes the topic and the table and remembers what was there before.
@@ -144,7 +144,7 @@ func (d *demoRun) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-func (d *demoRun) greet(ln net.Listener) {
+func (d *demoRun) greet(at ports) {
 	where := "a broker in this process"
 	if d.broker == nil {
 		where = "topic " + d.o.topic
@@ -153,10 +153,11 @@ func (d *demoRun) greet(ln net.Listener) {
 	fmt.Fprintf(d.a.stderr, `tidemark demo: %s page views a second go to %s and from there to table %s
   data   %s
   HTTP   http://%s/api/v1/tables
+  SQL    psql %s
   try    tidemark table offsets %s --data %s
          tidemark quarantine list %s --data %s
          tidemark segment list %s --data %s
          tidemark verify --against-kafka --data %s
   files  %s/staged/*/*/*.parquet
-`, countText(d.o.rate), where, demoTable, data, ln.Addr(), demoTable, data, demoTable, data, demoCube, data, data, d.n.cfg.StoreURL())
+`, countText(d.o.rate), where, demoTable, data, at.http.Addr(), at.pgAddress(), demoTable, data, demoTable, data, demoCube, data, data, d.n.cfg.StoreURL())
 }

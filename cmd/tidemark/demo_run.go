@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -39,11 +38,11 @@ type demoRun struct {
 }
 
 // run ends when the duration is over or ctx is done: producers first, then, when all is read, the rest.
-func (d *demoRun) run(ctx context.Context, ln net.Listener) error {
+func (d *demoRun) run(ctx context.Context, at ports) error {
 	d.started = time.Now()
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	err := d.n.run(running, ln, func(reading context.Context) error {
+	err := d.n.run(running, at, func(reading context.Context) error {
 		defer stop()
 		return d.play(ctx, reading)
 	})

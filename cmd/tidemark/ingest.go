@@ -71,7 +71,7 @@ func (a *app) ingest(ctx context.Context, o ingest.Options) (err error) {
 	if err := n.read(o); err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	err = n.run(ctx, ln, a.showProgress(n))
+	err = n.run(ctx, ports{http: ln}, a.showProgress(n))
 	if err != nil {
 		return err
 	}

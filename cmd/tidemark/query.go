@@ -23,6 +23,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/server/results"
 	"github.com/tidemarkdb/tidemark/internal/server/statements"
 	"github.com/tidemarkdb/tidemark/query"
+	"github.com/tidemarkdb/tidemark/query/plan"
 	cuboids "github.com/tidemarkdb/tidemark/query/run"
 	"github.com/tidemarkdb/tidemark/query/source"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -44,6 +45,24 @@ func (q *queries) Query(ctx context.Context, r query.Request) (*query.Answer, er
 		return nil, q.err
 	}
 	return q.engine.Query(ctx, r)
+}
+
+// Describe says what a statement takes and answers with.
+func (q *queries) Describe(ctx context.Context, r query.Request, types map[string]string) (*query.Description, error) {
+	q.once.Do(q.start)
+	if q.err != nil {
+		return nil, q.err
+	}
+	return q.engine.Describe(ctx, r, types)
+}
+
+// Relations lists what a statement of a project may name.
+func (q *queries) Relations(ctx context.Context, project string) ([]*plan.Relation, error) {
+	q.once.Do(q.start)
+	if q.err != nil {
+		return nil, q.err
+	}
+	return q.engine.Relations(ctx, project)
 }
 
 // Explain says how a statement would be answered.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/server"
+	"github.com/tidemarkdb/tidemark/internal/server/pgwire"
 )
 
 // httpStop is how long requests in hand may take once reading has stopped.
@@ -40,19 +41,20 @@ are applied meanwhile are read and built at once. Ctrl-C or SIGTERM stops it cle
 		if err := n.ready(cmd.Context()); err != nil {
 			return err
 		}
-		ln, err := listen(cmd.Context(), cfg.HTTP)
+		at, err := open(cmd.Context(), cfg)
 		if err != nil {
 			return err
 		}
+		address := at.http.Addr().String()
 		n.builds = true
-		if err := n.build(ln.Addr().String(), n.registry); err != nil {
-			return errors.Join(err, ln.Close())
+		if err := n.build(address, n.registry); err != nil {
+			return errors.Join(err, at.close())
 		}
-		if err := n.read(ingest.Options{Address: ln.Addr().String()}); err != nil {
-			return errors.Join(err, ln.Close())
+		if err := n.read(ingest.Options{Address: address}); err != nil {
+			return errors.Join(err, at.close())
 		}
-		fmt.Fprintf(a.stderr, "tidemark serves http://%s, data in %s, files in %s\n", ln.Addr(), cfg.Data, cfg.StoreURL())
-		return n.run(cmd.Context(), ln, nil)
+		fmt.Fprintf(a.stderr, "tidemark serves http://%s, %s, data in %s, files in %s\n", address, at.pgAddress(), cfg.Data, cfg.StoreURL())
+		return n.run(cmd.Context(), at, nil)
 	}
 	return c
 }
@@ -68,9 +70,17 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 
 // run serves, reads and builds until ctx is done, or reading ends by itself. beside runs meanwhile; it is no reason to end, but
 // its error is. Reading stops first, so that it can be asked until the end.
-func (n *node) run(ctx context.Context, ln net.Listener, beside func(context.Context) error) error {
-	if err := n.data.Publish(ln.Addr().String()); err != nil {
-		return errors.Join(err, ln.Close())
+func (n *node) run(ctx context.Context, at ports, beside func(context.Context) error) (err error) {
+	address := at.http.Addr().String()
+	if err := n.data.Publish(address); err != nil {
+		return errors.Join(err, at.close())
+	}
+	var pg *pgwire.Server
+	if at.pg != nil {
+		if pg, err = n.postgres(); err != nil {
+			return errors.Join(err, at.close())
+		}
+		defer func() { err = errors.Join(err, pg.Close()) }()
 	}
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
@@ -78,10 +88,17 @@ func (n *node) run(ctx context.Context, ln net.Listener, beside func(context.Con
 	reading, stopReading := context.WithCancel(gctx)
 	defer stopReading()
 	g.Go(func() error {
-		err := n.server.Run(serving, ln, httpStop)
+		err := n.server.Run(serving, at.http, httpStop)
 		stopReading() // without its interface the process cannot be asked or stopped in an orderly way
 		return err
 	})
+	if pg != nil {
+		g.Go(func() error {
+			err := pg.Run(serving, at.pg, httpStop)
+			stopReading()
+			return err
+		})
+	}
 	g.Go(func() error {
 		defer stopServing()
 		defer stopReading() // ends what runs beside
@@ -90,7 +107,7 @@ func (n *node) run(ctx context.Context, ln net.Listener, beside func(context.Con
 	if n.builds {
 		g.Go(func() error { return n.builder.Run(reading) })
 	} else {
-		g.Go(func() error { return n.beat(reading, ln.Addr().String()) })
+		g.Go(func() error { return n.beat(reading, address) })
 	}
 	if beside != nil {
 		g.Go(func() error { return beside(reading) })

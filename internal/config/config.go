@@ -19,12 +19,19 @@ type Config struct {
 	Log             Log
 	Kafka           Kafka
 	Ingest          Ingest
+	PG              PG
 	Build           Build
 	Query           Query
 	HBase           HBase
 	ShutdownTimeout time.Duration // how long a clean stop may take
 
 	sources map[string]string // key of a setting -> where its value came from
+}
+
+// PG says where clients of PostgreSQL are answered.
+type PG struct {
+	Listen      string // host:port; port 0 = any; "off" = nowhere
+	Connections int
 }
 
 // Log says what is logged and how.

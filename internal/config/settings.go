@@ -49,6 +49,10 @@ func generalSettings() []Setting {
 			text(func(c *Config) *string { return &c.Catalog }).secret(),
 		row("http", "http", "HOST:PORT", "127.0.0.1:7070", "address of the HTTP interface; port 0 takes any free one").
 			text(func(c *Config) *string { return &c.HTTP }),
+		row("pg.listen", "pg", "HOST:PORT", "127.0.0.1:7432", "address of the PostgreSQL protocol; port 0 takes any free one, as it does by itself where --http has port 0; off: none").
+			text(func(c *Config) *string { return &c.PG.Listen }),
+		row("pg.connections", "pg-connections", "N", "100", "sessions of the PostgreSQL protocol at once; more are refused").
+			count(func(c *Config) *int { return &c.PG.Connections }),
 		row("pprof", "pprof", "HOST:PORT", "", "address of the runtime's profiles, on a port of their own (default: none)").
 			text(func(c *Config) *string { return &c.Pprof }),
 		row("server", "server", "URL", "", "the running tidemark that commands talk to (default: the one that holds --data)").

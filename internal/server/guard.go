@@ -18,7 +18,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		if h, _, err := net.SplitHostPort(host); err == nil {
 			host = h
 		}
-		if err := origin.Check(r); err != nil || !loopback(host) {
+		if err := origin.Check(r); err != nil || !Loopback(host) {
 			s.fail(w, r, &Error{
 				Status: http.StatusForbidden, Code: "forbidden",
 				Message: fmt.Sprintf("a request to host %q from origin %q is refused: ask by a loopback address", r.Host, r.Header.Get("Origin")),

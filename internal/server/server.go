@@ -62,7 +62,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http address %q: want host:port, as in 127.0.0.1:7070", address)
 	}
-	if !loopback(host) {
+	if !Loopback(host) {
 		return nil, fmt.Errorf("http address %q is refused: whoever reaches it could change and drop tables, since there are no users yet; "+
 			"listen on 127.0.0.1 and put a proxy that asks for passwords before it", address)
 	}
@@ -73,7 +73,8 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 	return ln, nil
 }
 
-func loopback(host string) bool {
+// Loopback reports whether only programs of this machine reach an address.
+func Loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}

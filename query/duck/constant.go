@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 )
 
 // Type is the type of a value: DuckDB's name of it, such as BIGINT, VARCHAR, TIMESTAMP WITH TIME ZONE. Only a DECIMAL's
@@ -23,6 +24,14 @@ func readType(v value) Type {
 		t.Precision, t.Scale = int(width), int(scale)
 	}
 	return t
+}
+
+// User is the name of a type that DuckDB does not know, in lower case; "" of all others. Only Tree returns trees that hold one.
+func (t Type) User() string {
+	if t.Name != "UNBOUND" {
+		return ""
+	}
+	return strings.ToLower(t.info.get("name").text())
 }
 
 func (t Type) write(b []byte) []byte {

@@ -38,6 +38,29 @@ func (db *DB) Parse(ctx context.Context, sql string) (*Statement, error) {
 	return db.parse(c, sql)
 }
 
+// Tree reads one SELECT statement as Parse does, without looking at what it calls and reads: only Compile makes a statement of it
+// that may run (D1).
+func (db *DB) Tree(ctx context.Context, sql string) (Query, error) {
+	if err := db.readable(sql); err != nil {
+		return nil, err
+	}
+	c, err := db.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer db.release(c)
+	v, err := db.single(c, sql)
+	if err != nil {
+		return nil, err
+	}
+	var beside rest
+	q, err := readStatement(v, &beside)
+	if err != nil {
+		return nil, &Error{Kind: KindRefused, Message: "a part of the statement is not known: " + err.Error(), Offset: -1}
+	}
+	return q, nil
+}
+
 // readable refuses text that DuckDB would read otherwise than we do.
 func (db *DB) readable(sql string) error {
 	if len(sql) > db.opts.MaxTextBytes {
@@ -61,24 +84,33 @@ func (db *DB) readable(sql string) error {
 	return nil
 }
 
-func (db *DB) parse(c *conn, sql string) (*Statement, error) {
+// single reads the JSON of the only statement of a text.
+func (db *DB) single(c *conn, sql string) (value, error) {
 	v, err := c.tree(sql)
 	if err != nil {
-		return nil, err
+		return value{}, err
 	}
 	switch n := len(v.elems); {
 	case n == 0:
-		return nil, (&Error{Kind: KindParser, Message: "no statement", Hint: "write a SELECT"}).at(sql, 0)
+		return value{}, (&Error{Kind: KindParser, Message: "no statement", Hint: "write a SELECT"}).at(sql, 0)
 	case n > 1:
-		return nil, (&Error{Kind: KindRefused, Message: "several statements are not allowed", Hint: "send one at a time"}).
+		return value{}, (&Error{Kind: KindRefused, Message: "several statements are not allowed", Hint: "send one at a time"}).
 			at(sql, secondStatement(v.elems[1]))
 	}
+	return v.elems[0], nil
+}
+
+func (db *DB) parse(c *conn, sql string) (*Statement, error) {
+	v, err := db.single(c, sql)
+	if err != nil {
+		return nil, err
+	}
 	s := &Statement{Text: sql}
-	if s.uses, err = vet(db.functions, sql, v.elems[0]); err != nil {
+	if s.uses, err = vet(db.functions, sql, v); err != nil {
 		return nil, err
 	}
 	var beside rest
-	if s.Query, err = readStatement(v.elems[0], &beside); err != nil {
+	if s.Query, err = readStatement(v, &beside); err != nil {
 		return nil, &Error{Kind: KindInternal, Message: "read the tree: " + err.Error(), Offset: -1}
 	}
 	for _, f := range beside.fields {

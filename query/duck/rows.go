@@ -49,16 +49,38 @@ func (db *DB) Query(ctx context.Context, s *Statement, tables []Table, params ..
 // Describe returns the columns that Query would answer with, without running the statement. A type that depends on a
 // parameter is an error.
 func (db *DB) Describe(ctx context.Context, s *Statement, tables []Table) (*arrow.Schema, error) {
+	schema, _, err := db.Signature(ctx, s, tables)
+	return schema, err
+}
+
+// Signature is Describe, and the types of Statement.Params as far as DuckDB infers them: SQL's names, "" for the others.
+func (db *DB) Signature(ctx context.Context, s *Statement, tables []Table) (_ *arrow.Schema, params []string, err error) {
 	r, err := db.open(ctx, s, tables)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer r.Close()
+	for i := range s.Params {
+		at, err := r.parameter(i)
+		if err != nil {
+			return nil, nil, err
+		}
+		params = append(params, typeNames[bindings.ParamType(r.ready.duck, at)])
+	}
 	n := int(bindings.PreparedStatementColumnCount(r.ready.duck))
 	err = r.columns(n, func(i bindings.IdxT) (string, bindings.LogicalType) {
 		return bindings.PreparedStatementColumnName(r.ready.duck, i), bindings.PreparedStatementColumnLogicalType(r.ready.duck, i)
 	})
-	return r.schema, s.locate(err)
+	return r.schema, params, s.locate(err)
+}
+
+// typeNames are SQL's names of types that have no parts.
+var typeNames = map[bindings.Type]string{
+	bindings.TypeBoolean: "BOOLEAN", bindings.TypeTinyInt: "TINYINT", bindings.TypeSmallInt: "SMALLINT", bindings.TypeInteger: "INTEGER",
+	bindings.TypeBigInt: "BIGINT", bindings.TypeUTinyInt: "UTINYINT", bindings.TypeUSmallInt: "USMALLINT", bindings.TypeUInteger: "UINTEGER",
+	bindings.TypeUBigInt: "UBIGINT", bindings.TypeHugeInt: "HUGEINT", bindings.TypeFloat: "FLOAT", bindings.TypeDouble: "DOUBLE",
+	bindings.TypeDecimal: "DECIMAL", bindings.TypeVarchar: "VARCHAR", bindings.TypeBlob: "BLOB", bindings.TypeDate: "DATE", bindings.TypeTime: "TIME",
+	bindings.TypeTimestamp: "TIMESTAMP", bindings.TypeTimestampTZ: "TIMESTAMP WITH TIME ZONE", bindings.TypeInterval: "INTERVAL", bindings.TypeUUID: "UUID",
 }
 
 // open prepares a statement on a connection of its own.

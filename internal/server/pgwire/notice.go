@@ -1,0 +1,107 @@
+package pgwire
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/tidemarkdb/tidemark/query"
+	"github.com/tidemarkdb/tidemark/segmenter"
+)
+
+// Codes of notices.
+const (
+	codeNotice     = "00000"
+	codeWarning    = "01000"
+	codeIncomplete = "01T01" // an answer that lacks offsets
+	codeRaw        = "01T02" // events were read
+)
+
+// note tells the client something besides answers.
+func (x *session) note(severity, code, message string, rest ...string) {
+	least, _ := x.set.get("client_min_messages")
+	if least == "error" || least == "warning" && severity == notice {
+		return
+	}
+	n := &pgproto3.NoticeResponse{Severity: severity, SeverityUnlocalized: severity, Code: code, Message: message}
+	if len(rest) > 0 {
+		n.Detail = rest[0]
+	}
+	if len(rest) > 1 {
+		n.Hint = rest[1]
+	}
+	x.out.send(n)
+}
+
+// answers are rows of the engine.
+type answers struct{ *query.Answer }
+
+// tell says what an answer covers, and where events were read, as far as the session wants to know.
+func (x *session) tell(a *query.Answer) {
+	if !x.set.is("tidemark.notices", "off") {
+		always := x.set.is("tidemark.notices", "always")
+		for _, t := range a.Tables {
+			x.coverage(t, always)
+		}
+	}
+	if !x.set.is("tidemark.raw", "warn") {
+		return
+	}
+	for _, b := range a.Blocks {
+		if b.Cube == "" {
+			x.note(warning, codeRaw, fmt.Sprintf("events of table %s were read", b.Table), b.Reason, "EXPLAIN says what a cube would need")
+		}
+	}
+	if len(a.Blocks) == 0 && len(a.Tables) > 0 {
+		x.note(warning, codeRaw, "events were read: nothing is grouped", "", "")
+	}
+}
+
+func (x *session) coverage(t query.TableReport, always bool) {
+	c := &t.Completeness
+	var lacks []string
+	for _, n := range []struct {
+		count int64
+		what  string
+	}{{c.Counts.Lost, "lost"}, {c.Counts.Skipped, "skipped"}, {c.Counts.Quarantined, "quarantined"}} {
+		if n.count > 0 {
+			lacks = append(lacks, fmt.Sprintf("%d %s", n.count, n.what))
+		}
+	}
+	if len(lacks) == 0 && !c.Partial() && !always {
+		return
+	}
+	about := fmt.Sprintf("table %s: %d events", t.Table, c.Counts.Events)
+	if c.HasTime {
+		about += ", complete to " + time.UnixMicro(c.Watermark).UTC().Format("2006-01-02 15:04:05.000")
+	}
+	if len(lacks) > 0 {
+		about += "; offsets without an event: " + strings.Join(lacks, ", ")
+	}
+	if !c.Partial() {
+		x.note(notice, codeNotice, about)
+		return
+	}
+	x.note(warning, codeIncomplete, about+fmt.Sprintf("; %d ranges of offsets are missing", len(c.Holes)), "missing: "+ranges(c.Holes),
+		"tidemark table offsets says why")
+}
+
+// ranges lists the first few.
+func ranges(list []segmenter.PartitionRange) string {
+	const most = 10
+	var out []string
+	for i, r := range list {
+		if i == most {
+			out = append(out, fmt.Sprintf("and %d more", len(list)-i))
+			break
+		}
+		out = append(out, r.String())
+	}
+	return strings.Join(out, ", ")
+}
+
+// Schema returns the columns.
+func (a answers) Schema() *arrow.Schema { return a.Answer.Schema }

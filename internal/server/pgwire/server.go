@@ -1,0 +1,173 @@
+package pgwire
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/internal/server/pgwire/pgcatalog"
+)
+
+// errShutdown is why sessions end when the process stops.
+var errShutdown = errors.New("the server stops")
+
+// Server answers clients of PostgreSQL.
+type Server struct {
+	opts    Options
+	m       *metrics
+	catalog *pgcatalog.Catalog
+
+	mu       sync.Mutex
+	sessions map[uint32]*session
+	last     uint32 // number of the newest session
+	stopping bool
+}
+
+// New returns a Server. It starts nothing. Close it.
+func New(o Options) (*Server, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{opts: o, sessions: map[uint32]*session{}}
+	var err error
+	if s.m, err = newMetrics(o.Registry); err != nil {
+		return nil, fmt.Errorf("pgwire metrics: %w", err)
+	}
+	s.m.limit.Set(float64(o.Connections))
+	if s.catalog, err = pgcatalog.New(pgcatalog.Options{Version: o.Version, Relations: o.Query.Relations, Projects: s.projects, Logger: o.Logger}); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// projects names all projects; default is there without being made.
+func (s *Server) projects(ctx context.Context) ([]string, error) {
+	list, err := s.opts.Catalog.Projects(ctx)
+	out := []string{"default"}
+	for _, p := range list {
+		if p.Name != "default" {
+			out = append(out, p.Name)
+		}
+	}
+	return out, err
+}
+
+// Close ends what New has opened; no session may be left.
+func (s *Server) Close() error { return s.catalog.Close() }
+
+// Run serves ln until ctx is done, lets the statements in hand finish within limit and returns nil on a clean stop.
+func (s *Server) Run(ctx context.Context, ln net.Listener, limit time.Duration) error {
+	running, kill := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer kill(nil)
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	var failed error
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			if ctx.Err() == nil {
+				failed = fmt.Errorf("serve postgres: %w", err)
+			}
+			break
+		}
+		wg.Go(func() { s.serve(running, conn) })
+	}
+	s.endIdle()
+	late := time.AfterFunc(limit, func() { kill(errShutdown) })
+	defer late.Stop()
+	wg.Wait()
+	return failed
+}
+
+// endIdle ends sessions that run nothing; the others end with their statement.
+func (s *Server) endIdle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopping = true
+	for _, x := range s.sessions {
+		x.in.interrupt()
+	}
+}
+
+// serve answers one connection.
+func (s *Server) serve(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	x := newSession(s, conn)
+	x.pumped.Go(func() { x.in.run(func(err error) { end(fmt.Errorf("the client is gone: %w", err)) }) })
+	defer func() {
+		if p := recover(); p != nil {
+			s.opts.Logger.LogAttrs(ctx, slog.LevelError, "session panicked", slog.String("err", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+		}
+		conn.Close()
+		x.close()
+	}()
+	state, err := x.start(ctx)
+	s.m.opened.WithLabelValues(state).Inc()
+	if err != nil {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session refused", slog.Any("err", err))
+		return
+	}
+	if state != stateOpened {
+		return
+	}
+	defer s.leave(x)
+	if err := x.run(ctx); err != nil {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session broke", slog.Any("err", err))
+	}
+}
+
+// enter gives a session its number and key, if there is room.
+func (s *Server) enter(x *session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return &failure{severity: fatal, code: "57P01", message: errShutdown.Error()}
+	}
+	if len(s.sessions) >= s.opts.Connections {
+		return &failure{
+			severity: fatal, code: "53300", message: fmt.Sprintf("there are %d sessions already", len(s.sessions)),
+			hint: "close some, share them in a pool, or raise pg.connections",
+		}
+	}
+	x.secret = make([]byte, 4)
+	if _, err := rand.Read(x.secret); err != nil {
+		return err
+	}
+	for s.last++; s.last == 0 || s.sessions[s.last] != nil; s.last++ {
+	}
+	x.pid = s.last
+	s.sessions[x.pid] = x
+	s.m.connections.Set(float64(len(s.sessions)))
+	return nil
+}
+
+func (s *Server) leave(x *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, x.pid)
+	s.m.connections.Set(float64(len(s.sessions)))
+}
+
+// cancel ends the statement that the session with this key runs.
+func (s *Server) cancel(pid uint32, secret []byte) {
+	s.mu.Lock()
+	x := s.sessions[pid]
+	s.mu.Unlock()
+	state := "unknown"
+	if x != nil && string(x.secret) == string(secret) {
+		state = "found"
+		x.cancelRunning(errCancelled)
+	}
+	s.m.cancels.WithLabelValues(state).Inc()
+}
