@@ -13,6 +13,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/query/duck"
+	"github.com/tidemarkdb/tidemark/query/run"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
@@ -72,6 +73,10 @@ func failureOf(err error) *failure {
 		late   *query.TimeoutError
 		killed *query.KilledError
 		noCube *query.NoCubeError
+		asOf   *catalog.AsOfError
+		raw    *query.RawSizeError
+		many   *query.RowsError
+		memory *run.MemoryError
 	)
 	switch {
 	case errors.Is(err, errCancelled), errors.Is(err, errTooLong), errors.As(err, &late), errors.As(err, &killed),
@@ -85,6 +90,12 @@ func failureOf(err error) *failure {
 		f.code, f.message, f.hint = "53300", err.Error(), "try again"
 	case errors.As(err, &noCube):
 		f.code, f.hint = "0A000", "EXPLAIN says what a cube would need"
+	case errors.As(err, &asOf):
+		f.code = "22023"
+	case errors.As(err, &raw), errors.As(err, &many):
+		f.code = "54000"
+	case errors.As(err, &memory):
+		f.code = "53200"
 	case errors.Is(err, catalog.ErrNotFound):
 		f.code = "42P01"
 	case errors.Is(err, catalog.ErrUnavailable), errors.Is(err, blob.ErrUnavailable):
@@ -136,6 +147,7 @@ var states = []struct {
 	{"mismatch type", nil, "42804"},
 	{"invalid type", nil, "42804"},
 	{"parameter", nil, "08P01"},
+	{"request", nil, "22023"},
 	{"invalid input", nil, "22023"},
 	{"interrupt", nil, "57014"},
 	{"binder", nil, "42601"},

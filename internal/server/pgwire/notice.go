@@ -17,7 +17,6 @@ const (
 	codeNotice     = "00000"
 	codeWarning    = "01000"
 	codeIncomplete = "01T01" // an answer that lacks offsets
-	codeRaw        = "01T02" // events were read
 )
 
 // note tells the client something besides answers.
@@ -39,7 +38,7 @@ func (x *session) note(severity, code, message string, rest ...string) {
 // answers are rows of the engine.
 type answers struct{ *query.Answer }
 
-// tell says what an answer covers, and where events were read, as far as the session wants to know.
+// tell says what an answer covers, as far as the session wants to know, and what the engine warns of.
 func (x *session) tell(a *query.Answer) {
 	if !x.set.is("tidemark.notices", "off") {
 		always := x.set.is("tidemark.notices", "always")
@@ -47,16 +46,13 @@ func (x *session) tell(a *query.Answer) {
 			x.coverage(t, always)
 		}
 	}
-	if !x.set.is("tidemark.raw", "warn") {
-		return
+	for _, w := range a.Warnings {
+		x.note(warning, codeWarning, w)
 	}
 	for _, b := range a.Blocks {
-		if b.Cube == "" {
-			x.note(warning, codeRaw, fmt.Sprintf("events of table %s were read", b.Table), b.Reason, "EXPLAIN says what a cube would need")
+		for _, n := range b.Notes {
+			x.note(notice, codeNotice, n)
 		}
-	}
-	if len(a.Blocks) == 0 && len(a.Tables) > 0 {
-		x.note(warning, codeRaw, "events were read: nothing is grouped", "", "")
 	}
 }
 

@@ -32,7 +32,11 @@ func (x *session) perform(ctx context.Context, st *statement, values []any) (res
 			return r, err
 		}
 	}
-	a, err := x.srv.opts.Query.Query(ctx, x.request(st.Text, values))
+	r, err := x.request(st.Text, values)
+	if err != nil {
+		return result{}, err
+	}
+	a, err := x.srv.opts.Query.Query(ctx, r)
 	if err != nil {
 		return result{}, err
 	}
@@ -91,7 +95,11 @@ func (x *session) shape(ctx context.Context, st *statement) (columns []column, r
 	}
 	if err != nil {
 		types = map[string]string{}
-		d, err := x.srv.opts.Query.Describe(ctx, x.request(st.Text, nil), st.types)
+		r, err := x.request(st.Text, nil)
+		if err != nil {
+			return nil, false, err
+		}
+		d, err := x.srv.opts.Query.Describe(ctx, r, st.types)
 		if err != nil {
 			return nil, false, err
 		}
@@ -165,7 +173,11 @@ func (x *session) explain(ctx context.Context, st *statement) (result, error) {
 	if strings.TrimSpace(inner) == "" {
 		return result{}, &failure{code: "42601", message: "EXPLAIN of nothing", hint: "write EXPLAIN SELECT ..."}
 	}
-	e, err := x.srv.opts.Query.Explain(ctx, x.request(inner, nil))
+	r, err := x.request(inner, nil)
+	if err != nil {
+		return result{}, err
+	}
+	e, err := x.srv.opts.Query.Explain(ctx, r)
 	if err != nil {
 		return result{}, located(err, st.sent, st.From+st.at(from).From)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidemarkdb/tidemark/query"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
 // serverVersion is the PostgreSQL whose protocol and catalog are spoken.
@@ -31,7 +32,8 @@ type setting struct {
 // known are all settings, by name in lower case. Those that mean nothing here are taken and shown, as drivers expect.
 var known = map[string]setting{
 	"tidemark.approximate": {"off", "exact functions may be answered by sketches", takeBool},
-	"tidemark.raw":         {"allow", "what no cube answers is read from events: allow, warn (with a notice) or refuse", takeOneOf("allow", "warn", "refuse")},
+	"tidemark.raw":         {"", "what no cube answers is read from events: allow, warn (with a warning) or refuse; empty: as the server is set", takeOneOf("allow", "warn", "refuse", "")},
+	"tidemark.as_of":       {"", "statements see an earlier moment: a time, a version of the catalog, or offsets as 0:1000,1:900; empty: the present", takeAsOf},
 	"tidemark.notices":     {"incomplete", "notices of what an answer covers: off, incomplete (where something is missing) or always", takeOneOf("off", "incomplete", "always")},
 	"statement_timeout":    {"0", "time that a statement may take, in milliseconds or with a unit; 0: the server's limit", takeTime},
 
@@ -248,12 +250,26 @@ func (s *settings) timeout() time.Duration {
 }
 
 // request is a statement with what the session has set.
-func (x *session) request(sql string, params []any) query.Request {
+func (x *session) request(sql string, params []any) (query.Request, error) {
+	asOf, err := catalog.ParseAsOf(x.value("tidemark.as_of"))
+	if err != nil {
+		return query.Request{}, &failure{code: "22023", message: err.Error()}
+	}
 	return query.Request{
 		SQL: sql, Params: params, Project: x.names.project,
 		Approximate: x.set.is("tidemark.approximate", "on"),
-		NoRaw:       x.set.is("tidemark.raw", "refuse"),
-	}
+		Raw:         query.RawPolicy(x.value("tidemark.raw")), AsOf: asOf,
+	}, nil
+}
+
+func (x *session) value(name string) string {
+	v, _ := x.set.get(name)
+	return v
+}
+
+func takeAsOf(v string) (string, error) {
+	_, err := catalog.ParseAsOf(v)
+	return v, err
 }
 
 // shown is what SHOW says of a setting that there is.
