@@ -25,10 +25,12 @@ type Answer struct {
 	Blocks []BlockReport
 
 	Warnings []string // about all of it
+	Cached   bool     // it was made before, over the same events
 
 	rows  *duck.Rows
 	only  []arrow.Record
 	given int64             // rows
+	keep  *result           // gathers them to be kept; nil: they are not
 	err   error             // that Next has returned
 	why   func(error) error // prefers why the statement ended to that it did
 	x     *execution
@@ -55,8 +57,12 @@ func (a *Answer) Next() (rec arrow.Record, err error) {
 		return nil, a.err
 	}
 	if rec, err = a.next(); err != nil {
+		if err == io.EOF {
+			a.gathered(nil, true)
+		}
 		return nil, err
 	}
+	a.gathered(rec, false)
 	if most := a.x.e.o.MaxRows; most > 0 && a.given+rec.NumRows() > most {
 		all := rec
 		defer all.Release()
@@ -96,15 +102,13 @@ func (a *Answer) Close() (err error) {
 		r.Release()
 	}
 	a.only = nil
+	a.drop()
 	return err
 }
 
 // answer begins the rest over the rows of blocks.
 func (x *execution) answer(ctx context.Context) (*Answer, error) {
-	a := &Answer{x: x, Warnings: x.warnings, why: func(err error) error { return causeOf(ctx, err) }}
-	for _, t := range x.tables {
-		a.Tables = append(a.Tables, TableReport{t.def.table.Name, t.snap.Completeness})
-	}
+	a := &Answer{x: x, Warnings: x.warnings, Tables: x.covers()}
 	cubes, events := false, len(x.scans) > 0
 	for _, b := range x.blocks {
 		a.Blocks = append(a.Blocks, b.report)
@@ -115,6 +119,7 @@ func (x *execution) answer(ctx context.Context) (*Answer, error) {
 	if w := x.p.st.Whole; w != nil && x.blocks[0].way != nil {
 		rec := named(x.blocks[0].result[0], w, len(x.blocks[0].p.b.Groups))
 		a.Schema, a.only = rec.Schema(), []arrow.Record{rec}
+		a.gather()
 		return a, nil
 	}
 	var tables []duck.Table
@@ -138,7 +143,16 @@ func (x *execution) answer(ctx context.Context) (*Answer, error) {
 		return nil, inText(err, x.p.text)
 	}
 	a.Schema = a.rows.Schema()
+	a.gather()
 	return a, nil
+}
+
+// covers says what the snapshots cover.
+func (x *execution) covers() (list []TableReport) {
+	for _, t := range x.tables {
+		list = append(list, TableReport{t.def.table.Name, t.snap.Completeness})
+	}
+	return list
 }
 
 // compiled returns the rest of a statement.

@@ -23,6 +23,7 @@ type Engine struct {
 	segments *lru[string, *opened]
 	lookups  *lookups
 	damaged  *lru[string, error] // segments whose cuboids cannot be read, by folder: a refresh gives them another one
+	results  *results            // nil: none are kept
 	turns    *turns
 	rawTurns *turns // of statements that read events
 	history  *history
@@ -50,6 +51,10 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("query metrics: %w", err)
 	}
 	e.lookups = newLookups(o.Store, o.LookupBytes, e.m)
+	if !o.NoResults {
+		e.results = newResults(o.ResultBytes, e.m)
+		e.m.resultLimit.Set(float64(o.ResultBytes))
+	}
 	if e.runner, err = run.New(o.Run); err != nil {
 		return nil, err
 	}
@@ -102,7 +107,10 @@ func (e *Engine) Query(ctx context.Context, r Request) (a *Answer, err error) {
 	if x.p, err = e.prepare(ctx, r); err != nil {
 		return nil, err
 	}
-	return x.start(ctx)
+	if a, err = x.start(ctx); err == nil {
+		a.why = func(err error) error { return causeOf(ctx, err) }
+	}
+	return a, err
 }
 
 // take waits for a turn.

@@ -20,8 +20,10 @@ type execution struct {
 	give func() // gives the turn back
 	end  func()
 
-	raw      string // why events are read as they are; "": they are not
-	sized    bool   // what is read of them was counted
+	raw      string     // why events are read as they are; "": they are not
+	changed  bool       // it has a turn of those that read events
+	sized    bool       // what is read of them was counted
+	key      *resultKey // of the answer; nil: it is not kept
 	warnings []string
 	held     int64 // bytes of records that are kept
 
@@ -67,11 +69,22 @@ func (x *execution) try(ctx context.Context) (*Answer, error) {
 	if err := x.bind(); err != nil {
 		return nil, err
 	}
-	if err := x.mayReadEvents(ctx); err != nil {
+	if err := x.judge(); err != nil {
 		return nil, err
 	}
 	if err := x.look(ctx); err != nil {
 		return nil, err
+	}
+	if r := x.known(ctx); r != nil {
+		return x.kept(r), nil
+	}
+	if x.raw != "" && !x.changed {
+		if err := x.change(ctx); err != nil {
+			return nil, err
+		}
+		if r := x.known(ctx); r != nil {
+			return x.kept(r), nil
+		}
 	}
 	if err := x.checkSize(ctx); err != nil {
 		return nil, err

@@ -17,8 +17,11 @@ type metrics struct {
 
 	incidents prometheus.Counter
 
-	lookups     prometheus.Counter
-	lookupBytes prometheus.Gauge
+	lookups                  prometheus.Counter
+	lookupBytes              prometheus.Gauge
+	results                  *prometheus.CounterVec
+	resultBytes, resultLimit prometheus.Gauge
+	resultsDropped           prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -35,11 +38,16 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		segments: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "segments_from_files_total", Help: "Segments that were answered from their staged files, because no cuboid could be read or has what was asked for."}),
 
 		incidents: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "incidents_total", Help: "Statements that met a fault, which ended them."}),
+
+		results:        prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "results_total", Help: "Statements by whether their answer was kept from before, made, or is never kept."}, []string{"state"}),
+		resultBytes:    prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "result_bytes", Help: "Answers that are kept."}),
+		resultLimit:    prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "result_limit_bytes", Help: "The limit of answers that are kept."}),
+		resultsDropped: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "results_dropped_total", Help: "Answers that gave way to others."}),
 	}
 	m.lookups = prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "lookup_reads_total", Help: "Snapshots of lookup tables that were read for columns which were not kept."})
 	m.lookupBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "lookup_bytes", Help: "Bytes of columns of lookup tables that are kept."})
 	var errs []error
-	for _, c := range []prometheus.Collector{m.seconds, m.running, m.refused, m.raw, m.plans, m.segments, m.incidents, m.lookups, m.lookupBytes} {
+	for _, c := range []prometheus.Collector{m.seconds, m.running, m.refused, m.raw, m.plans, m.segments, m.incidents, m.lookups, m.lookupBytes, m.results, m.resultBytes, m.resultLimit, m.resultsDropped} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

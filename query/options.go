@@ -52,6 +52,8 @@ type Options struct {
 	RawQueueWait  time.Duration // how long they wait for their turn; default 10s
 
 	LookupBytes int64 // of columns of lookup tables that are kept, and the most that one table takes; default 256 MiB
+	ResultBytes int64 // of answers that are kept; one takes at most a sixteenth; default 64 MiB
+	NoResults   bool  // keeps none
 
 	Logger   *slog.Logger          // default: discard
 	Registry prometheus.Registerer // default: one that nobody reads
@@ -86,7 +88,7 @@ func (o Options) withDefaults() Options {
 		o.Memory = 256 << 20
 	}
 	for n, v := range map[*int64]int64{
-		&o.RawBytes: 16 << 30, &o.Run.MemoryBytes: o.Memory, &o.Source.ReadBytes: o.Memory / 2, &o.Duck.MemoryBytes: max(4*o.Memory, minDuckBytes),
+		&o.RawBytes: 16 << 30, &o.ResultBytes: 64 << 20, &o.Run.MemoryBytes: o.Memory, &o.Source.ReadBytes: o.Memory / 2, &o.Duck.MemoryBytes: max(4*o.Memory, minDuckBytes),
 	} {
 		if *n == 0 {
 			*n = v
@@ -121,6 +123,9 @@ func (o Options) validate() error {
 	}
 	if min(o.Timeout, o.QueueWait, o.RawQueueWait) < 0 {
 		errs = append(errs, errors.New("a time is below 0"))
+	}
+	if o.ResultBytes < 1 {
+		errs = append(errs, fmt.Errorf("%d bytes of answers: want at least 1", o.ResultBytes))
 	}
 	if o.MaxRows < 0 || o.RawBytes < 1 || o.Memory < 1<<20 {
 		errs = append(errs, fmt.Errorf("%d rows, %d bytes of events, %d bytes of memory: want at least 0, 1 and %d", o.MaxRows, o.RawBytes, o.Memory, 1<<20))

@@ -20,6 +20,8 @@ type planKey struct {
 
 // prepared is a statement and what is done for it, as long as no definition changes.
 type prepared struct {
+	id     int64 // of this plan, for good
+	fixed  bool  // the answer is the same as long as events are
 	names  *names
 	text   string
 	st     *plan.Statement
@@ -27,7 +29,7 @@ type prepared struct {
 	blocks []*blockPlan    // of st.Blocks
 }
 
-// preparedIDs number blocks, for names of what is kept of them.
+// preparedIDs number plans and blocks, for names of what is kept of them.
 var preparedIDs atomic.Int64
 
 // prepare reads and plans a statement, or finds it as it was planned before.
@@ -51,7 +53,8 @@ func (e *Engine) prepare(ctx context.Context, r Request) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &prepared{names: n, text: r.SQL}
+	p := &prepared{id: preparedIDs.Add(1), names: n, text: r.SQL}
+	asked := duck.Clone(root)
 	p.st, err = plan.Analyse(root, n, plan.Options{
 		Now: time.Now(), Functions: e.db.Functions(), Approximate: r.Approximate,
 		Text: func(q duck.Query) (string, error) { return e.db.Text(ctx, q) },
@@ -59,6 +62,7 @@ func (e *Engine) prepare(ctx context.Context, r Request) (*prepared, error) {
 	if err != nil {
 		return nil, inText(err, r.SQL)
 	}
+	p.fixed = e.fixed(asked, p.st)
 	for _, b := range p.st.Blocks {
 		bp, err := e.planBlock(ctx, n, b)
 		if err != nil {

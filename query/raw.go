@@ -95,30 +95,32 @@ func (x *execution) rawReason() string {
 // policy is what the request says, or else the engine.
 func (x *execution) policy() RawPolicy { return cmp.Or(x.r.Raw, x.e.o.Raw) }
 
-// mayReadEvents refuses a statement that reads events where that is refused, else it takes it out of the way of those that cubes
-// answer: from here on it has one of the turns of its own kind.
-func (x *execution) mayReadEvents(ctx context.Context) error {
+// judge refuses a statement that reads events where that is refused.
+func (x *execution) judge() error {
 	if err := x.policy().check(); err != nil {
 		return &duck.Error{Kind: "request", Message: err.Error(), Offset: -1}
 	}
-	if x.raw != "" {
-		return nil // it is not the first start
-	}
-	reason := x.rawReason()
-	if reason == "" {
-		return nil
-	}
-	if x.policy() == RefuseRaw {
+	x.raw = x.rawReason()
+	if x.raw != "" && x.policy() == RefuseRaw {
 		x.e.m.raw.WithLabelValues("refused").Inc()
-		return &NoCubeError{reason}
+		return &NoCubeError{x.raw}
+	}
+	return nil
+}
+
+// change takes a statement that reads events out of the way of those that cubes answer: from here on it has one of the turns of its
+// own kind. While it waits it holds nothing.
+func (x *execution) change(ctx context.Context) error {
+	for _, t := range x.tables {
+		t.snap.Release()
 	}
 	x.give()
 	x.give = func() {}
 	if err := x.e.take(ctx, x.e.rawTurns); err != nil {
 		return err
 	}
-	x.give, x.raw = x.e.rawTurns.give, reason
-	return nil
+	x.give, x.changed = x.e.rawTurns.give, true
+	return x.look(ctx)
 }
 
 // checkSize refuses a statement that would read too much, before anything is read.
@@ -175,14 +177,7 @@ func (x *execution) rawSize(ctx context.Context) (size RawSize, err error) {
 
 // hold counts a record that a statement keeps in memory.
 func (x *execution) hold(rec arrow.Record) error {
-	for _, c := range rec.Columns() {
-		for _, b := range c.Data().Buffers() {
-			if b != nil {
-				x.held += int64(b.Len())
-			}
-		}
-	}
-	if x.held > x.e.o.Memory {
+	if x.held += recordBytes(rec); x.held > x.e.o.Memory {
 		return &run.MemoryError{Limit: x.e.o.Memory}
 	}
 	return nil

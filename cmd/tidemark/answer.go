@@ -52,6 +52,9 @@ func (v view) print(w io.Writer, a *server.QueryAnswer) error {
 	if v.timing {
 		parts = append(parts, fmt.Sprintf("%.1f ms", a.TookMs))
 	}
+	if a.Cached {
+		parts = append(parts, "kept from before")
+	}
 	parts = append(parts, sources(a)...)
 	if _, err := fmt.Fprintf(w, "(%s)\n", strings.Join(parts, ", ")); err != nil {
 		return err

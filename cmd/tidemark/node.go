@@ -207,7 +207,7 @@ func (n *node) read(o ingest.Options) error {
 	if n.builds {
 		builds = n.cfg.Build.Memory
 	}
-	limitMemory(c.Memory, builds)
+	limitMemory(c.Memory, builds, n.cfg.Query.Held())
 	ing, err := ingest.New(o)
 	if err != nil {
 		return err
@@ -215,12 +215,12 @@ func (n *node) read(o ingest.Options) error {
 	return n.serve(ing)
 }
 
-// limitMemory has the collector work harder before the process grows far over the budgets for events and for builds, which may
-// be 0: beside events stand fetched batches, encoders and the program itself, beside builds files that are being written.
-// GOMEMLIMIT, where it is set, goes first.
-func limitMemory(events, builds int64) {
+// limitMemory has the collector work harder before the process grows far over the budgets for events, for builds, which may be 0,
+// and for queries: beside events stand fetched batches, encoders and the program itself, beside builds files that are being
+// written. GOMEMLIMIT, where it is set, goes first.
+func limitMemory(events, builds, queries int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(events + events/2 + 32<<20 + builds + builds/8)
+		debug.SetMemoryLimit(events + events/2 + 32<<20 + builds + builds/8 + queries)
 	}
 }
 

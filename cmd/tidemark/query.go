@@ -113,6 +113,7 @@ func queryOptions(c *config.Config) query.Options {
 		Slow: q.Slow, History: q.History, Raw: query.RawPolicy(q.Raw), RawBytes: q.RawBytes, RawConcurrent: int(q.RawConcurrent), RawQueueWait: q.RawQueueWait,
 	}
 	o.Duck.TempDir, o.Duck.TempBytes, o.Duck.MaxTextBytes = c.QueryDir(), q.Disk, int(q.SQLBytes)
+	o.ResultBytes, o.NoResults = q.ResultCacheBytes, q.ResultCacheBytes == 0
 	o.Run.ColumnBytes, o.Run.NoColumns = q.ColumnCacheBytes, q.ColumnCacheBytes == 0
 	o.Source.CellBytes, o.Source.NoCells = q.CellCacheBytes, q.CellCacheBytes == 0
 	return o

@@ -50,6 +50,11 @@ func (c *Config) FileCacheDir() string {
 	return c.Query.FileCache
 }
 
+// Held returns about what queries hold of memory that the collector sees: their caches, and two statements at work.
+func (q *Query) Held() int64 {
+	return q.ResultCacheBytes + q.ColumnCacheBytes + q.CellCacheBytes + 2*q.Memory
+}
+
 func (q *Query) validate() error {
 	var errs []error
 	if q.Memory < minQueryMemory {

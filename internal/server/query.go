@@ -30,7 +30,8 @@ type QueryAnswer struct {
 	Tables    []statements.QueryTable  `json:"tables"` // what the answer covers
 	Blocks    []statements.QueryBlock  `json:"blocks"` // what it was made of
 	Warnings  []string                 `json:"warnings,omitempty"`
-	Error     *Error                   `json:"error,omitempty"` // the answer ends early: the rows are not all
+	Cached    bool                     `json:"cached,omitempty"` // it was made before, over the same events
+	Error     *Error                   `json:"error,omitempty"`  // the answer ends early: the rows are not all
 }
 
 func (s *Server) queryRoutes() []route {
@@ -251,7 +252,7 @@ func (q *queryWriter) json(a *query.Answer, began time.Time) error {
 	rows := results.NewRows(q.w)
 	failed := q.rows(a, rows.Write)
 	out.Count, out.Truncated, out.Tables, out.Blocks = q.count, q.truncated, coverage(a), blocksOf(a.Blocks)
-	out.Warnings = a.Warnings
+	out.Warnings, out.Cached = a.Warnings, a.Cached
 	out.TookMs = float64(time.Since(began).Microseconds()) / 1000
 	if failed != nil {
 		out.Error = asError(failed)
