@@ -141,7 +141,7 @@ func (x *execution) bind() error {
 // look takes the snapshots.
 func (x *execution) look(ctx context.Context) error {
 	for _, t := range x.tables {
-		v := source.View{Table: t.def.table, CubeID: t.only, CubeOnly: t.only != ""}
+		v := source.View{Table: t.def.table, CubeID: t.only, CubeOnly: t.only != "", AsOf: x.r.AsOf}
 		if t.cube != nil {
 			v.CubeID = t.cube.def.ID
 		}

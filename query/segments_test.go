@@ -90,7 +90,9 @@ func (w *world) measure(m *segmenter.Manifest, in *builder.EngineInput) {
 		for e, err := range w.cat.Inputs(context.Background(), w.table.ID, segmenter.Vector{r}) {
 			must(w.t, err)
 			part.Measure = part.Add(segmenter.MeasureRow(e.LedgerRow, r))
-			m.Inputs = append(m.Inputs, segmenter.Input{Kind: segmenter.InputStaged, Key: e.File.Key, Size: e.File.Size, SHA256: e.File.SHA256, Records: e.File.Records})
+			if e.File != nil {
+				m.Inputs = append(m.Inputs, segmenter.Input{Kind: segmenter.InputStaged, Key: e.File.Key, Size: e.File.Size, SHA256: e.File.SHA256, Records: e.File.Records})
+			}
 			if in.Merged == nil {
 				in.Rows = append(in.Rows, e)
 			}

@@ -216,8 +216,15 @@ func (w *world) read(r segmenter.PartitionRange, rows int) (chunks []*stage.Chun
 // stage commits the next n offsets of a partition as one file.
 func (w *world) stage(p *part, n int64) {
 	w.t.Helper()
-	ctx := context.Background()
 	r := segmenter.PartitionRange{Partition: p.n, Start: p.committed, End: p.committed + n}
+	must(w.t, w.cat.Commit(context.Background(), w.file(p, r)))
+	p.committed = r.End
+}
+
+// file writes a range of a partition, and returns what commits it.
+func (w *world) file(p *part, r segmenter.PartitionRange) catalog.Commit {
+	w.t.Helper()
+	ctx := context.Background()
 	chunks, ex := w.read(r, 64)
 	row := segmenter.LedgerRow{Range: r, State: segmenter.Staged, Exceptions: ex, Events: r.Len() - ex.Total()}
 	format := cube.Parquet
@@ -238,8 +245,7 @@ func (w *world) stage(p *part, n int64) {
 	if bad := ex.Count(segmenter.Quarantined); bad > 0 {
 		m.Quarantine = &catalog.File{Key: stage.QuarantineKey(w.table.ID, r, p.epoch), Size: 1, Records: bad}
 	}
-	must(w.t, w.cat.Commit(ctx, m))
-	p.committed = r.End
+	return m
 }
 
 // remember keeps ranges of a partition in memory from an offset on, which may be committed: what lies behind is all in the tail.

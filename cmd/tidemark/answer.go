@@ -114,6 +114,11 @@ func coverageText(t *statements.QueryTable) string {
 	if t.Watermark != nil {
 		parts = append(parts, "watermark "+t.Watermark.Format(time.RFC3339)+ageText(time.Since(*t.Watermark)))
 	}
+	if t.AsOf != nil && t.AsOf.Version == 0 {
+		parts = append(parts, "as of "+t.AsOf.Asked)
+	} else if t.AsOf != nil {
+		parts = append(parts, fmt.Sprintf("as of version %d", t.AsOf.Version))
+	}
 	return t.Table + ": " + strings.Join(parts, ", ")
 }
 

@@ -162,7 +162,8 @@ where \? lists what can be typed.`,
 		Example: `  tidemark query
   tidemark query "SELECT country, count(*) FROM pageviews GROUP BY 1 ORDER BY 2 DESC LIMIT 10"
   tidemark query -o csv "SELECT date_trunc('hour', ts) h, sum(bytes) FROM pageviews GROUP BY 1 ORDER BY 1" > hours.csv
-  tidemark query -o json < statement.sql`,
+  tidemark query -o json < statement.sql
+  tidemark query --as-of 2026-03-01T12:00:00Z "SELECT count(*) FROM pageviews"   what was committed then`,
 		Args:        cobra.MaximumNArgs(1),
 		Annotations: map[string]string{outputs: "text, json, csv, arrow or parquet"},
 	}
@@ -171,6 +172,7 @@ where \? lists what can be typed.`,
 	c.Flags().Int64Var(&q.MaxRows, "max-rows", 0, fmt.Sprintf("end the answer after so many rows; 0: all (default %d for text on a terminal, else all)", shownRows))
 	c.Flags().BoolVar(&q.Approximate, "approximate", false, "let sketches answer exact functions")
 	c.Flags().StringVar(&q.Raw, "raw", "", "what no cube answers: allow, warn or refuse (default: the server's query.raw)")
+	asOfFlag(c, &q)
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		v := view{output: a.output, timing: true, width: a.width()}
 		if v.width > 0 && (a.output == "arrow" || a.output == "parquet") {
@@ -188,6 +190,10 @@ where \? lists what can be typed.`,
 		return a.query(cmd.Context(), q, v)
 	}
 	return c
+}
+
+func asOfFlag(c *cobra.Command, q *statements.Query) {
+	c.Flags().StringVar(&q.AsOf, "as-of", "", "only what was committed at a `MOMENT`: a time (2006-01-02T15:04:05Z), a version of the catalog, or offsets (0:1000,1:900)")
 }
 
 // statement is the argument, or what stands on standard input.
@@ -218,6 +224,7 @@ can count, and what is read from events and why. Only metadata are read.`,
 	c.Flags().StringVar(&q.Project, "project", "", "project of the tables (default \"default\")")
 	c.Flags().BoolVar(&q.Approximate, "approximate", false, "let sketches answer exact functions")
 	c.Flags().StringVar(&q.Raw, "raw", "", "as of query")
+	asOfFlag(c, &q)
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if q.SQL, err = a.statement(cmd, args); err != nil {
 			return err

@@ -129,7 +129,10 @@ func queryError(err error) *Error {
 	var large *query.RawSizeError
 	var rows *query.RowsError
 	var fault *query.IncidentError
+	var unknown *catalog.AsOfError
 	switch {
+	case errors.As(err, &unknown):
+		return &Error{Status: http.StatusUnprocessableEntity, Code: "as_of", Message: unknown.Error()}
 	case errors.As(err, &sql):
 		return &Error{Status: http.StatusBadRequest, Code: "bad_query", Message: sql.Error(), Line: sql.Line, Column: sql.Column}
 	case errors.As(err, &busy):

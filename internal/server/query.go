@@ -18,6 +18,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/server/statements"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/segmenter"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
 // QueryAnswer is an answer as JSON. Times are by RFC 3339; decimals, and whole numbers beyond 2^53, are strings.
@@ -55,7 +56,11 @@ func (s *Server) explain(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := s.opts.Query.Explain(r.Context(), query.Request{SQL: q.SQL, Project: q.Project, Params: q.Params, Approximate: q.Approximate, Raw: query.RawPolicy(q.Raw)})
+	req, err := requestOf(&q)
+	if err != nil {
+		return nil, err
+	}
+	x, err := s.opts.Query.Explain(r.Context(), req)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +145,12 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	a, err := s.opts.Query.Query(r.Context(), query.Request{SQL: q.SQL, Project: q.Project, Params: q.Params, Approximate: q.Approximate, Raw: query.RawPolicy(q.Raw)})
+	req, err := requestOf(&q)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	a, err := s.opts.Query.Query(r.Context(), req)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -164,6 +174,15 @@ func (s *Server) readQuery(w http.ResponseWriter, r *http.Request) (q statements
 	}
 	q, err = s.queryOf(http.MaxBytesReader(w, r.Body, s.opts.MaxBody))
 	return q, media, err
+}
+
+// requestOf is what a question asks of the engine.
+func requestOf(q *statements.Query) (query.Request, error) {
+	at, err := catalog.ParseAsOf(q.AsOf)
+	if err != nil {
+		return query.Request{}, badRequest("%v", err)
+	}
+	return query.Request{SQL: q.SQL, Project: q.Project, Params: q.Params, Approximate: q.Approximate, Raw: query.RawPolicy(q.Raw), AsOf: at}, nil
 }
 
 // queryOf reads the body of a question.
@@ -297,6 +316,13 @@ func coverage(a *query.Answer) []statements.QueryTable {
 		if c.HasTime {
 			at := time.UnixMicro(c.Watermark).UTC()
 			out.Watermark = &at
+		}
+		if c.AsOf != nil {
+			out.AsOf = &statements.QueryMoment{Asked: c.AsOf.AsOf.String(), Version: c.AsOf.Version}
+			if c.AsOf.Us != 0 {
+				at := time.UnixMicro(c.AsOf.Us).UTC()
+				out.AsOf.Time = &at
+			}
 		}
 		list = append(list, out)
 	}

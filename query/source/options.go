@@ -18,6 +18,9 @@ type Catalog interface {
 	// QuerySnapshot brings an earlier snapshot of a table and a cube up to date. catalog.ErrNotFound, ErrUnavailable.
 	QuerySnapshot(ctx context.Context, tableID, cubeID string, prev *catalog.QuerySnapshot) (*catalog.QuerySnapshot, error)
 
+	// QuerySnapshotAt takes one of an earlier moment. The same, and a *catalog.AsOfError.
+	QuerySnapshotAt(ctx context.Context, tableID, cubeID string, at *catalog.AsOf) (*catalog.QuerySnapshot, error)
+
 	// Staged finds ledger rows. A *catalog.ConflictError says that the snapshot it was asked with is too old.
 	Staged(ctx context.Context, q catalog.StagedQuery) ([]*catalog.LedgerEntry, error)
 }

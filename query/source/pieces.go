@@ -43,6 +43,9 @@ func (s *Snapshot) Under(list ...*catalog.SegmentEntry) Set {
 			}
 		}
 	}
+	if s.Past != nil && len(s.Past.Excluded) > 0 {
+		set.ranges = segmenter.Vector(set.ranges).Subtract(s.Past.Excluded)
+	}
 	slices.SortFunc(set.ranges, func(a, b segmenter.PartitionRange) int {
 		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Start, b.Start))
 	})

@@ -14,8 +14,9 @@ import (
 // View says what a Snapshot is of.
 type View struct {
 	Table    *cube.Table
-	CubeID   string // "": of no cube
-	CubeOnly bool   // nothing from before the cube's front: what FROM cube reads
+	CubeID   string        // "": of no cube
+	CubeOnly bool          // nothing from before the cube's front: what FROM cube reads
+	AsOf     *catalog.AsOf // nil: all there is; else what was committed then, without a tail
 }
 
 // Snapshot is where all events of a table are at one moment (E1). Its tail is pinned until Release, which must be called; what it
@@ -42,6 +43,8 @@ type Completeness struct {
 	Segments   int               // ready ones
 	Files      int64             // staged and supplement files of the table
 	TailEvents int64
+
+	AsOf *catalog.Past // nil: of the present
 }
 
 // Covered is what an answer covers of one generation of a partition.
@@ -60,8 +63,11 @@ func (c *Completeness) Partial() bool { return len(c.Holes) > 0 }
 const snapshotTries = 3
 
 // Snapshot pins the tail of a table, then asks the catalog (E2). catalog.ErrNotFound says that the table or the cube is gone,
-// catalog.ErrUnavailable that the catalog does not answer.
+// catalog.ErrUnavailable that the catalog does not answer, a *catalog.AsOfError that the moment is not known.
 func (src *Source) Snapshot(ctx context.Context, v View) (*Snapshot, error) {
+	if v.AsOf != nil {
+		return src.past(ctx, v)
+	}
 	pin, err := src.o.Tail.Pin(ctx, v.Table.ID)
 	if err != nil {
 		return nil, fmt.Errorf("pin the tail of table %s: %w", v.Table.Name, err)
@@ -83,6 +89,26 @@ func (src *Source) Snapshot(ctx context.Context, v View) (*Snapshot, error) {
 	return s, nil
 }
 
+// past is a Snapshot of an earlier moment: what is in the tail was not committed then.
+func (src *Source) past(ctx context.Context, v View) (_ *Snapshot, err error) {
+	s := &Snapshot{source: src, pin: noTail{}}
+	if s.QuerySnapshot, err = src.o.Catalog.QuerySnapshotAt(ctx, v.Table.ID, v.CubeID, v.AsOf); err != nil {
+		return nil, err
+	}
+	src.m.snapshots.WithLabelValues("past").Inc()
+	s.Completeness.AsOf, s.Completeness.Holes = s.Past, slices.Clone(s.Past.Gone)
+	s.see(v, nil)
+	return s, nil
+}
+
+// counted reports whether the counts of all partitions are those of the snapshot: rows and segments do not tell them.
+func (s *Snapshot) counted(v View) bool {
+	if s.Past != nil {
+		return len(s.Past.AsOf.Offsets) == 0 && !v.CubeOnly
+	}
+	return s.Long
+}
+
 // Release ends the pin of the tail. A second call does nothing.
 func (s *Snapshot) Release() { s.pin.Release() }
 
@@ -99,7 +125,7 @@ func (s *Snapshot) see(v View, tail []lead) {
 		if p.HasTime {
 			highest[p.Partition] = p.MaxTimeUs
 		}
-		if s.Long {
+		if s.counted(v) {
 			n := p.Stats
 			c.Counts = addCounts(c.Counts, segmenter.Measure{
 				Events: n.Events, Gaps: n.Gaps, Quarantined: n.Quarantined, Skipped: n.Skipped, Lost: n.Lost,
@@ -164,7 +190,7 @@ func (s *Snapshot) addLine(v View, l *catalog.QueryLine) {
 	if !r.Empty() {
 		s.uncovered = append(s.uncovered, uncovered...)
 	}
-	if !s.Long {
+	if !s.counted(v) {
 		c.Counts = addCounts(addCounts(c.Counts, l.Built), staged)
 	}
 }

@@ -14,6 +14,7 @@ type Query struct {
 	MaxRows     int64  `json:"max_rows,omitempty"`    // after so many the answer is truncated; 0: all
 	Approximate bool   `json:"approximate,omitempty"` // exact functions may be answered by sketches
 	Raw         string `json:"raw,omitempty"`         // what no cube answers: allow, warn or refuse; default: the setting query.raw
+	AsOf        string `json:"as_of,omitempty"`       // a time, a version or offsets: only what was committed then
 }
 
 // QueryColumn is a column of an answer.
@@ -36,6 +37,14 @@ type QueryTable struct {
 	Skipped     int64                      `json:"skipped"`
 	Segments    int                        `json:"segments"`
 	Files       int64                      `json:"files"`
+	AsOf        *QueryMoment               `json:"as_of,omitempty"` // the moment that was asked for, of which offsets says the ends
+}
+
+// QueryMoment is an earlier moment of the catalog.
+type QueryMoment struct {
+	Asked   string     `json:"asked"`
+	Version int64      `json:"version,omitempty"` // none where offsets were asked for
+	Time    *time.Time `json:"time,omitempty"`
 }
 
 // QueryBlock says what a part of a statement was answered from.
