@@ -1,8 +1,15 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
 import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
 import java.sql.*;
 import java.util.*;
 
-/** What people do with Kylin's JDBC driver: java Kylin.java HOST:PORT. Ends with "ok", or with an exception. */
+/**
+ * What people do with Kylin's JDBC driver: java Kylin.java HOST:PORT. Then it asks the statements on standard input, one a line, and prints their
+ * rows, a tab between values and an empty line behind each answer. Ends with "ok", or with an exception.
+ */
 public class Kylin {
     static void want(String what, Object got, Object expected) {
         if (!Objects.equals(got, expected)) {
@@ -18,10 +25,80 @@ public class Kylin {
         try (Connection c = driver.connect("jdbc:kylin://" + args[0] + "/default", login)) {
             metadata(c.getMetaData());
             statements(c);
+            calcite(c);
             prepared(c);
             mistakes(c);
+            answers(c);
         }
+        strangers(driver, args[0]);
         System.out.println("ok");
+    }
+
+    /** Prints the rows of the statements on standard input. */
+    static void answers(Connection c) throws Exception {
+        PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String sql = in.readLine(); sql != null; sql = in.readLine()) {
+            try (Statement s = c.createStatement(); ResultSet r = s.executeQuery(sql)) {
+                while (r.next()) {
+                    StringJoiner row = new StringJoiner("\t");
+                    for (int i = 1; i <= r.getMetaData().getColumnCount(); i++) {
+                        row.add(String.valueOf(r.getString(i)));
+                    }
+                    out.println(row);
+                }
+            }
+            out.println();
+        }
+    }
+
+    /** On loopback any name will do, but a name there must be, and a project that exists. */
+    static void strangers(Driver driver, String where) throws SQLException {
+        Properties login = new Properties();
+        login.put("user", "somebody");
+        login.put("password", "anything");
+        try (Connection c = driver.connect("jdbc:kylin://" + where + "/default", login); Statement s = c.createStatement(); ResultSet r = s.executeQuery("select 1")) {
+            want("a row", r.next(), true);
+        }
+        login.put("user", "");
+        refused("no name", driver, where + "/default", login);
+        login.put("user", "somebody");
+        refused("no such project", driver, where + "/nowhere", login);
+    }
+
+    static void refused(String what, Driver driver, String where, Properties login) {
+        try (Connection c = driver.connect("jdbc:kylin://" + where, login)) {
+            c.getMetaData().getTables(null, null, "%", null).close();
+        } catch (SQLException | RuntimeException e) {
+            return;
+        }
+        throw new AssertionError(what + ": connected");
+    }
+
+    /** One column of all rows. */
+    static List<String> column(ResultSet rows, String name) throws SQLException {
+        List<String> out = new ArrayList<>();
+        try (ResultSet r = rows) {
+            while (r.next()) {
+                out.add(r.getString(name));
+            }
+        }
+        return out;
+    }
+
+    /** What Calcite writes otherwise than DuckDB. */
+    static void calcite(Connection c) throws SQLException {
+        String sql = "select timestampadd(DAY, 1, timestamp '2024-02-28 10:00:00') as a, timestampdiff(HOUR, timestamp '2024-02-28 10:00:00', timestamp '2024-02-29 11:59:00') as d, "
+            + "floor(timestamp '2024-02-28 10:11:12' to DAY) as f, ceil(timestamp '2024-02-28 10:11:12' to HOUR) as u, {fn ucase('x')} as e, 'a' || 'b' as \"Joined\"";
+        try (Statement s = c.createStatement(); ResultSet r = s.executeQuery(sql)) {
+            want("a row", r.next(), true);
+            want("a day later", r.getTimestamp("A").toLocalDateTime().toString(), "2024-02-29T10:00");
+            want("hours between", r.getLong("D"), 25L);
+            want("the day", r.getTimestamp("F").toLocalDateTime().toString(), "2024-02-28T00:00");
+            want("the next hour", r.getTimestamp("U").toLocalDateTime().toString(), "2024-02-28T11:00");
+            want("escaped", r.getString("E"), "X");
+            want("exact name", r.getString("Joined"), "ab");
+        }
     }
 
     static void metadata(DatabaseMetaData m) throws SQLException {
@@ -40,6 +117,13 @@ public class Kylin {
         }
         want("type of COUNTRY", types.get("COUNTRY"), Types.VARCHAR);
         want("type of TS", types.get("TS"), Types.TIMESTAMP);
+        want("type of BYTES", types.get("BYTES"), Types.BIGINT);
+        want("type of IS_BOUNCE", types.get("IS_BOUNCE"), Types.BOOLEAN);
+        want("columns like", column(m.getColumns(null, "DEFAULT", "PAGEVIEWS", "COUNT%"), "COLUMN_NAME"), List.of("COUNTRY"));
+        want("catalogs", column(m.getCatalogs(), "TABLE_CAT"), List.of("defaultCatalog"));
+        want("schemas", column(m.getSchemas(), "TABLE_SCHEM"), List.of("DEFAULT"));
+        want("types of tables", column(m.getTableTypes(), "TABLE_TYPE").contains("TABLE"), true);
+        want("no such table", column(m.getTables(null, null, "NOWHERE", null), "TABLE_NAME"), List.of());
     }
 
     static void statements(Connection c) throws SQLException {

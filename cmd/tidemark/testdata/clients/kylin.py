@@ -32,8 +32,10 @@ try:
     k.query("select wrong from pageviews")
     raise AssertionError("a wrong column is no error")
 except KylinQueryError as e:
-    if "wrong" not in str(e):
+    if "wrong" not in str(e) or "line 1, column 8" not in str(e):
         raise
+want("limit", len(k.query("select country, count(*) from pageviews group by country", limit=2)["results"]), 2)
+want("offset", k.query("select x from (values (1), (2), (3)) as t(x) order by x", offset=2)["results"], [["3"]])
 
 engine = sqlalchemy.create_engine(where)
 inspector = sqlalchemy.inspect(engine)
