@@ -115,7 +115,7 @@ func (x *execution) answer(ctx context.Context) (*Answer, error) {
 		cubes, events = cubes || b.way != nil, events || b.way == nil
 	}
 	x.from = map[[2]bool]string{{true, true}: "both", {true, false}: "cubes", {false, true}: "events", {}: "nothing"}[[2]bool{cubes, events}]
-	x.e.history.note(x.id, func(r *Running) { r.Blocks = a.Blocks })
+	x.e.history.note(x.id, func(r *Running) { r.From, r.Blocks = x.from, a.Blocks })
 	if w := x.p.st.Whole; w != nil && x.blocks[0].way != nil {
 		rec := named(x.blocks[0].result[0], w, len(x.blocks[0].p.b.Groups))
 		a.Schema, a.only = rec.Schema(), []arrow.Record{rec}

@@ -242,7 +242,7 @@ func (b *blockRun) segment(ctx context.Context, s *catalog.SegmentEntry) (c plan
 		return c, nil, err
 	}
 	inputs = watched(inputs, o.object.Name, s.Number)
-	b.report.Segments = append(b.report.Segments, SegmentReport{Segment: s.Number, Cuboid: c.Need.String(), Rows: c.Entry.Rows})
+	b.report.Segments = append(b.report.Segments, SegmentReport{Segment: s.Number, Cuboid: c.Cuboid(), Rows: c.Entry.Rows})
 	return c, inputs, nil
 }
 

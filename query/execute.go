@@ -261,6 +261,8 @@ func (x *execution) ended(err error) {
 	switch {
 	case errors.As(err, &killed):
 		state, problem = "killed", err.Error()
+	case errors.Is(err, context.Canceled):
+		state, problem = "cancelled", "whoever asked it went away"
 	case err != nil:
 		state, problem = "failed", err.Error()
 	}

@@ -2,8 +2,6 @@ package query
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"strings"
 
 	"github.com/tidemarkdb/tidemark/query/duck"
@@ -42,7 +40,10 @@ type BlockExplanation struct {
 type SegmentExplanation struct {
 	Segment int64
 	Time    string
-	Cuboid  string // "": its staged files
+	Cuboid  string // its dimensions; "": its staged files
+	Rows    int64  // of the cuboid
+	Other   string // the cuboid that comes nearest
+	Lacks   string // the dimension that Other lacks; "": it would do and is larger
 	Why     string
 }
 
@@ -148,7 +149,8 @@ func (b *blockRun) explain(ctx context.Context) (*BlockExplanation, error) {
 		if c, _, err := b.segment(ctx, s); err != nil {
 			se.Why = err.Error()
 		} else {
-			se.Cuboid, se.Why = c.Need.String(), b.why(ctx, s, &c)
+			se.Cuboid, se.Rows = c.Cuboid(), c.Entry.Rows
+			b.argue(ctx, s, &c, &se)
 		}
 		out.Kept = append(out.Kept, se)
 	}
@@ -160,14 +162,17 @@ func (b *blockRun) explain(ctx context.Context) (*BlockExplanation, error) {
 	return out, nil
 }
 
-// why argues for the cuboid of a segment, which was opened before.
-func (b *blockRun) why(ctx context.Context, s *catalog.SegmentEntry, c *plan.Choice) string {
+// argue says why the cuboid of a segment, which was opened before, was chosen.
+func (b *blockRun) argue(ctx context.Context, s *catalog.SegmentEntry, c *plan.Choice, to *SegmentExplanation) {
 	o, err := b.x.e.open(ctx, s, b.t.def)
 	if err != nil {
-		return err.Error()
+		to.Why = err.Error()
+		return
 	}
-	_, text := c.Argue(o.manifest.Cuboids)
-	return text
+	other, text := c.Argue(o.manifest.Cuboids)
+	if to.Why = text; other != nil {
+		to.Other, to.Lacks = c.Need.CuboidName(other), c.Missing(other)
+	}
 }
 
 // exprText writes an expression as SQL.
@@ -178,71 +183,3 @@ func (e *Engine) exprText(ctx context.Context, t *plan.Term) (string, error) {
 
 // selectOf is a statement that only says an expression.
 func selectOf(x duck.Expr) duck.Query { return &duck.Select{Items: []duck.Expr{duck.Clone(x)}} }
-
-// maxListed is how many segments a text lists of each kind.
-const maxListed = 20
-
-// Text writes the explanation for people.
-func (x *Explanation) Text(w io.Writer) error {
-	for i := range x.Blocks {
-		x.Blocks[i].text(w)
-	}
-	for _, s := range x.Scans {
-		fmt.Fprintf(w, "scan of %s (%s), because %s\n", s.Table, strings.Join(s.Columns, ", "), s.Reason)
-		if s.Time != "" {
-			fmt.Fprintf(w, "  time      %s\n", s.Time)
-		}
-	}
-	if x.Rest != "" {
-		fmt.Fprintf(w, "rest        %s\n", x.Rest)
-	}
-	if x.Raw != nil {
-		fmt.Fprintf(w, "events      of %s are read\n", x.Raw)
-	}
-	if x.Refused != "" {
-		fmt.Fprintf(w, "refused     %s\n", x.Refused)
-	}
-	return nil
-}
-
-func (b *BlockExplanation) text(w io.Writer) {
-	fmt.Fprintf(w, "block %s over %s\n", b.Name, b.Table)
-	show := func(name, text string) {
-		if text != "" {
-			fmt.Fprintf(w, "  %-9s %s\n", name, text)
-		}
-	}
-	show("groups", strings.Join(b.Groups, ", "))
-	show("computes", strings.Join(b.Aggregates, ", "))
-	if b.Where != "true" {
-		show("where", b.Where)
-	}
-	show("time", b.Time)
-	if b.Cube == "" {
-		show("events", "are read, because "+b.Lacks)
-		return
-	}
-	show("cube", b.Cube)
-	show("others", b.Lacks)
-	show("singly", strings.Join(b.Single, ", "))
-	list := func(name string, of []SegmentExplanation) {
-		for i, s := range of {
-			if i == maxListed {
-				show("", fmt.Sprintf("and %d more", len(of)-i))
-				return
-			}
-			text := fmt.Sprintf("segment %d %s", s.Segment, s.Time)
-			switch {
-			case name == "pruned":
-			case s.Cuboid == "":
-				text += ": its staged files, because " + s.Why
-			default:
-				text += ": " + s.Why
-			}
-			show(name, text)
-		}
-	}
-	list("reads", b.Kept)
-	list("pruned", b.Pruned)
-	show("staged", fmt.Sprintf("%d ranges of offsets that no segment holds, %d events in memory", b.Uncovered, b.TailEvents))
-}

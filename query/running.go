@@ -17,9 +17,10 @@ type Running struct {
 	SQL     string // at most maxShown bytes of it
 	Started time.Time
 	Took    time.Duration // so far, or in all
-	State   string        // running, finished, failed or killed
+	State   string        // running, finished, failed, cancelled or killed
 	Problem string        // of one that did not finish
 	Rows    int64         // of the answer so far
+	From    string        // cubes, events, both or nothing, once that is known
 	Blocks  []BlockReport // once they are answered
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -271,16 +272,46 @@ func (a *app) showStatements(cmd *cobra.Command, r request) error {
 		return err
 	}
 	return a.print(out, func(w io.Writer) error {
-		return table(w, "ID STATE STARTED MS ROWS FROM SQL", func(row func(...any)) {
+		return table(w, "ID STATE STARTED MS ROWS CELLS FROM SQL", func(row func(...any)) {
 			for _, s := range append(out.Running, out.Ended...) {
-				from := []string{}
-				for _, b := range s.Blocks {
-					from = append(from, cmp.Or(b.Cube, "events"))
+				from, cells := answeredFrom(&s)
+				row(s.ID, s.State, s.Started.Format(time.TimeOnly), fmt.Sprintf("%.1f", s.TookMs), s.Rows, cells, from, shortened(s.SQL))
+				if s.Problem != "" {
+					row("", "", "", "", "", "", "", "-> "+shortened(s.Problem))
 				}
-				row(s.ID, s.State, s.Started.Format(time.TimeOnly), fmt.Sprintf("%.1f", s.TookMs), s.Rows, cmp.Or(strings.Join(from, ","), "-"), shortened(s.SQL))
 			}
 		})
 	})
+}
+
+// answeredFrom names the cuboids that a statement was answered from, and how many of their cells were looked at.
+func answeredFrom(s *statements.Statement) (from string, cells int64) {
+	const most = 3
+	var list []string
+	for _, b := range s.Blocks {
+		if b.Cube == "" {
+			list = append(list, "events")
+			continue
+		}
+		cells += b.Cells
+		list = append(list, b.Cube)
+		for _, g := range b.Segments {
+			list = append(list, cmp.Or(g.Cuboid, "staged files"))
+		}
+	}
+	if len(list) == 0 && s.From == "events" {
+		list = []string{"events"}
+	}
+	var seen []string
+	for _, l := range list {
+		if !slices.Contains(seen, l) {
+			seen = append(seen, l)
+		}
+	}
+	if len(seen) > most {
+		seen = append(seen[:most], fmt.Sprintf("and %d more", len(seen)-most))
+	}
+	return cmp.Or(strings.Join(seen, " "), "-"), cells
 }
 
 // shortened is a statement in one line.

@@ -108,7 +108,7 @@ func statementsOf(of []query.Running) []statements.Statement {
 	for _, r := range of {
 		out = append(out, statements.Statement{
 			ID: r.ID, Project: cmp.Or(r.Project, "default"), SQL: r.SQL, Started: r.Started.UTC(), TookMs: float64(r.Took.Microseconds()) / 1000, State: r.State,
-			Problem: r.Problem, Rows: r.Rows, Blocks: blocksOf(r.Blocks),
+			Problem: r.Problem, Rows: r.Rows, From: r.From, Blocks: blocksOf(r.Blocks),
 		})
 	}
 	return out

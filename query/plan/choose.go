@@ -44,11 +44,27 @@ func Choose(needs []*Need, cuboids []segmenter.CuboidEntry, times Range) (best C
 	return best, ok
 }
 
+// Cuboid names the dimensions of the cuboid that is read.
+func (c *Choice) Cuboid() string { return c.Need.CuboidName(&c.Entry) }
+
+// CuboidName names the dimensions of a cuboid of the need's layout.
+func (n *Need) CuboidName(e *segmenter.CuboidEntry) string {
+	return "(" + strings.Join(n.Names(uint64(e.Cuboid)), ", ") + ")"
+}
+
+// Missing names a dimension that a cuboid lacks for what is asked; "": it has all.
+func (c *Choice) Missing(e *segmenter.CuboidEntry) string {
+	if m := c.Mask &^ uint64(e.Cuboid); m != 0 {
+		return c.Need.Names(m)[0]
+	}
+	return ""
+}
+
 // Argue says which cuboid is chosen, and what the runner-up lacks: the smallest of those with fewer rows that want for one
 // dimension; without one it is the next larger one that would do, nil if there is none either.
 func (c *Choice) Argue(cuboids []segmenter.CuboidEntry) (runnerUp *segmenter.CuboidEntry, why string) {
 	text := func(e *segmenter.CuboidEntry) string {
-		return fmt.Sprintf("(%s) of %d rows", strings.Join(c.Need.Names(uint64(e.Cuboid)), ", "), e.Rows)
+		return fmt.Sprintf("%s of %d rows", c.Need.CuboidName(e), e.Rows)
 	}
 	why = text(&c.Entry)
 	var larger *segmenter.CuboidEntry
@@ -64,7 +80,7 @@ func (c *Choice) Argue(cuboids []segmenter.CuboidEntry) (runnerUp *segmenter.Cub
 	}
 	switch {
 	case runnerUp != nil:
-		return runnerUp, why + "; " + text(runnerUp) + " lacks " + c.Need.Names(c.Mask &^ uint64(runnerUp.Cuboid))[0]
+		return runnerUp, why + "; " + text(runnerUp) + " lacks " + c.Missing(runnerUp)
 	case larger != nil:
 		return larger, why + "; next would be " + text(larger)
 	}

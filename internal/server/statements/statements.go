@@ -101,7 +101,10 @@ type ExplainedBlock struct {
 type ExplainedSegment struct {
 	Segment int64  `json:"segment"`
 	Time    string `json:"time"`
-	Cuboid  string `json:"cuboid,omitempty"`
+	Cuboid  string `json:"cuboid,omitempty"` // its dimensions; none: the staged files of the segment
+	Rows    int64  `json:"rows"`             // of the cuboid
+	Other   string `json:"other,omitempty"`  // the cuboid that comes nearest
+	Lacks   string `json:"lacks,omitempty"`  // the dimension that other lacks; none: it would do and is larger
 	Why     string `json:"why,omitempty"`
 }
 
@@ -126,8 +129,9 @@ type Statement struct {
 	SQL     string       `json:"sql"` // its first 4096 bytes
 	Started time.Time    `json:"started"`
 	TookMs  float64      `json:"took_ms"`
-	State   string       `json:"state"` // running, finished, failed or killed
+	State   string       `json:"state"` // running, finished, failed, cancelled or killed
 	Problem string       `json:"problem,omitempty"`
 	Rows    int64        `json:"rows"`
+	From    string       `json:"from,omitempty"` // cubes, events, both or nothing
 	Blocks  []QueryBlock `json:"blocks"`
 }
