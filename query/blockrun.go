@@ -128,6 +128,9 @@ func (b *blockRun) fold(ctx context.Context, set source.Set, q source.CellQuery,
 	if err != nil {
 		return err
 	}
+	if q.IDs, q.IDsVersion, err = b.number(ctx, n); err != nil {
+		return err
+	}
 	const most = 1 << 17 // cells
 	var inputs []run.Input
 	held := 0

@@ -22,6 +22,7 @@ type Engine struct {
 	plans    *lru[planKey, *prepared]
 	segments *lru[string, *opened]
 	lookups  *lookups
+	ids      *stringIDs
 	damaged  *lru[string, error] // segments whose cuboids cannot be read, by folder: a refresh gives them another one
 	results  *results            // nil: none are kept
 	turns    *turns
@@ -49,6 +50,9 @@ func New(o Options) (*Engine, error) {
 	var err error
 	if e.m, err = newMetrics(o.Registry); err != nil {
 		return nil, fmt.Errorf("query metrics: %w", err)
+	}
+	if e.ids, err = newStringIDs(o); err != nil {
+		return nil, err
 	}
 	e.lookups = newLookups(o.Store, o.LookupBytes, e.m)
 	if !o.NoResults {

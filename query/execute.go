@@ -39,6 +39,7 @@ type tableRun struct {
 	only string   // id of the cube that was named, or ""
 	cube *cubeDef // whose segments are read; nil: none
 	snap *source.Snapshot
+	ids  *idsAt // nil: not asked for yet
 }
 
 // startsAtMost is how often a statement begins because the tail was held for too long.

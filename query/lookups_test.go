@@ -17,7 +17,7 @@ lookups:
   - {lookup: countries, foreign_key: country, derived: [continent, since, {name: country_name, column: name}, people, weight, area, debt]}
   - {lookup: devices, foreign_key: device, derived: [maker]}
   - {name: pages_seen, lookup: pages, foreign_key: page, derived: [section, {name: section_home, column: home}]}
-measures: [count, sum(bytes), avg(latency), count_distinct(visitor)]
+measures: [count, sum(bytes), avg(latency), count_distinct(visitor), count_distinct_exact(visitor), count_distinct_exact(page)]
 `
 
 // lookupTable is a lookup table with its rows as CSV has them; what is empty is null, but a text.

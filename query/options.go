@@ -51,6 +51,7 @@ type Options struct {
 	RawConcurrent int           // of them that run at once, beside the others; default 1, of more than two cores 2
 	RawQueueWait  time.Duration // how long they wait for their turn; default 10s
 
+	IDBytes     int64 // of distinct strings of a column in events that no segment holds, for exact distinct counts; default 256 MiB
 	LookupBytes int64 // of columns of lookup tables that are kept, and the most that one table takes; default 256 MiB
 	ResultBytes int64 // of answers that are kept; one takes at most a sixteenth; default 64 MiB
 	NoResults   bool  // keeps none
@@ -94,6 +95,9 @@ func (o Options) withDefaults() Options {
 			*n = v
 		}
 	}
+	if o.IDBytes == 0 {
+		o.IDBytes = 256 << 20
+	}
 	if o.LookupBytes == 0 {
 		o.LookupBytes = 256 << 20
 	}
@@ -133,8 +137,8 @@ func (o Options) validate() error {
 	if err := o.Raw.check(); err != nil {
 		errs = append(errs, err)
 	}
-	if o.LookupBytes < 1 {
-		errs = append(errs, fmt.Errorf("lookup bytes %d: want at least 1", o.LookupBytes))
+	if min(o.LookupBytes, o.IDBytes) < 1 {
+		errs = append(errs, fmt.Errorf("%d bytes of lookup tables, %d of distinct strings: want at least 1", o.LookupBytes, o.IDBytes))
 	}
 	for _, l := range []struct {
 		name string

@@ -30,6 +30,15 @@ type oracle struct {
 	text *duck.DB // writes our answers as text
 }
 
+// newText opens what writes answers as text.
+func newText(t testing.TB) (*duck.DB, error) {
+	db, err := duck.Open(duck.Options{MemoryBytes: 256 << 20, MaxConns: 2})
+	if err == nil {
+		t.Cleanup(func() { must(t, db.Close()) })
+	}
+	return db, err
+}
+
 func newOracle(w *world) *oracle {
 	w.t.Helper()
 	e := w.engines()
@@ -63,9 +72,8 @@ func emptyOracle(w *world) *oracle {
 	w.t.Helper()
 	o := &oracle{world: w, db: ducktest.Open(w.t)}
 	var err error
-	o.text, err = duck.Open(duck.Options{MemoryBytes: 256 << 20, MaxConns: 2})
+	o.text, err = newText(w.t)
 	must(w.t, err)
-	w.t.Cleanup(func() { must(w.t, o.text.Close()) })
 	o.exec("SET TimeZone = 'UTC'")
 	columns := []string{"_partition INTEGER", "_offset BIGINT", "_timestamp TIMESTAMP"}
 	for _, c := range w.table.Columns {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tidemarkdb/tidemark/builder"
+	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/builder/local"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -117,7 +118,9 @@ func (w *world) manifest(s *catalog.SegmentEntry) *segmenter.Manifest {
 
 func (w *world) cuboids(m *segmenter.Manifest, in builder.EngineInput) {
 	w.t.Helper()
-	e, err := local.New(local.Options{Store: w.store, Dir: filepath.Join(w.dir, fmt.Sprintf("build-%s-%d", in.Cube.Name, m.Number)), Threads: 1})
+	d, err := dictionary.New(dictionary.Options{Catalog: w.cat, Store: w.store, Dir: w.dir})
+	must(w.t, err)
+	e, err := local.New(local.Options{Store: w.store, Dictionaries: d, Dir: filepath.Join(w.dir, fmt.Sprintf("build-%s-%d", in.Cube.Name, m.Number)), Threads: 1})
 	must(w.t, err)
 	out, err := e.Build(context.Background(), in)
 	must(w.t, err)

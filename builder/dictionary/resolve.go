@@ -21,6 +21,8 @@ type IDs struct {
 	values int64                   // distinct
 	last   catalog.DictionarySlice // the last one that has any of them; zero: there are none
 	fixed  bool                    // nothing is appended
+
+	lenient bool // what is not found is Unknown
 }
 
 // Resolve finds the ids of all values that were added, and appends a slice with those that have none yet (D2). It may be
@@ -261,6 +263,8 @@ func (i *IDs) walk(ctx context.Context, values pending, known *chain, last catal
 			if s := known.sliceOf(id); s.Slice > i.last.Slice {
 				i.last = s
 			}
+		} else if i.lenient {
+			id = Unknown
 		} else if i.fixed {
 			return nil, &UnknownError{Value: string(v[:min(len(v), 100)])}
 		} else if id, err = f.add(v, at); err != nil {

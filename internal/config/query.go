@@ -26,6 +26,9 @@ type Query struct {
 	RawConcurrent int64 // 0: one, of more than two cores two
 	RawQueueWait  time.Duration
 
+	LookupBytes int64
+	IDBytes     int64
+
 	ResultCacheBytes int64
 	ColumnCacheBytes int64
 	CellCacheBytes   int64
@@ -112,6 +115,10 @@ func querySourceSettings() []Setting {
 			limit(func(c *Config) *int64 { return &c.Query.RawConcurrent }),
 		row("query.raw_queue_wait", "query-raw-queue-wait", "TIME", "10s", "how long such a statement waits for its turn, then it is refused").
 			duration(func(c *Config) *time.Duration { return &c.Query.RawQueueWait }),
+		row("query.lookup_bytes", "query-lookup-bytes", "SIZE", "256MiB", "columns of lookup tables that are kept in memory, and the most that those of one take in a statement").
+			size(func(c *Config) *int64 { return &c.Query.LookupBytes }),
+		row("query.id_bytes", "query-id-bytes", "SIZE", "256MiB", "distinct strings of a column in events that no segment holds, for exact distinct counts; beyond it such a statement fails").
+			size(func(c *Config) *int64 { return &c.Query.IDBytes }),
 		row("query.result_cache_bytes", "result-cache-bytes", "SIZE", "64MiB", "answers that are kept while what they were made of stays the same; 0: none").
 			cache(func(c *Config) *int64 { return &c.Query.ResultCacheBytes }),
 		row("query.column_cache_bytes", "column-cache-bytes", "SIZE", "512MiB", "decoded columns of cuboids that are kept in memory; 0: none").

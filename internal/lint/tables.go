@@ -52,7 +52,7 @@ func importMap() []row {
 		{dir: "query/run", may: []string{"builder/cells", "builder/cuboid", "builder/cuboid/hbase", "ingest/stage", "segmenter", "internal/cube", "internal/blob"}},
 		{dir: "query/source", may: []string{"builder/cells", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}},
 		{dir: "query", may: []string{
-			"query/duck", "query/plan", "query/run", "query/source", "builder/cells", "builder/cuboid", "builder/lookup", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
+			"query/duck", "query/plan", "query/run", "query/source", "builder/cells", "builder/cuboid", "builder/dictionary", "builder/lookup", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
 			"internal/blob",
 		}},
 		{dir: "internal/verify", may: verify},
