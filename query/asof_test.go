@@ -306,7 +306,7 @@ func TestAsOf(t *testing.T) {
 			}
 			rapid.Check(t, func(rt *rapid.T) {
 				k, form := rapid.IntRange(0, len(h.moments)-1).Draw(rt, "moment"), rapid.IntRange(0, 2).Draw(rt, "form")
-				text, ordered := grammar{rt}.statement()
+				text, ordered := grammar{t: rt}.statement()
 				h.at(o, k, form == 2)
 				want, err := o.want(text)
 				must(rt, err)
