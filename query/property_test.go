@@ -8,13 +8,14 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/internal/testkit"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
-// randomWorld has partitions, files, segments, versions of cubes and tails as a seed has it.
-func randomWorld(t testing.TB, seed uint64) *oracle {
+// randomWorld has partitions, files, segments, versions of cubes and tails as a seed has it. tables is where cuboids are; nil: in files.
+func randomWorld(t testing.TB, seed uint64, tables *hbase.Store) *oracle {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 2))
 	var sizes []int
@@ -22,6 +23,7 @@ func randomWorld(t testing.TB, seed uint64) *oracle {
 		sizes = append(sizes, 20+rng.IntN(400))
 	}
 	w := newWorld(t, seed, sizes...)
+	w.tables = tables
 	for _, p := range w.parts {
 		w.stageSome(rng, p)
 	}
@@ -105,7 +107,17 @@ type piece struct {
 
 // Random statements over random worlds have the oracle's answer, whichever way they are answered. A failure names the seed of its world
 // (TIDEMARK_TEST_WORLD asks of this one again), and rapid that of the statement, which it makes smaller.
-func TestRandomStatements(t *testing.T) {
+func TestRandomStatements(t *testing.T) { randomStatements(t, nil) }
+
+// The same of cuboids in tables of HBase.
+func TestRandomStatementsOfTables(t *testing.T) {
+	tables, _, err := hbase.OpenMem(hbase.Options{Quorum: "none"})
+	must(t, err)
+	t.Cleanup(tables.Close)
+	randomStatements(t, tables)
+}
+
+func randomStatements(t *testing.T, tables *hbase.Store) {
 	first, worlds := uint64(1), testkit.Rounds(2, 60)
 	if text := os.Getenv("TIDEMARK_TEST_WORLD"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
@@ -115,7 +127,7 @@ func TestRandomStatements(t *testing.T) {
 	for i := range worlds {
 		seed := first + uint64(i)
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
-			o := randomWorld(t, seed)
+			o := randomWorld(t, seed, tables)
 			rapid.Check(t, func(rt *rapid.T) {
 				text, ordered := grammar{t: rt}.statement()
 				want, err := o.want(text)

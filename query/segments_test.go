@@ -120,11 +120,11 @@ func (w *world) cuboids(m *segmenter.Manifest, in builder.EngineInput) {
 	w.t.Helper()
 	d, err := dictionary.New(dictionary.Options{Catalog: w.cat, Store: w.store, Dir: w.dir})
 	must(w.t, err)
-	e, err := local.New(local.Options{Store: w.store, Dictionaries: d, Dir: filepath.Join(w.dir, fmt.Sprintf("build-%s-%d", in.Cube.Name, m.Number)), Threads: 1})
+	e, err := local.New(local.Options{Store: w.store, Dictionaries: d, Dir: filepath.Join(w.dir, fmt.Sprintf("build-%s-%d", in.Cube.Name, m.Number)), Threads: 1, HBase: w.tables})
 	must(w.t, err)
 	out, err := e.Build(context.Background(), in)
 	must(w.t, err)
-	m.Files, m.Cuboids = out.Files, out.Cuboids
+	m.Files, m.Cuboids, m.Stored = out.Files, out.Cuboids, out.Stored
 }
 
 func (w *world) publish(m *segmenter.Manifest, job catalog.Job, p catalog.Publication) {

@@ -11,12 +11,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidemarkdb/tidemark/builder/cells"
+	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/ingest/decode"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/query/duck"
+	"github.com/tidemarkdb/tidemark/query/run"
 	"github.com/tidemarkdb/tidemark/query/source"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -125,6 +128,7 @@ type world struct {
 	parts  []*part
 	events *generator
 	rng    *rand.Rand
+	tables *hbase.Store // where cuboids are; nil: in files
 }
 
 // part is a partition with what lies at its offsets from the first on.
@@ -316,8 +320,19 @@ func (w *world) engines() engines {
 
 func (w *world) engine(c *catalog.Catalog, s blob.Store) *query.Engine {
 	w.t.Helper()
-	e, err := query.New(query.Options{Catalog: c, Store: s, Tail: w, Duck: duck.Options{MemoryBytes: 256 << 20, MaxConns: 4, Threads: 2}})
+	o := query.Options{Catalog: c, Store: s, Tail: w, Duck: duck.Options{MemoryBytes: 256 << 20, MaxConns: 4, Threads: 2}}
+	if w.tables != nil {
+		o.Tables = inTables{w.tables}
+	}
+	e, err := query.New(o)
 	must(w.t, err)
 	w.t.Cleanup(func() { must(w.t, e.Close()) })
 	return e
+}
+
+// inTables opens cuboids in HBase.
+type inTables struct{ store *hbase.Store }
+
+func (t inTables) Reader(l *cells.Layout, stored *segmenter.StoredTable, list []segmenter.CuboidEntry) (run.Reader, error) {
+	return t.store.NewReader(l, stored, list)
 }
