@@ -154,10 +154,11 @@ func (d *demoRun) greet(at ports) {
   data   %s
   HTTP   http://%s/api/v1/tables
   SQL    psql %s
-  try    tidemark table offsets %s --data %s
+  try    tidemark query --data %s
+         tidemark table offsets %s --data %s
          tidemark quarantine list %s --data %s
          tidemark segment list %s --data %s
          tidemark verify --against-kafka --data %s
   files  %s/staged/*/*/*.parquet
-`, countText(d.o.rate), where, demoTable, data, at.http.Addr(), at.pgAddress(), demoTable, data, demoTable, data, demoCube, data, data, d.n.cfg.StoreURL())
+`, countText(d.o.rate), where, demoTable, data, at.http.Addr(), at.pgAddress(), data, demoTable, data, demoTable, data, demoCube, data, data, d.n.cfg.StoreURL())
 }

@@ -19,6 +19,9 @@ const rootHelp = `Tidemark reads JSON events from Kafka or Redpanda into Parquet
 Try it, with nothing else installed:
   tidemark demo
 
+Ask what was read, in another terminal:
+  tidemark query --data tidemark-demo          a prompt; or with a SELECT, and -o csv, json, parquet
+
 Read a topic of your own:
   tidemark table sample clicks --brokers broker-1:9092 > clicks.yaml   propose a definition
   tidemark table apply -f clicks.yaml                                  store it
