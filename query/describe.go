@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -37,7 +38,7 @@ func (t Typed) expr() duck.Expr {
 	if t.Null {
 		c = duck.NewConstant(nil)
 	}
-	return &duck.Cast{X: c, To: duck.Type{Name: t.Type}}
+	return &duck.Cast{X: c, To: duck.NewType(t.Type)}
 }
 
 // Describe says what a statement takes and answers with, without values and without reading anything. types are those of its
@@ -56,13 +57,15 @@ func (e *Engine) Describe(ctx context.Context, r Request, types map[string]strin
 		return nil, err
 	}
 	d, err := e.describeParams(ctx, n, s, types)
-	if err != nil {
+	var open *duck.Error
+	if err != nil && (d == nil || !errors.As(err, &open) || open.Kind != duck.KindParameter) {
 		return nil, located(err, r.SQL)
 	}
-	if !anyStar(s.Query) {
+	if err == nil && !anyStar(s.Query) {
 		return d, nil
 	}
-	r.Params = nil // a star means the columns that are not hidden, which planning knows
+	// A star means the columns that are not hidden, which planning knows; and with nulls no type depends on a parameter.
+	r.Params = nil
 	for _, p := range d.Params {
 		if p.Type == "" {
 			p.Type = "VARCHAR"
@@ -100,7 +103,7 @@ func (e *Engine) describeParams(ctx context.Context, n *names, s *duck.Statement
 			x.Catalog, x.Schema, x.Name = "", "", t.Name
 		case *duck.Param:
 			if t := types[x.Name]; t != "" {
-				return &duck.Cast{Head: duck.Head{As: x.As}, X: &duck.Param{Name: x.Name}, To: duck.Type{Name: t}}
+				return &duck.Cast{Head: duck.Head{As: x.As}, X: &duck.Param{Name: x.Name}, To: duck.NewType(t)}
 			}
 		}
 		return node
@@ -110,7 +113,7 @@ func (e *Engine) describeParams(ctx context.Context, n *names, s *duck.Statement
 		return nil, err
 	}
 	schema, params, err := e.db.Signature(ctx, compiled, tables)
-	if err != nil {
+	if len(params) != len(s.Params) {
 		return nil, err
 	}
 	d := &Description{Schema: schema}
@@ -121,7 +124,7 @@ func (e *Engine) describeParams(ctx context.Context, n *names, s *duck.Statement
 		}
 		d.Params = append(d.Params, p)
 	}
-	return d, nil
+	return d, err
 }
 
 // relationSchema returns all columns of a relation, hidden ones too.

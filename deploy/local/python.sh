@@ -3,6 +3,7 @@
 #
 #   python.sh install         the readers that tests compare ours with
 #   python.sh install kylin   the last client of Apache Kylin, with the SQLAlchemy that its dialect works with
+#   python.sh install pg      clients of PostgreSQL
 #
 # Environment: SERVICES_DIR (default: the user's cache folder), PYTHON (python3). Needs Python 3.11 or newer with venv.
 set -euo pipefail
@@ -12,7 +13,9 @@ case "${1:-} ${2:-readers}" in
     packages=(datasketches==5.2.0 duckdb==1.5.0 pyarrow==26.0.1 pandas==3.1.1) imports='datasketches, duckdb, pandas, pyarrow.parquet' pip_options=(--only-binary :all:) ;;
   'install kylin') # both are there as sources only
     packages=(kylinpy==2.8.4 SQLAlchemy==1.3.24) imports='kylinpy, sqlalchemy' pip_options=() ;;
-  *) echo "usage: ${0##*/} install [kylin]" >&2; exit 2 ;;
+  'install pg')
+    packages=(psycopg==3.3.9 psycopg-binary==3.3.9 SQLAlchemy==2.1.9) imports='psycopg, sqlalchemy' pip_options=(--only-binary :all:) ;;
+  *) echo "usage: ${0##*/} install [kylin|pg]" >&2; exit 2 ;;
 esac
 : "${SERVICES_DIR:=${XDG_CACHE_HOME:-$HOME/.cache}/tidemark-services}"
 mkdir -p "$SERVICES_DIR"

@@ -22,7 +22,7 @@ chmod 755 "$run" # the account that PostgreSQL runs as must reach its data
 export SERVICES_RUN=$run
 logs=$run/logs
 mkdir -p "$logs"
-kafka_pid='' pg_pid='' s3_pid='' hbase_pid='' python_pid='' kylin_pid='' jdbc_pid=''
+kafka_pid='' pg_pid='' s3_pid='' hbase_pid='' python_pid='' kylin_pid='' pgpy_pid='' jdbc_pid=''
 started=0 ready=0 summary=''
 
 now() { date +%s; }
@@ -56,6 +56,7 @@ start_services() {
   "$here/hbase.sh" install >"$logs/hbase.start" 2>&1 </dev/null & hbase_pid=$!
   "$here/python.sh" install >"$logs/python.path" 2>"$logs/python.start" </dev/null & python_pid=$!
   "$here/python.sh" install kylin >"$logs/kylin.path" 2>"$logs/kylin.start" </dev/null & kylin_pid=$!
+  "$here/python.sh" install pg >"$logs/pgpy.path" 2>"$logs/pgpy.start" </dev/null & pgpy_pid=$!
   "$here/jdbc.sh" install >"$logs/jdbc.path" 2>"$logs/jdbc.start" </dev/null & jdbc_pid=$!
   set +m
 }
@@ -78,8 +79,9 @@ await_services() {
   one_service s3 "$s3_pid" || bad=1
   one_service python "$python_pid" || bad=1
   one_service kylin "$kylin_pid" || bad=1
+  one_service pgpy "$pgpy_pid" || bad=1
   one_service jdbc "$jdbc_pid" || bad=1
-  kafka_pid='' pg_pid='' s3_pid='' python_pid='' kylin_pid='' jdbc_pid=''
+  kafka_pid='' pg_pid='' s3_pid='' python_pid='' kylin_pid='' pgpy_pid='' jdbc_pid=''
   ((bad == 0)) || return 1
   ready=1
   export TIDEMARK_TEST_KAFKA=127.0.0.1:$KAFKA_PORT
@@ -94,15 +96,16 @@ await_services() {
   export AWS_EC2_METADATA_DISABLED=true
   TIDEMARK_PYTHON=$(cat "$logs/python.path")
   TIDEMARK_TEST_KYLIN_PYTHON=$(cat "$logs/kylin.path")
+  TIDEMARK_TEST_PG_PYTHON=$(cat "$logs/pgpy.path")
   TIDEMARK_TEST_JDBC=$(cat "$logs/jdbc.path")
-  export TIDEMARK_PYTHON TIDEMARK_TEST_KYLIN_PYTHON TIDEMARK_TEST_JDBC
+  export TIDEMARK_PYTHON TIDEMARK_TEST_KYLIN_PYTHON TIDEMARK_TEST_PG_PYTHON TIDEMARK_TEST_JDBC
   echo "== services ready (waited $(($(now) - t0)) s)"
 }
 
 finish() {
   local code=$? pid
   trap - EXIT INT TERM HUP
-  for pid in $kafka_pid $pg_pid $s3_pid $hbase_pid $python_pid $kylin_pid $jdbc_pid; do
+  for pid in $kafka_pid $pg_pid $s3_pid $hbase_pid $python_pid $kylin_pid $pgpy_pid $jdbc_pid; do
     kill -TERM -- "-$pid" 2>/dev/null && wait "$pid" 2>/dev/null
   done
   if ((started == 1)); then

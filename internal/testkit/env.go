@@ -84,6 +84,12 @@ func KylinPython(t testing.TB) string {
 	return env(t, "TIDEMARK_TEST_KYLIN_PYTHON")
 }
 
+// PGPython returns an interpreter that has psycopg and SQLAlchemy.
+func PGPython(t testing.TB) string {
+	t.Helper()
+	return env(t, "TIDEMARK_TEST_PG_PYTHON")
+}
+
 // JDBC returns the class path of the JDBC drivers of PostgreSQL and of Apache Kylin, for java -cp.
 func JDBC(t testing.TB) string {
 	t.Helper()

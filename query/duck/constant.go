@@ -16,6 +16,23 @@ type Type struct {
 	info             value
 }
 
+// NewType returns a type by DuckDB's name: one without parts, DECIMAL as it is where nothing is said, or a list of those, as BIGINT[].
+func NewType(name string) Type {
+	elem, list := strings.CutSuffix(name, "[]")
+	t := Type{Name: elem}
+	if elem == "DECIMAL" {
+		t.Precision, t.Scale = 18, 3
+	}
+	if !list {
+		return t
+	}
+	info, err := parseJSON(`{"type":"LIST_TYPE_INFO","alias":"","extension_info":null,"child_type":` + string(t.write(nil)) + `}`)
+	if err != nil {
+		panic("D2: a type is no JSON: " + err.Error())
+	}
+	return Type{Name: "LIST", info: info}
+}
+
 func readType(v value) Type {
 	t := Type{Name: v.get("id").text(), info: v.get("type_info")}
 	if t.Name == "DECIMAL" {

@@ -14,6 +14,7 @@ const (
 	KindCatalog     = "catalog" // no table or function of that name
 	KindParser      = "parser"
 	KindUnsupported = "unsupported"   // DuckDB or the answer cannot do it
+	KindParameter   = "parameter"     // a value of one is lacking or wrong, or a type depends on it
 	KindMemory      = "out of memory" // Options.MemoryBytes and TempBytes are used up
 	KindInternal    = "internal"      // a fault of ours or of DuckDB
 )

@@ -53,7 +53,8 @@ func (db *DB) Describe(ctx context.Context, s *Statement, tables []Table) (*arro
 	return schema, err
 }
 
-// Signature is Describe, and the types of Statement.Params as far as DuckDB infers them: SQL's names, "" for the others.
+// Signature is Describe, and the types of Statement.Params as far as DuckDB infers them: SQL's names, "" for the others. They come
+// also with an error that says that a column's type depends on a parameter.
 func (db *DB) Signature(ctx context.Context, s *Statement, tables []Table) (_ *arrow.Schema, params []string, err error) {
 	r, err := db.open(ctx, s, tables)
 	if err != nil {
@@ -71,7 +72,7 @@ func (db *DB) Signature(ctx context.Context, s *Statement, tables []Table) (_ *a
 	err = r.columns(n, func(i bindings.IdxT) (string, bindings.LogicalType) {
 		return bindings.PreparedStatementColumnName(r.ready.duck, i), bindings.PreparedStatementColumnLogicalType(r.ready.duck, i)
 	})
-	return r.schema, params, s.locate(err)
+	return r.schema, params, s.locate(err) // with the types of parameters also where those of columns depend on them
 }
 
 // typeNames are SQL's names of types that have no parts.

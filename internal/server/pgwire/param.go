@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/tidemarkdb/tidemark/internal/server/pgwire/lexer"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/query/duck"
 )
@@ -236,28 +237,12 @@ func binaryArray(no int, raw []byte, elem uint32) (any, error) {
 
 // textArray reads {a,"b c",NULL}.
 func textArray(no int, text string, elem uint32) (any, error) {
-	broken := &failure{code: "22P02", message: fmt.Sprintf("parameter $%d: malformed array literal: %q", no, oneLine(text)), hint: `want {1,2} or {"a b",NULL}`}
-	s, ok := strings.CutPrefix(strings.TrimSpace(text), "{")
-	if !ok || !strings.HasSuffix(s, "}") {
-		return nil, broken
+	list, ok := lexer.Array(text)
+	if !ok {
+		return nil, &failure{code: "22P02", message: fmt.Sprintf("parameter $%d: malformed array literal: %q", no, oneLine(text)), hint: `want {1,2} or {"a b",NULL}`}
 	}
-	s = s[:len(s)-1]
 	out := []any{}
-	for first := true; len(s) > 0 || !first; first = false {
-		if !first {
-			if len(s) == 0 {
-				break
-			}
-			if s[0] != ',' {
-				return nil, broken
-			}
-			s = s[1:]
-		}
-		value, rest, ok := element(s)
-		if !ok {
-			return nil, broken
-		}
-		s = rest
+	for _, value := range list {
 		v, err := valueOf(no, value, elem, formatText)
 		if err != nil {
 			return nil, err
@@ -265,36 +250,4 @@ func textArray(no int, text string, elem uint32) (any, error) {
 		out = append(out, v)
 	}
 	return out, nil
-}
-
-// element reads one of an array, to before the comma.
-func element(s string) (value []byte, rest string, ok bool) {
-	s = strings.TrimLeft(s, " \t\r\n")
-	if strings.HasPrefix(s, `"`) {
-		value = []byte{}
-		for i := 1; i < len(s); i++ {
-			switch {
-			case s[i] == '\\' && i+1 < len(s):
-				i++
-				value = append(value, s[i])
-			case s[i] == '"':
-				return value, strings.TrimLeft(s[i+1:], " \t\r\n"), true
-			default:
-				value = append(value, s[i])
-			}
-		}
-		return nil, "", false
-	}
-	end := strings.IndexByte(s, ',')
-	if end < 0 {
-		end = len(s)
-	}
-	word := strings.TrimSpace(s[:end])
-	if word == "" || strings.ContainsAny(word, `{}"\`) {
-		return nil, "", false
-	}
-	if strings.EqualFold(word, "NULL") {
-		return nil, s[end:], true
-	}
-	return []byte(word), s[end:], true
 }

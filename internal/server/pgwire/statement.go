@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/tidemarkdb/tidemark/internal/server/pgwire/lexer"
+	"github.com/tidemarkdb/tidemark/internal/server/pgwire/pgcatalog"
 )
 
 // statement is one that may be run: a query, or what sets up a session.
@@ -39,6 +40,7 @@ func newStatement(s lexer.Statement, sent string, oids []uint32) (*statement, er
 	}
 	st.oids = make([]uint32, n)
 	copy(st.oids, oids)
+	st.lists()
 	for i, oid := range st.oids {
 		switch {
 		case oid == 0 || oid == pgtype.UnknownOID:
@@ -47,6 +49,7 @@ func newStatement(s lexer.Statement, sent string, oids []uint32) (*statement, er
 			if t := sqlTypes[elements[oid]]; t == "" {
 				return nil, unsupported("parameter $%d: arrays of type %d", i+1, elements[oid])
 			}
+			st.types[strconv.Itoa(i+1)] = sqlTypes[elements[oid]] + "[]"
 		case sqlTypes[oid] == "":
 			return nil, unsupported("parameter $%d: type %d", i+1, oid)
 		default:
@@ -54,6 +57,24 @@ func newStatement(s lexer.Statement, sent string, oids []uint32) (*statement, er
 		}
 	}
 	return st, nil
+}
+
+// lists makes parameters without a type arrays where only an array may stand: $1::BIGINT[], and = ANY($1), which is one of text.
+func (st *statement) lists() {
+	for i, t := range st.Tokens {
+		if t.Kind == lexer.Param && st.at(i+1).Is("::") && st.at(i+3).Is("[") {
+			if n, err := strconv.Atoi(t.Value); err == nil && st.oids[n-1] == 0 {
+				st.oids[n-1] = pgcatalog.TypeOID(st.at(i+2).Value + "[]")
+			}
+		}
+		if !(t.Is("any") || t.Is("all") || t.Is("some")) || !st.at(i+1).Is("(") || st.at(i+2).Kind != lexer.Param || !st.at(i+3).Is(")") {
+			continue
+		}
+		n, err := strconv.Atoi(st.at(i + 2).Value)
+		if err == nil && (st.oids[n-1] == 0 || st.oids[n-1] == pgtype.UnknownOID) {
+			st.oids[n-1] = pgtype.TextArrayOID
+		}
+	}
 }
 
 // size is what a statement holds of a session's memory.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tidemarkdb/tidemark/internal/server/pgwire/lexer"
 	"github.com/tidemarkdb/tidemark/query/duck"
 )
 
@@ -82,7 +83,7 @@ func (r *rewriter) cast(x *duck.Cast) duck.Node {
 	to := strings.ToLower(x.To.User())
 	switch to {
 	case "":
-		return x
+		return arrayOf(x)
 	case "regclass":
 		return r.regclass(x)
 	case "regtype":
@@ -112,6 +113,28 @@ func (r *rewriter) cast(x *duck.Cast) duck.Node {
 	default:
 		r.fail(unknown(duck.KindCatalog, x.Pos(), "type %q does not exist", to))
 	}
+	return x
+}
+
+// arrayOf reads a string that is cast to an array as PostgreSQL does: '{a,b}'.
+func arrayOf(x *duck.Cast) duck.Node {
+	said, ok := text(x.X)
+	if !ok || x.To.Name != "LIST" {
+		return x
+	}
+	list, ok := lexer.Array(said)
+	if !ok {
+		return x
+	}
+	values := &duck.Function{Name: "list_value"}
+	for _, v := range list {
+		c := duck.NewConstant(nil)
+		if v != nil {
+			c = duck.NewConstant(string(v))
+		}
+		values.Args = append(values.Args, c)
+	}
+	x.X = values
 	return x
 }
 

@@ -115,7 +115,7 @@ var contents = map[string]func(*world) []row{
 	"pg_language": (*world).languages, "information_schema.schemata": (*world).schemata, "information_schema.tables": (*world).infoTables,
 	"information_schema.columns": (*world).infoColumns, "information_schema.table_privileges": (*world).privileges,
 	"information_schema.role_table_grants": (*world).privileges, "information_schema.information_schema_catalog_name": (*world).catalogName,
-	"information_schema.character_sets": (*world).characterSets,
+	"information_schema.character_sets": (*world).characterSets, "pg_get_keywords": (*world).keywords,
 }
 
 func (w *world) namespaces() []row {
@@ -174,8 +174,11 @@ func (w *world) types() (out []row) {
 			"typinput": t.name + "in", "typoutput": t.name + "out", "typreceive": t.name + "recv", "typsend": t.name + "send", "typalign": "i",
 			"typstorage": storage(t), "typtypmod": -1,
 		}
-		if t.category == "X" {
+		switch t.category {
+		case "X":
 			r["typtype"] = "p"
+		case "S":
+			r["typcollation"] = oidColl
 		}
 		out = append(out, r)
 		if t.array != 0 {
@@ -311,3 +314,14 @@ func (w *world) privileges() (out []row) {
 func (w *world) catalogName() []row { return []row{{"catalog_name": w.q.Database}} }
 
 func (w *world) characterSets() []row { return []row{{"character_set_name": "UTF8"}} }
+
+// keywords are words that DuckDB reserves, or takes for the begin of a clause, beyond those of the standard.
+func (w *world) keywords() (out []row) {
+	for _, k := range []string{
+		"analyse", "analyze", "anti", "asof", "columns", "describe", "exclude", "glob", "ilike", "isnull", "lambda", "limit", "map", "notnull", "offset",
+		"pivot", "placing", "positional", "qualify", "replace", "returning", "sample", "semi", "show", "summarize", "unpivot", "using", "variadic",
+	} {
+		out = append(out, row{"word": k, "catcode": "R", "catdesc": "reserved"})
+	}
+	return out
+}

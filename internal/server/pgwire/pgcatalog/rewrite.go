@@ -267,7 +267,7 @@ func (r *rewriter) tableFunction(x *duck.TableFunction) duck.Node {
 func (r *rewriter) param(x *duck.Param) duck.Node {
 	if !r.bound {
 		if t := r.w.q.Types[x.Name]; t != "" {
-			return &duck.Cast{Head: duck.Head{As: x.As}, X: &duck.Param{Name: x.Name}, To: duck.Type{Name: t}}
+			return &duck.Cast{Head: duck.Head{As: x.As}, X: &duck.Param{Name: x.Name}, To: duck.NewType(t)}
 		}
 		return x
 	}

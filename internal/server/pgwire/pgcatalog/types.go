@@ -78,6 +78,20 @@ func typeNamed(name string) *typ {
 	return nil
 }
 
+// TypeOID returns the number of a type by any of its names, as bigint[]; 0: there is none.
+func TypeOID(name string) uint32 {
+	if t := typeNamed(name); t != nil {
+		return t.oid
+	}
+	switch strings.ToLower(name) {
+	case "int[]":
+		return pgtype.Int4ArrayOID
+	case "double[]":
+		return pgtype.Float8ArrayOID
+	}
+	return 0
+}
+
 // columnType is the type of a table's column, and its modifier.
 func columnType(t cube.Type) (typ, int64) {
 	name, mod := "bytea", int64(-1)
