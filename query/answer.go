@@ -116,7 +116,7 @@ func (x *execution) answer(ctx context.Context) (*Answer, error) {
 	}
 	x.from = map[[2]bool]string{{true, true}: "both", {true, false}: "cubes", {false, true}: "events", {}: "nothing"}[[2]bool{cubes, events}]
 	x.e.history.note(x.id, func(r *Running) { r.From, r.Blocks = x.from, a.Blocks })
-	if w := x.p.st.Whole; w != nil && x.blocks[0].way != nil {
+	if w := x.p.st.Whole; w != nil && x.blocks[0].way != nil && !isTop(x.blocks[0].way.needs[0]) {
 		rec := named(x.blocks[0].result[0], w, len(x.blocks[0].p.b.Groups))
 		a.Schema, a.only = rec.Schema(), []arrow.Record{rec}
 		a.gather()

@@ -98,6 +98,7 @@ func (e *Engine) planBlock(ctx context.Context, n *names, b *plan.Block) (*block
 		bp.ways = append(bp.ways, w)
 	}
 	if len(bp.ways) > 0 {
+		bp.ways = exactFirst(bp.ways)
 		bp.answer = bp.ways[0].answer
 	} else if bp.lacks == "" {
 		bp.lacks = fmt.Sprintf("table %s has no cube", b.Relation.Table.Name)
@@ -116,6 +117,9 @@ func (bp *blockPlan) lack(c *cube.Cube, what string) {
 func (bp *blockPlan) answerOf(need *plan.Need) (*run.Answer, error) {
 	var a run.Answer
 	for i := range bp.b.Groups {
+		if isTop(need) {
+			break // the measure ranks them
+		}
 		a.Groups = append(a.Groups, run.GroupColumn{Name: plan.GroupColumn(i), Type: bp.types[i], Key: bp.groupKey(i)})
 	}
 	states := map[stateKey]int{}
@@ -228,6 +232,8 @@ func statesOf(need *plan.Need, i int) (measures []int, f cube.Function, err erro
 			return []int{s.Measure}, cube.Avg, nil
 		}
 		return []int{s.Measure, s.Count}, cube.Avg, nil
+	case plan.FromTop:
+		return []int{s.Measure}, cube.TopN, nil
 	case plan.FromValue, plan.FromSketch, plan.FromExact, plan.FromDigest:
 		return []int{s.Measure}, measure(), nil
 	}
@@ -275,6 +281,9 @@ func (bp *blockPlan) compile(e *Engine, a *run.Answer, need *plan.Need, at momen
 		p.Filters = append(p.Filters, c)
 	}
 	for i := range bp.b.Groups {
+		if isTop(need) {
+			break
+		}
 		g, err := t.group(i)
 		if err != nil {
 			return nil, err

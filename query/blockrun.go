@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -61,6 +62,9 @@ func (b *blockRun) readTail(ctx context.Context) (err error) {
 	}
 	b.report.Cube = b.way.cube.def.Name
 	b.answer = b.way.answer
+	if isTop(b.way.needs[0]) {
+		b.whole = nil
+	}
 	if b.whole != nil {
 		if b.answer, err = b.way.ordered(b.whole); err != nil {
 			return err
@@ -263,6 +267,9 @@ func (bp *blockPlan) needsOf(w *way, o *opened) ([]*plan.Need, error) {
 	if lacks != nil {
 		return nil, lacks
 	}
+	if !sameTop(needs[0], w.needs[0]) {
+		return nil, errors.New("it ranks other groups")
+	}
 	if bp.older == nil {
 		bp.older = map[*cells.Layout][]*plan.Need{}
 	}
@@ -272,6 +279,9 @@ func (bp *blockPlan) needsOf(w *way, o *opened) ([]*plan.Need, error) {
 
 // finish takes the answer of what was folded.
 func (b *blockRun) finish(ctx context.Context) error {
+	if isTop(b.way.needs[0]) {
+		return b.finishTop(ctx)
+	}
 	rec, err := b.q.Record(ctx)
 	if err != nil {
 		return err

@@ -127,6 +127,8 @@ type Ranking struct {
 	Values []stage.Column // one for each of Measure.By: the entries of all states, one state after the other
 	Sums   stage.Column   // of the entries: Decimal128, or Float64
 	Ends   []int          // where each state's entries end
+	Errors stage.Column   // of the entries, as Sums: by how much a sum may be too large
+	Floors stage.Column   // of the states, as Sums: no value that a state does not keep has a larger sum
 }
 
 // Ranked returns the first n entries of each state of a top_n, the greatest sum first, equal sums by value.
@@ -142,7 +144,7 @@ func (m *Measure) Ranked(s States, n int) (*Ranking, error) {
 
 func ranked[W weight[W]](s *tops[W], n int) (*Ranking, error) {
 	s.settle()
-	r := &Ranking{Sums: stage.Column{Kind: stage.Decimal128}}
+	r := &Ranking{Sums: weights[W](), Errors: weights[W](), Floors: weights[W]()}
 	for _, by := range s.measure.by {
 		r.Values = append(r.Values, stage.Column{Kind: by.kind})
 	}
@@ -163,18 +165,35 @@ func ranked[W weight[W]](s *tops[W], n int) (*Ranking, error) {
 					return nil, fmt.Errorf("measure %s: %w", s.measure.Name, err)
 				}
 			}
-			switch sum := any(e.sum).(type) {
-			case int128:
-				v := sum.bytes()
-				r.Sums.AppendBytes(v[:])
-			case real:
-				r.Sums.Kind = stage.Float64
-				r.Sums.AppendFloat(float64(sum))
-			}
+			appendSum(&r.Sums, e.sum)
+			appendSum(&r.Errors, e.err)
 		}
+		var floor W
+		if s.single == nil {
+			floor = s.floors[i]
+		}
+		appendSum(&r.Floors, floor)
 		r.Ends = append(r.Ends, r.Sums.Len())
 	}
 	return r, nil
+}
+
+// weights returns a column of what is added up.
+func weights[W weight[W]]() stage.Column {
+	if _, float := any(*new(W)).(real); float {
+		return stage.Column{Kind: stage.Float64}
+	}
+	return stage.Column{Kind: stage.Decimal128}
+}
+
+func appendSum[W weight[W]](c *stage.Column, w W) {
+	switch sum := any(w).(type) {
+	case int128:
+		v := sum.bytes()
+		c.AppendBytes(v[:])
+	case real:
+		c.AppendFloat(float64(sum))
+	}
 }
 
 // takeTuple appends the first value of a tuple to c and returns the rest.
