@@ -159,6 +159,7 @@ func (h *Handler) csv(w http.ResponseWriter, r *http.Request) (any, error) {
 
 // send writes an answer as it comes. What fails before anything was sent is returned.
 func (h *Handler) send(ctx context.Context, w http.ResponseWriter, a *asked, f form) (any, error) {
+	defer a.answer.Close() // also when what writes the answer panics; its error is the one below
 	out := &late{w: w, media: f.media()}
 	err := a.rows(func(p part) error { return f.rows(out, p) })
 	if err != nil {
