@@ -121,49 +121,49 @@ func (f *segmentFlags) run(ctx context.Context, add func(segmentsRun)) error {
 	}{{"a day", []string{segmentsDay}}, {"all 30 days", nil}} {
 		for _, n := range counts {
 			list := askedOf(mix, fmt.Sprintf("dashboard_%d", n), what.within...)
-			if _, err := f.served(ctx, st.data, func(ctx context.Context, _ asker) error { return f.coldAndWarm(ctx, st, what.name, n, list, add) }); err != nil {
+			var cold, warm [][]float64
+			if _, err := f.served(ctx, st.data, func(ctx context.Context, _ asker) (err error) {
+				cold, warm, err = f.coldAndWarm(ctx, st, list)
+				return err
+			}); err != nil {
 				return err
 			}
+			add(summedSegments(what.name+", cold", n, cold))
+			add(summedSegments(what.name+", warm", n, warm))
 		}
 	}
 	return nil
 }
 
 // coldAndWarm asks each statement once of a server that has just begun, then all of them over and over.
-func (f *segmentFlags) coldAndWarm(ctx context.Context, st staged, name string, segments int, list []string, add func(segmentsRun)) error {
+func (f *segmentFlags) coldAndWarm(ctx context.Context, st staged, list []string) (cold, warm [][]float64, err error) {
 	url, err := urlOf(st)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	c := &http.Client{}
 	defer c.CloseIdleConnections()
-	var cold [][]float64
 	for _, q := range list {
 		d, err := askHTTP(ctx, c, url, q)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		cold = append(cold, []float64{d.Seconds() * 1000})
 	}
-	warm, _, err := askMix(ctx, url, list, 1, f.seconds)
-	if err != nil {
-		return err
+	warm, _, err = askMix(ctx, url, list, 1, f.seconds)
+	return cold, warm, err
+}
+
+func summedSegments(asked string, segments int, took [][]float64) segmentsRun {
+	r := segmentsRun{Asked: asked, Segments: segments}
+	var all []float64
+	for _, t := range took {
+		slices.Sort(t)
+		all, r.Each = append(all, t...), append(r.Each, quantile(t, .5))
 	}
-	for _, x := range []struct {
-		how  string
-		took [][]float64
-	}{{"cold", cold}, {"warm", warm}} {
-		r := segmentsRun{Asked: name + ", " + x.how, Segments: segments}
-		var all []float64
-		for _, t := range x.took {
-			slices.Sort(t)
-			all, r.Each = append(all, t...), append(r.Each, quantile(t, .5))
-		}
-		slices.Sort(all)
-		r.P50, r.P99 = quantile(all, .5), quantile(all, .99)
-		add(r)
-	}
-	return nil
+	slices.Sort(all)
+	r.P50, r.P99 = quantile(all, .5), quantile(all, .99)
+	return r
 }
 
 func (r *segmentsReport) markdown() string {
