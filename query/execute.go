@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/query/plan"
 	"github.com/tidemarkdb/tidemark/query/source"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
 // execution is a statement that runs.
@@ -42,23 +43,30 @@ type tableRun struct {
 	ids  *idsAt // nil: not asked for yet
 }
 
-// startsAtMost is how often a statement begins because the tail was held for too long.
-const startsAtMost = 3
+// How often a statement begins: startsAtMost because the tail was held for too long, movesAtMost because what was committed has changed
+// under it, which a requeue does once for each file that it writes.
+const (
+	startsAtMost = 3
+	movesAtMost  = 20
+)
 
 // errAgain says that a statement must begin again: what it has read of the tail is not to be trusted.
 var errAgain = errors.New("the tail was held for longer than ingest.pin_timeout, three times in a row: ask for less, or raise it")
 
 // start reads what blocks read, and begins the rest. It begins again without the cuboids that turned out to be damaged (Q4).
 func (x *execution) start(ctx context.Context) (*Answer, error) {
-	for starts := 1; ; {
+	for starts, moves := 1, 1; ; {
 		a, err := x.try(ctx)
 		var damaged *damagedError
+		var moved *catalog.ConflictError
 		switch {
 		case errors.As(err, &damaged):
 			x.e.o.Logger.LogAttrs(ctx, slog.LevelError, "segment cannot be read", slog.Int64("segment", damaged.segment), slog.Any("err", damaged.err))
 			x.e.damaged.replace(damaged.folder, damaged.err)
 		case errors.Is(err, errAgain) && starts < startsAtMost:
 			starts++
+		case errors.As(err, &moved) && moves < movesAtMost: // I2: of a snapshot whose rows were replaced, none is read
+			moves++
 		default:
 			return a, err
 		}
