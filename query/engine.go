@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tidemarkdb/tidemark/query/duck"
+	"github.com/tidemarkdb/tidemark/query/filecache"
 	"github.com/tidemarkdb/tidemark/query/run"
 	"github.com/tidemarkdb/tidemark/query/source"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -41,6 +42,13 @@ func New(o Options) (*Engine, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("query options: %w", err)
+	}
+	if o.Files.Dir != "" {
+		files, err := filecache.New(o.Store, o.Files)
+		if err != nil {
+			return nil, err
+		}
+		o.Store, o.Source.Store = files, files
 	}
 	e := &Engine{
 		o: o, known: newDefinitions(o.Catalog), plans: newLRU[planKey, *prepared](o.Plans), segments: newLRU[string, *opened](o.Segments), damaged: newLRU[string, error](o.Segments),

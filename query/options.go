@@ -12,6 +12,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/query/duck"
+	"github.com/tidemarkdb/tidemark/query/filecache"
 	"github.com/tidemarkdb/tidemark/query/run"
 	"github.com/tidemarkdb/tidemark/query/source"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -34,6 +35,9 @@ type Options struct {
 	Duck   duck.Options   // of the rest of statements
 	Run    run.Options    // of folding cells
 	Source source.Options // of events; Catalog, Store and Tail are those above
+
+	// Files keeps blocks of Store's objects on local disk. Without a folder it keeps none, which is right for a store that is local.
+	Files filecache.Options
 
 	Timeout    time.Duration // of a statement; default 60s
 	Memory     int64         // of a statement; default 256 MiB. Where Run, Source and Duck name none: all of it, half of it, and four times as much for all statements
@@ -108,7 +112,7 @@ func (o Options) withDefaults() Options {
 		o.Registry = prometheus.NewRegistry()
 	}
 	o.Duck.Logger = o.Logger
-	o.Run.Registry, o.Source.Registry = o.Registry, o.Registry
+	o.Run.Registry, o.Source.Registry, o.Files.Registry, o.Files.Logger = o.Registry, o.Registry, o.Registry, o.Logger
 	o.Source.Catalog, o.Source.Store, o.Source.Tail = o.Catalog, o.Store, o.Tail
 	o.Source.Convert = func(c *cells.Cells) (any, int64) {
 		b := run.CellsBatch(c)

@@ -24,6 +24,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/server/results"
 	"github.com/tidemarkdb/tidemark/internal/server/statements"
 	"github.com/tidemarkdb/tidemark/query"
+	"github.com/tidemarkdb/tidemark/query/filecache"
 	"github.com/tidemarkdb/tidemark/query/plan"
 	cuboids "github.com/tidemarkdb/tidemark/query/run"
 	"github.com/tidemarkdb/tidemark/query/source"
@@ -115,6 +116,9 @@ func queryOptions(c *config.Config) query.Options {
 		LookupBytes: q.LookupBytes, IDBytes: q.IDBytes,
 	}
 	o.Duck.TempDir, o.Duck.TempBytes, o.Duck.MaxTextBytes = c.QueryDir(), q.Disk, int(q.SQLBytes)
+	if q.FileCacheBytes > 0 && strings.Contains(c.StoreURL(), "://") { // a folder needs none
+		o.Files = filecache.Options{Dir: c.FileCacheDir(), Store: c.StoreURL(), Bytes: q.FileCacheBytes}
+	}
 	o.ResultBytes, o.NoResults = q.ResultCacheBytes, q.ResultCacheBytes == 0
 	o.Run.ColumnBytes, o.Run.NoColumns = q.ColumnCacheBytes, q.ColumnCacheBytes == 0
 	o.Source.CellBytes, o.Source.NoCells = q.CellCacheBytes, q.CellCacheBytes == 0

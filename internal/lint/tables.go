@@ -14,7 +14,7 @@ func importMap() []row {
 		"segmenter", "ingest/align", "builder/scheduler", "internal/cube", "internal/cube/kylin", "internal/pageviews",
 		"internal/blob", "segmenter/catalog", "internal/pages", "ingest/stage", "ingest/decode", "builder/cells", "builder/cuboid",
 		"builder/cuboid/hbase", "ingest", "builder",
-		"builder/backup", "builder/dictionary", "builder/lookup", "query/duck", "query/plan", "query/run", "query/source", "query", "internal/verify", "internal/inspect", "internal/config", "internal/auth", "internal/doctor",
+		"builder/backup", "builder/dictionary", "builder/lookup", "query/duck", "query/filecache", "query/plan", "query/run", "query/source", "query", "internal/verify", "internal/inspect", "internal/config", "internal/auth", "internal/doctor",
 	}
 	verify := []string{"ingest/decode", "ingest/stage", "builder/cells", "builder/cuboid", "builder/cuboid/hbase", "builder/backup", "builder/dictionary", "builder/lookup", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}
 	return []row{
@@ -48,11 +48,12 @@ func importMap() []row {
 			"internal/cube", "internal/blob", "internal/complaints",
 		}},
 		{dir: "query/duck"},
+		{dir: "query/filecache", may: []string{"internal/blob"}},
 		{dir: "query/plan", may: []string{"query/duck", "builder/cells", "segmenter", "internal/cube"}, pure: true},
 		{dir: "query/run", may: []string{"builder/cells", "builder/cuboid", "builder/cuboid/hbase", "ingest/stage", "segmenter", "internal/cube", "internal/blob"}},
 		{dir: "query/source", may: []string{"builder/cells", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube", "internal/blob"}},
 		{dir: "query", may: []string{
-			"query/duck", "query/plan", "query/run", "query/source", "builder/cells", "builder/cuboid", "builder/dictionary", "builder/lookup", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
+			"query/duck", "query/filecache", "query/plan", "query/run", "query/source", "builder/cells", "builder/cuboid", "builder/dictionary", "builder/lookup", "ingest/stage", "segmenter", "segmenter/catalog", "internal/cube",
 			"internal/blob",
 		}},
 		{dir: "internal/verify", may: verify},
