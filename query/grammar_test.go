@@ -85,6 +85,9 @@ func (g grammar) block() block {
 	case g.also != "":
 		b.where = g.also
 	}
+	if g.one("lookup", 5) && b.from == "shop" {
+		g.join(&b)
+	}
 	if g.one("having", 5) {
 		b.having = g.pick("having", "count(*) > 3", "sum(bytes) IS NOT NULL", "NOT (max(bytes) < 500)", "count(*) > 1 AND min(country) <> 'de'", "avg(latency) > 20 OR count(*) = 1")
 	}
@@ -92,6 +95,26 @@ func (g grammar) block() block {
 		b.sets = g.pick("kind of sets", "ROLLUP", "CUBE", "GROUPING SETS")
 	}
 	return b
+}
+
+// join makes a block over shop one over its join with a lookup table.
+func (g grammar) join(b *block) {
+	b.from = g.pick("join", "shop JOIN countries c ON shop.country = c.code", "shop LEFT JOIN countries c ON c.code = shop.country", "countries c RIGHT JOIN shop ON shop.country = c.code",
+		"countries c LEFT JOIN shop ON shop.country = c.code", "shop JOIN countries c ON shop.country = c.code AND c.people > 5")
+	if g.one("group of it", 2) {
+		b.groups = append(b.groups, g.pick("group", "c.continent", "c.name", "c.since", "c.weight", "c.debt", "date_trunc('year', c.seen)", "upper(c.name)", "c.people // 50"))
+	}
+	if g.one("aggregate of it", 2) {
+		b.aggs = append(b.aggs, g.pick("aggregate", "max(c.since)", "sum(c.people)", "count(c.weight)", "count(DISTINCT c.continent)", "min(c.debt)", "count(*) FILTER (WHERE c.area > 300000)"))
+	}
+	if g.one("condition of it", 2) {
+		and := g.pick("condition", "c.continent = 'Europe'", "c.since IS NULL", "c.name LIKE '%a%' OR ok", "c.people IN (5, 83)", "c.seen > '2026-01-01'", "c.name <> device", "NOT (c.area > 1)")
+		if b.where == "" {
+			b.where = and
+		} else {
+			b.where = fmt.Sprintf("(%s) AND (%s)", b.where, and)
+		}
+	}
 }
 
 func (g grammar) group() string {
