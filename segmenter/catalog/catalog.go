@@ -113,7 +113,7 @@ type tx struct {
 	c   *Catalog
 	ctx context.Context // ends with the call; a tx never outlives it
 	sql statements
-	at  Moment // once it has changed what is committed
+	at  instant // once it has changed what is committed
 }
 
 // statements are run by a transaction, or each by itself.

@@ -45,7 +45,7 @@ func (i *Importer) finish() error {
 	if _, err := i.t.exec(`UPDATE moments SET version = version + $1`, now()/1000); err != nil {
 		return err
 	}
-	i.t.at = Moment{} // a row may have asked for it
+	i.t.at = instant{} // a row may have asked for it
 	for _, p := range i.parts {
 		if err := i.t.save(p); err != nil {
 			return err

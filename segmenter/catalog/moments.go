@@ -9,15 +9,15 @@ import (
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
-// Moment is a version of what all tables hold. Versions and times both ascend in the order of commits.
-type Moment struct {
+// instant is a version of what all tables hold. Versions and times both ascend in the order of commits.
+type instant struct {
 	Version int64
 	Us      int64 // microseconds since 1970
 }
 
 // moment returns that of a transaction which changes what is committed. From its first call on all others that do wait until the
 // transaction ends: whoever sees a version sees all before it (C15).
-func (t *tx) moment() (Moment, error) {
+func (t *tx) moment() (instant, error) {
 	if t.at.Version != 0 {
 		return t.at, nil
 	}

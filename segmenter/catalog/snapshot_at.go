@@ -15,7 +15,8 @@ import (
 
 // Past is what a QuerySnapshot of an earlier moment says beside what one of the present does.
 type Past struct {
-	Moment                              // zero where offsets were asked for; of a version the time of the table's last commit by then
+	Version  int64                      // 0: offsets were asked for
+	Us       int64                      // its time, in microseconds since 1970; of a version that was asked for, of the table's last commit by then
 	AsOf     *AsOf                      // what was asked for
 	Excluded []segmenter.PartitionRange // offsets whose files hold events that were none then, ascending
 	Gone     []segmenter.PartitionRange // offsets that were events then, which nothing holds any more, ascending
@@ -121,8 +122,8 @@ func (u *pastSnapshot) refuse(format string, args ...any) error {
 
 // resolve finds the last moment that counts.
 func (u *pastSnapshot) resolve() error {
-	at, m := u.next.Past.AsOf, &u.next.Past.Moment
-	var last, first Moment
+	at, m := u.next.Past.AsOf, u.next.Past
+	var last, first instant
 	if err := u.row(`SELECT m.version, m.at_us, p.first_version, p.first_us FROM moments m CROSS JOIN tables p WHERE m.one = 1 AND p.id = $1`,
 		u.next.TableID).Scan(&last.Version, &last.Us, &first.Version, &first.Us); err != nil {
 		return err
