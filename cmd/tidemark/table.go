@@ -24,7 +24,7 @@ func (a *app) tableCommand() *cobra.Command {
   tidemark table apply -f clicks.yaml           make it, or change it
   tidemark table offsets clicks                 what was read of each partition`
 	c.AddCommand(a.tableApply(), a.tableList(), a.tableShow(), a.tableDrop(), a.tableSample(),
-		a.tableOffsets(), a.tableRoll(), a.tableReread(), a.tableRereads(), a.tableLost(), a.tableStop(), a.tableResume())
+		a.tableOffsets(), a.tableComplete(), a.tableRoll(), a.tableReread(), a.tableRereads(), a.tableLost(), a.tableStop(), a.tableResume())
 	return c
 }
 

@@ -99,6 +99,10 @@ func (s *Server) tableRoutes() []route {
 			method: "GET", path: one + "/offsets", summary: "what is committed of each partition", answer: Offsets{}, handle: s.offsets,
 			query: inProject(paged(toggle("ranges", "list the rows of the ledger too"), partition)...),
 		},
+		{
+			method: "GET", path: one + "/complete", summary: "whether all events of before a time have been read, and why not", answer: Complete{}, handle: s.complete,
+			query: inProject(text("time", "by RFC 3339; of an hour, its end")),
+		},
 		{method: "POST", path: one + "/roll", summary: "have what was read committed at once", answer: Rolled{}, handle: s.roll, query: inProject(partition)},
 		{
 			method: "GET", path: one + "/rereads", summary: "what was asked to be read again from Kafka, and what became of it", answer: Rereads{},
