@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -147,10 +148,11 @@ func (x *execution) answer(ctx context.Context) (*Answer, error) {
 	return a, nil
 }
 
-// covers says what the snapshots cover.
+// covers says what the snapshots cover, and has it noted how fresh they are.
 func (x *execution) covers() (list []TableReport) {
 	for _, t := range x.tables {
 		list = append(list, TableReport{t.def.table.Name, t.snap.Completeness})
+		x.e.m.fresh.see(t.def.table.ID, t.snap.NewestMs, time.Now())
 	}
 	return list
 }

@@ -16,6 +16,7 @@ type metrics struct {
 	segments prometheus.Counter
 
 	incidents prometheus.Counter
+	fresh     *freshness
 
 	lookups                  prometheus.Counter
 	lookupBytes              prometheus.Gauge
@@ -46,8 +47,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	m.lookups = prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "lookup_reads_total", Help: "Snapshots of lookup tables that were read for columns which were not kept."})
 	m.lookupBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "lookup_bytes", Help: "Bytes of columns of lookup tables that are kept."})
+	m.fresh = newFreshness()
 	var errs []error
-	for _, c := range []prometheus.Collector{m.seconds, m.running, m.refused, m.raw, m.plans, m.segments, m.incidents, m.lookups, m.lookupBytes, m.results, m.resultBytes, m.resultLimit, m.resultsDropped} {
+	for _, c := range []prometheus.Collector{m.fresh.seconds, m.seconds, m.running, m.refused, m.raw, m.plans, m.segments, m.incidents, m.lookups, m.lookupBytes, m.results, m.resultBytes, m.resultLimit, m.resultsDropped} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

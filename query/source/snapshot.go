@@ -24,6 +24,7 @@ type View struct {
 type Snapshot struct {
 	*catalog.QuerySnapshot
 	Completeness Completeness
+	NewestMs     int64 // Kafka's highest timestamp of the last records in the tail; 0: it holds none
 
 	source    *Source
 	uncovered []segmenter.PartitionRange // what no segment holds, ascending
@@ -227,6 +228,9 @@ func (s *Snapshot) addTail(v View, l lead, highest map[int32]int64) {
 		s.tail = append(s.tail, part)
 		m := part.measure()
 		c.Counts, c.TailEvents = addCounts(c.Counts, m), c.TailEvents+m.Events
+		if n := len(r.Chunks); n > 0 && r.Chunks[n-1].Rows() > 0 {
+			s.NewestMs = max(s.NewestMs, r.Chunks[n-1].Timestamps[r.Chunks[n-1].Rows()-1])
+		}
 		for _, chunk := range r.Chunks {
 			if top, ok := highest[r.Range.Partition]; chunk.Rows() > 0 && (!ok || chunk.MaxTimeUs > top) {
 				highest[r.Range.Partition] = chunk.MaxTimeUs
