@@ -26,6 +26,7 @@ func commands() []command {
 		{"cube", "measure builds and merges of cubes beside DuckDB", runCube},
 		{"query", "measure statements of a dashboard beside DuckDB", runQuery},
 		{"segments", "measure the same statements over few segments and many", runSegments},
+		{"freshness", "measure how long events take from being produced to being seen in an answer", runFreshness},
 		{"table", "print the table definition of a topic of page views", runTable},
 	}
 }
@@ -66,7 +67,7 @@ func dispatch(ctx context.Context, args []string) int {
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "usage: go run ./bench COMMAND [flags]   (COMMAND -h lists the flags)")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.about)
+		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.about)
 	}
 }
 

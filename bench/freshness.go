@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/tidemarkdb/tidemark/internal/pageviews"
+)
+
+// freshFlags are those of the scenario freshness.
+type freshFlags struct {
+	cubeFlags
+	rate    float64
+	seconds int
+	parts   int
+	poll    time.Duration
+}
+
+func (f *freshFlags) register(fs *flag.FlagSet) {
+	f.runFlags.register(fs, 1)
+	fs.Float64Var(&f.rate, "rate", 20_000, "events per second of wall time")
+	fs.IntVar(&f.seconds, "seconds", 180, "how long they are produced; cuts come every 10 s, merges of three of those")
+	fs.IntVar(&f.parts, "partitions", 4, "of the topic")
+	fs.DurationVar(&f.poll, "poll", 20*time.Millisecond, "pause between an answer and the next question")
+	fs.StringVar(&f.memory, "build-memory", "256MiB", "of tidemark's builds")
+}
+
+// freshYAML is the cube that is built and merged meanwhile; freshSQL is answered from it, staged files and the tail.
+const (
+	freshYAML = `cube: live
+table: pageviews
+dimensions: [minute(ts), country, section, device_type, browser]
+measures: [count, sum(bytes), count_distinct(visitor_id)]
+cut: {age: 10s}
+merge: {budget: [{segments: 3}]}
+`
+	freshSQL = "SELECT country, count(*), sum(bytes) FROM pageviews GROUP BY 1 ORDER BY 2 DESC LIMIT 10"
+)
+
+// freshReport is what the scenario leaves: how long records took from the call that produces them to an answer that covers them.
+type freshReport struct {
+	Scenario string             `json:"scenario"`
+	Command  string             `json:"command"`
+	Commit   string             `json:"commit"`
+	Started  time.Time          `json:"started"`
+	Machine  machine            `json:"machine"`
+	Rate     float64            `json:"events_per_second"` // that was reached
+	Events   int64              `json:"events"`
+	Answers  int                `json:"answers"`
+	Quantile map[string]float64 `json:"ms"`       // by quantile
+	Below    map[string]float64 `json:"below_ms"` // share of the records
+	AnswerMs map[string]float64 `json:"answer_ms"`
+	Jobs     map[string]int     `json:"jobs"` // that were finished meanwhile, by kind
+	Process  processUsage       `json:"process"`
+}
+
+// seenUpTo is an answer that covers offsets of a partition below end.
+type seenUpTo struct {
+	end int64
+	at  time.Time
+}
+
+// fresh is what producer and poller have noted.
+type fresh struct {
+	mu       sync.Mutex
+	produced [][]time.Time // by partition and offset: when the call was made
+	seen     [][]seenUpTo  // by partition, ascending
+	answers  []float64     // ms
+	done     bool          // all is produced
+}
+
+func runFreshness(ctx context.Context, args []string, stdout io.Writer) (err error) {
+	f := freshFlags{}
+	f.log = os.Stderr
+	fs := flag.NewFlagSet("freshness", flag.ContinueOnError)
+	f.register(fs)
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	if err := f.runFlags.validate(); err != nil {
+		return err
+	}
+	if f.rate <= 0 || f.seconds < 1 || f.parts < 1 {
+		return wrongUse("rate %v, %d seconds, %d partitions: give more than 0 of each", f.rate, f.seconds, f.parts)
+	}
+	leave, err := f.enter()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, leave()) }()
+	rep := freshReport{
+		Scenario: "freshness", Command: shownCommand("freshness", args), Commit: commit(ctx),
+		Started: time.Now().UTC().Truncate(time.Second), Machine: describeMachine(), Jobs: map[string]int{},
+	}
+	if err := f.measure(ctx, &rep); err != nil {
+		return err
+	}
+	text := rep.markdown()
+	if _, err := io.WriteString(stdout, text); err != nil || f.out == "" {
+		return err
+	}
+	whole, err := json.MarshalIndent(&rep, "", "  ")
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(f.out, fmt.Sprintf("freshness-%s-%s", rep.Started.Format("20060102-1504"), strings.TrimSuffix(rep.Commit, "+")))
+	return errors.Join(os.WriteFile(name+".json", append(whole, '\n'), 0o644), os.WriteFile(name+".md", []byte(text), 0o644))
+}
+
+// measure makes the topic and the table, then produces and asks at once.
+func (f *freshFlags) measure(ctx context.Context, rep *freshReport) (err error) {
+	topic := fmt.Sprintf("bench-freshness-%d", f.seed)
+	cl, err := newClient(f.brokers, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerLinger(5*time.Millisecond), kgo.MaxBufferedRecords(maxBufferedRecords))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	if err := createTopic(ctx, cl, topic, int32(f.parts), true); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.clean(context.WithoutCancel(ctx), &job{topic: topic})) }()
+	data, paths := filepath.Join(f.work, "freshness"), []string{filepath.Join(f.work, "table.yaml"), filepath.Join(f.work, "live.yaml")}
+	for i, text := range []string{pageviews.TableYAML("pageviews", topic), freshYAML} {
+		if err := os.WriteFile(paths[i], []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	for i, what := range []string{"table", "cube"} {
+		apply := child{path: f.tidemark, args: []string{what, "apply", "-f", paths[i], "--data", data}, stderr: f.log}
+		if _, _, err := apply.run(ctx); err != nil {
+			return err
+		}
+	}
+	x := &fresh{produced: make([][]time.Time, f.parts), seen: make([][]seenUpTo, f.parts)}
+	f.tidemarkArgs = strings.TrimSpace("--memory 192MiB " + f.tidemarkArgs) // the last one counts
+	rep.Process, err = f.served(ctx, data, func(ctx context.Context, ask asker) error {
+		url, err := urlOf(staged{data: data})
+		if err != nil {
+			return err
+		}
+		if err := f.both(ctx, cl, url, x, rep); err != nil {
+			return err
+		}
+		var list struct {
+			Jobs []struct{ Kind, State string } `json:"jobs"`
+		}
+		if err := ask(&list, "job", "list", "--cube", "live"); err != nil {
+			return err
+		}
+		for _, j := range list.Jobs {
+			if j.State == "finished" {
+				rep.Jobs[j.Kind]++
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		rep.sum(x)
+	}
+	return err
+}
+
+// both produces, and asks until all that was produced has been seen.
+func (f *freshFlags) both(ctx context.Context, cl *kgo.Client, url string, x *fresh, rep *freshReport) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		c := &http.Client{}
+		for !x.allSeen() && ctx.Err() == nil {
+			if err := x.ask(ctx, c, url); err != nil {
+				cancel(err)
+				return
+			}
+			if !sleepUntil(ctx, time.Now().Add(f.poll)) {
+				return
+			}
+		}
+	})
+	began := time.Now()
+	n, err := f.send(ctx, cl, x)
+	rep.Events, rep.Rate = n, float64(n)/time.Since(began).Seconds()
+	if err != nil {
+		cancel(err)
+	}
+	x.finish()
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// send produces at the rate and notes when.
+func (f *freshFlags) send(ctx context.Context, cl *kgo.Client, x *fresh) (n int64, err error) {
+	g, err := pageviews.New(pageviews.Options{Seed: f.seed, Partitions: int32(f.parts), Late: f.late, Rate: f.rate, Start: time.Now().UTC()})
+	if err != nil {
+		return 0, err
+	}
+	began, end := time.Now(), time.Now().Add(time.Duration(f.seconds)*time.Second)
+	var failed error
+	var acked sync.WaitGroup
+	for ; time.Now().Before(end); n++ {
+		if n%64 == 0 && !sleepUntil(ctx, began.Add(time.Duration(float64(n)/f.rate*1e9))) {
+			return n, context.Cause(ctx)
+		}
+		var ev pageviews.Event
+		value := g.Append(nil, &ev)
+		at := time.Now()
+		acked.Add(1)
+		cl.Produce(ctx, &kgo.Record{Partition: ev.Partition, Value: value}, func(r *kgo.Record, err error) {
+			defer acked.Done()
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			if err == nil && r.Offset != int64(len(x.produced[r.Partition])) {
+				err = fmt.Errorf("partition %d: offset %d comes after %d records", r.Partition, r.Offset, len(x.produced[r.Partition]))
+			}
+			if err != nil {
+				failed = errors.Join(failed, err)
+				return
+			}
+			x.produced[r.Partition] = append(x.produced[r.Partition], at)
+		})
+	}
+	acked.Wait()
+	return n, failed
+}
