@@ -21,6 +21,12 @@ func (r *rewriter) function(x *duck.Function) duck.Node {
 			return match
 		}
 		return &duck.Not{X: match}
+	case x.Name == "json_build_object" || x.Name == "jsonb_build_object":
+		x.Name = "json_object"
+		return x
+	case x.Name == "json_agg" || x.Name == "jsonb_agg":
+		x.Name = "json_group_array"
+		return x
 	case x.Name == "current_setting" && len(x.Args) > 0:
 		return r.setting(x)
 	}
@@ -53,10 +59,9 @@ func (r *rewriter) fill(e duck.Expr, args []duck.Expr) duck.Expr {
 
 // setting is the value of a setting that is named by a constant.
 func (r *rewriter) setting(x *duck.Function) duck.Node {
-	c, _ := x.Args[0].(*duck.Constant)
-	name, ok := "", false
-	if c != nil {
-		name, ok = c.Value.Go.(string)
+	name, ok := text(x.Args[0])
+	if !ok && !r.bound { // a parameter, which has no value yet
+		return &duck.Cast{Head: duck.Head{As: x.As}, X: duck.NewConstant(nil), To: duck.Type{Name: "VARCHAR"}}
 	}
 	if !ok {
 		r.fail(unknown(duck.KindUnsupported, x.Pos(), "current_setting: want the name of a setting"))
