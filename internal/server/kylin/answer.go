@@ -242,7 +242,7 @@ func (j *jsonAnswer) end(w io.Writer, failed error) error {
 	if err := j.begin(w); err != nil {
 		return err
 	}
-	out := answerJSON{ColumnMetas: []columnMeta{}, Duration: time.Since(j.a.began).Milliseconds()}
+	out := answerJSON{ColumnMetas: []columnMeta{}, Duration: time.Since(j.a.began).Milliseconds(), StorageCacheUsed: j.a.answer.Cached}
 	for i, f := range j.a.answer.Schema.Fields() {
 		out.ColumnMetas = append(out.ColumnMetas, metaOf(j.a.labels[i], f.Type, j.wide[i]))
 	}

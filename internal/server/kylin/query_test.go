@@ -346,3 +346,15 @@ func TestSavedQueries(t *testing.T) {
 		t.Errorf("%+v", left)
 	}
 }
+
+// An answer that was kept says so, by Kylin's name for it.
+func TestStorageCacheUsed(t *testing.T) {
+	f, _ := newQueryFixture(t)
+	for _, want := range []bool{false, true} {
+		var got map[string]any
+		f.good(http.MethodPost, "/query", question(t, "select count(*) from clicks", nil), &got)
+		if got["storageCacheUsed"] != want {
+			t.Errorf("storageCacheUsed %v, want %t", got["storageCacheUsed"], want)
+		}
+	}
+}
