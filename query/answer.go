@@ -34,6 +34,8 @@ type Answer struct {
 	keep  *result           // gathers them to be kept; nil: they are not
 	err   error             // that Next has returned
 	why   func(error) error // prefers why the statement ended to that it did
+	begun bool              // rows were handed out
+	again func() (*Answer, error)
 	x     *execution
 }
 
@@ -57,7 +59,12 @@ func (a *Answer) Next() (rec arrow.Record, err error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	if rec, err = a.next(); err != nil {
+	if rec, err = a.next(); err != nil && againOf(err) != nil {
+		if rec, err = a.restarted(err); err != nil && againOf(err) != nil {
+			err = againOf(err)
+		}
+	}
+	if err != nil {
 		if err == io.EOF {
 			a.gathered(nil, true)
 		}
@@ -73,9 +80,39 @@ func (a *Answer) Next() (rec arrow.Record, err error) {
 		rec = all.NewSlice(0, most-a.given)
 	}
 	n := rec.NumRows()
+	a.begun = true
 	a.given += n
 	a.x.e.history.note(a.x.id, func(r *Running) { r.Rows += n })
 	return rec, nil
+}
+
+// restarted begins the statement again, if nobody has seen any of its rows.
+func (a *Answer) restarted(err error) (arrow.Record, error) {
+	for a.rows != nil && againOf(err) != nil {
+		if a.begun {
+			return nil, &AgainError{"events that were committed before were read again, requeued or lost while the answer was on its way: ask again"}
+		}
+		if why := againOf(err); a.x.spent(why) {
+			return nil, why
+		}
+		if err := a.rows.Close(); err != nil {
+			return nil, err
+		}
+		a.rows = nil
+		a.drop()
+		a.x.release()
+		next, failed := a.again()
+		if failed != nil {
+			return nil, failed
+		}
+		next.why, next.again = a.why, a.again
+		*a = *next
+		var rec arrow.Record
+		if rec, err = a.next(); err == nil {
+			return rec, nil
+		}
+	}
+	return nil, err
 }
 
 func (a *Answer) next() (arrow.Record, error) {
@@ -141,7 +178,7 @@ func (x *execution) answer(ctx context.Context) (*Answer, error) {
 		return nil, err
 	}
 	if a.rows, err = x.e.db.Query(ctx, rest, tables); err != nil {
-		return nil, inText(err, x.p.text)
+		return nil, located(err, x.p.text)
 	}
 	a.Schema = a.rows.Schema()
 	a.gather()

@@ -24,8 +24,8 @@ type Engine struct {
 	segments *lru[string, *opened]
 	lookups  *lookups
 	ids      *stringIDs
-	damaged  *lru[string, error] // segments whose cuboids cannot be read, by folder: a refresh gives them another one
-	results  *results            // nil: none are kept
+	damaged  *damages
+	results  *results // nil: none are kept
 	turns    *turns
 	rawTurns *turns // of statements that read events
 	history  *history
@@ -51,7 +51,7 @@ func New(o Options) (*Engine, error) {
 		o.Store, o.Source.Store = files, files
 	}
 	e := &Engine{
-		o: o, known: newDefinitions(o.Catalog), plans: newLRU[planKey, *prepared](o.Plans), segments: newLRU[string, *opened](o.Segments), damaged: newLRU[string, error](o.Segments),
+		o: o, known: newDefinitions(o.Catalog), plans: newLRU[planKey, *prepared](o.Plans), segments: newLRU[string, *opened](o.Segments), damaged: newDamages(o.Segments),
 		turns: newTurns("query.concurrent", o.Concurrent, o.Queue, o.QueueWait), rawTurns: newTurns("query.raw_concurrent", o.RawConcurrent, o.Queue, o.RawQueueWait),
 		history: newHistory(o.History),
 	}
@@ -94,8 +94,8 @@ type Request struct {
 	AsOf *catalog.AsOf
 }
 
-// Query begins to answer a statement. What is wrong with it is a *duck.Error; a *BusyError says that too many run, an *IncidentError
-// that it met a fault. The answer must be closed.
+// Query begins to answer a statement. What is wrong with it is a *duck.Error; a *BusyError says that too many run, an *AgainError
+// that events moved away under it, an *IncidentError that it met a fault. The answer must be closed.
 func (e *Engine) Query(ctx context.Context, r Request) (a *Answer, err error) {
 	if err := e.take(ctx, e.turns); err != nil {
 		return nil, err
@@ -121,6 +121,7 @@ func (e *Engine) Query(ctx context.Context, r Request) (a *Answer, err error) {
 	}
 	if a, err = x.start(ctx); err == nil {
 		a.why = func(err error) error { return causeOf(ctx, err) }
+		a.again = func() (*Answer, error) { return x.start(ctx) }
 	}
 	return a, err
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"math/bits"
+	"slices"
+	"time"
 
 	"github.com/tidemarkdb/tidemark/query/plan"
 	"github.com/tidemarkdb/tidemark/query/source"
@@ -27,6 +29,8 @@ type execution struct {
 	key      *resultKey // of the answer; nil: it is not kept
 	warnings []string
 	held     int64 // bytes of records that are kept
+	lost     int   // starts that were in vain because of the tail
+	moves    int   // likewise, because what was committed has changed
 
 	tables []*tableRun
 	blocks []*blockRun
@@ -37,10 +41,10 @@ type execution struct {
 // tableRun is a table that a statement reads, at one moment (Q1).
 type tableRun struct {
 	def  *tableDef
-	only string   // id of the cube that was named, or ""
-	cube *cubeDef // whose segments are read; nil: none
-	snap *source.Snapshot
-	ids  *idsAt // nil: not asked for yet
+	only string           // id of the cube that was named, or ""
+	cube *cubeDef         // whose segments are read; nil: none
+	snap *source.Snapshot // of the moment of all others of the table
+	ids  *idsAt           // nil: not asked for yet
 }
 
 // How often a statement begins: startsAtMost because the tail was held for too long, movesAtMost because what was committed has changed
@@ -50,25 +54,49 @@ const (
 	movesAtMost  = 20
 )
 
-// errAgain says that a statement must begin again: what it has read of the tail is not to be trusted.
-var errAgain = errors.New("the tail was held for longer than ingest.pin_timeout, three times in a row: ask for less, or raise it")
+// AgainError says that events moved away under a statement, as often as it was begun.
+type AgainError struct{ What string }
+
+func (e *AgainError) Error() string { return e.What }
+
+// errLost says that what was read of the tail is not to be trusted.
+var errLost = &AgainError{"the tail was held for longer than ingest.pin_timeout, three times in a row: ask for less, or raise it"}
+
+// againOf returns the error of a statement which is to begin again because of another one; nil: that would not help.
+func againOf(err error) *AgainError {
+	var again *AgainError
+	var changed *catalog.ConflictError
+	switch {
+	case errors.As(err, &again):
+		return again
+	case errors.As(err, &changed), errors.Is(err, source.ErrMoves):
+		return &AgainError{"events that were committed before were read again, requeued or lost while the statement ran, each time that it began: ask again"}
+	}
+	return nil
+}
+
+// spent counts a start that was in vain; true: it was the last.
+func (x *execution) spent(why *AgainError) bool {
+	if why == errLost {
+		x.lost++
+		return x.lost >= startsAtMost
+	}
+	x.moves++
+	return x.moves >= movesAtMost
+}
 
 // start reads what blocks read, and begins the rest. It begins again without the cuboids that turned out to be damaged (Q4).
 func (x *execution) start(ctx context.Context) (*Answer, error) {
-	for starts, moves := 1, 1; ; {
+	for {
 		a, err := x.try(ctx)
 		var damaged *damagedError
-		var moved *catalog.ConflictError
-		switch {
-		case errors.As(err, &damaged):
+		if errors.As(err, &damaged) {
 			x.e.o.Logger.LogAttrs(ctx, slog.LevelError, "segment cannot be read", slog.Int64("segment", damaged.segment), slog.Any("err", damaged.err))
-			x.e.damaged.replace(damaged.folder, damaged.err)
-		case errors.Is(err, errAgain) && starts < startsAtMost:
-			starts++
-		case errors.As(err, &moved) && moves < movesAtMost: // I2: of a snapshot whose rows were replaced, none is read
-			moves++
-		default:
+			x.e.damaged.add(damaged.folder, damaged.err, time.Now())
+		} else if again := againOf(err); again == nil {
 			return a, err
+		} else if x.spent(again) {
+			return nil, again
 		}
 		x.release()
 	}
@@ -147,16 +175,31 @@ func (x *execution) bind() error {
 	return nil
 }
 
-// look takes the snapshots.
+// look takes the snapshots: those of one table together (Q1).
 func (x *execution) look(ctx context.Context) error {
-	for _, t := range x.tables {
-		v := source.View{Table: t.def.table, CubeID: t.only, CubeOnly: t.only != "", AsOf: x.r.AsOf}
-		if t.cube != nil {
-			v.CubeID = t.cube.def.ID
+	for i, first := range x.tables {
+		of := func(t *tableRun) bool { return t.def.table.ID == first.def.table.ID }
+		if slices.ContainsFunc(x.tables[:i], of) {
+			continue
 		}
-		var err error
-		if t.snap, err = x.e.source.Snapshot(ctx, v); err != nil {
+		var same []*tableRun
+		var views []source.View
+		for _, t := range x.tables[i:] {
+			if !of(t) {
+				continue
+			}
+			v := source.View{Table: t.def.table, CubeID: t.only, CubeOnly: t.only != "", AsOf: x.r.AsOf}
+			if t.cube != nil {
+				v.CubeID = t.cube.def.ID
+			}
+			same, views = append(same, t), append(views, v)
+		}
+		list, err := x.e.source.Snapshots(ctx, views...)
+		if err != nil {
 			return err
+		}
+		for k, t := range same {
+			t.snap = list[k]
 		}
 	}
 	return nil
@@ -226,12 +269,12 @@ func (x *execution) readTails(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, t := range x.tables {
-		lost := t.snap.Lost()
+	lost := slices.ContainsFunc(x.tables, func(t *tableRun) bool { return t.snap.Lost() })
+	for _, t := range x.tables { // which may share pins
 		t.snap.Release()
-		if lost {
-			return errAgain
-		}
+	}
+	if lost {
+		return errLost
 	}
 	return nil
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidemarkdb/tidemark/query/duck"
 )
@@ -38,4 +40,13 @@ func (e *Engine) fault(r Request, recovered any, err error) error {
 }
 
 // shown is what of a statement is kept to be shown.
-func shown(sql string) string { return sql[:min(len(sql), maxShown)] }
+func shown(sql string) string {
+	if len(sql) <= maxShown {
+		return sql
+	}
+	n := maxShown
+	for n > 0 && !utf8.RuneStart(sql[n]) {
+		n--
+	}
+	return strings.Clone(sql[:n]) // the rest of a long text is not held by it
+}

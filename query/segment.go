@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
@@ -30,7 +31,7 @@ type opened struct {
 // open reads a segment's manifest, or finds it.
 func (e *Engine) open(ctx context.Context, s *catalog.SegmentEntry, t *tableDef) (*opened, error) {
 	folder := segmenter.SegmentFolder(s.CubeID, s.ID, s.Attempt)
-	if err, ok := e.damaged.get(folder); ok {
+	if err := e.damaged.get(folder, time.Now()); err != nil {
 		return nil, err
 	}
 	if o, ok := e.segments.get(folder); ok {

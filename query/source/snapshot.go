@@ -3,6 +3,7 @@ package source
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -63,31 +64,73 @@ func (c *Completeness) Partial() bool { return len(c.Holes) > 0 }
 // to, so that once is enough but for a database that lost some.
 const snapshotTries = 3
 
-// Snapshot pins the tail of a table, then asks the catalog (E2). catalog.ErrNotFound says that the table or the cube is gone,
-// catalog.ErrUnavailable that the catalog does not answer, a *catalog.AsOfError that the moment is not known.
+// sameTries is how often the catalog is asked for snapshots that hold the same events: between the questions of one try there must be no commit.
+const sameTries = 32
+
+// ErrMoves says that what is committed of a table changed each time that several snapshots of it were taken: try again.
+var ErrMoves = errors.New("committed events change faster than they can be looked at")
+
+// Snapshot is Snapshots of one view.
 func (src *Source) Snapshot(ctx context.Context, v View) (*Snapshot, error) {
-	if v.AsOf != nil {
-		return src.past(ctx, v)
-	}
-	pin, err := src.o.Tail.Pin(ctx, v.Table.ID)
+	list, err := src.Snapshots(ctx, v)
 	if err != nil {
-		return nil, fmt.Errorf("pin the tail of table %s: %w", v.Table.Name, err)
+		return nil, err
 	}
-	s := &Snapshot{source: src, pin: pin}
-	list := leads(pin.Tail())
-	behind := func(l lead) bool { return l.behind(s.QuerySnapshot) }
-	for try := 1; ; try++ {
-		if s.QuerySnapshot, err = src.known.read(ctx, v.Table.ID, v.CubeID); err != nil {
-			pin.Release()
-			return nil, err
+	return list[0], nil
+}
+
+// Snapshots pins the tail of a table, then asks the catalog (E2): for each view of the table, all of which see the same events, of the same
+// moment. They share the pin: the first Release ends it. catalog.ErrNotFound says that the table or the cube is gone, catalog.ErrUnavailable
+// that the catalog does not answer, a *catalog.AsOfError that the moment is not known; ErrMoves.
+func (src *Source) Snapshots(ctx context.Context, views ...View) (list []*Snapshot, err error) {
+	if views[0].AsOf != nil {
+		for _, v := range views {
+			s, err := src.past(ctx, v)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, s)
 		}
-		if try == snapshotTries || !slices.ContainsFunc(list, behind) {
-			break
+		return list, nil
+	}
+	pin, err := src.o.Tail.Pin(ctx, views[0].Table.ID)
+	if err != nil {
+		return nil, fmt.Errorf("pin the tail of table %s: %w", views[0].Table.Name, err)
+	}
+	tail := leads(pin.Tail())
+	if list, err = src.at(ctx, views, tail); err != nil {
+		pin.Release()
+		return nil, err
+	}
+	for i, s := range list {
+		s.source, s.pin = src, pin
+		s.see(views[i], tail)
+	}
+	return list, nil
+}
+
+// at asks the catalog until it is not behind the tail, and all views have the same events.
+func (src *Source) at(ctx context.Context, views []View, tail []lead) ([]*Snapshot, error) {
+	for try := 1; ; try++ {
+		var list []*Snapshot
+		same := true
+		for _, v := range views {
+			q, err := src.known.read(ctx, v.Table.ID, v.CubeID)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, &Snapshot{QuerySnapshot: q})
+			same = same && q.SameEvents(list[0].QuerySnapshot)
+		}
+		behind := slices.ContainsFunc(tail, func(l lead) bool { return l.behind(list[0].QuerySnapshot) })
+		if same && (!behind || try >= snapshotTries) {
+			return list, nil
+		}
+		if try == sameTries {
+			return nil, fmt.Errorf("look at table %s: %w", views[0].Table.Name, ErrMoves)
 		}
 		src.m.again.Inc()
 	}
-	s.see(v, list)
-	return s, nil
 }
 
 // past is a Snapshot of an earlier moment: what is in the tail was not committed then.

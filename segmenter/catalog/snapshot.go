@@ -50,6 +50,11 @@ type QueryLine struct {
 	covered []segmenter.PartitionRange // by segments, ascending; neighbours are one
 }
 
+// SameEvents reports whether two snapshots of a table, of different cubes, hold the same events.
+func (s *QuerySnapshot) SameEvents(o *QuerySnapshot) bool {
+	return s.TableID == o.TableID && s.mark.table == o.mark.table
+}
+
 // SegmentsIn returns the segments with events whose measured times intersect [fromUs, toUs], by lowest time. It costs what it
 // finds, and what lies between it.
 func (s *QuerySnapshot) SegmentsIn(fromUs, toUs int64) (list []*SegmentEntry) {
