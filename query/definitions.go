@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,9 @@ type definitions struct {
 	projects map[string]*names
 	layouts  map[layoutKey]*cells.Layout
 }
+
+// maxLayouts bounds what is kept: versions of cubes over versions of tables are many in time.
+const maxLayouts = 4096
 
 type layoutKey struct {
 	cube    string
@@ -93,11 +97,35 @@ func (d *definitions) of(ctx context.Context, project string) (*names, error) {
 	if n, err = d.read(ctx, project); err != nil {
 		return nil, err
 	}
+	if len(n.relations) == 0 { // what nobody has made is not kept
+		if err := d.exists(ctx, project); err != nil {
+			return nil, err
+		}
+	}
 	n.revision = now // of before they were read: what has changed since is read again
 	d.mu.Lock()
 	d.projects[project] = n
 	d.mu.Unlock()
 	return n, nil
+}
+
+// exists fails where there is no such project: with a catalog.ErrNotFound that says which there are.
+func (d *definitions) exists(ctx context.Context, project string) error {
+	all, err := d.catalog.Projects(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, p := range all {
+		if p.Name == project {
+			return nil
+		}
+		names = append(names, p.Name)
+	}
+	d.mu.Lock()
+	delete(d.projects, project)
+	d.mu.Unlock()
+	return fmt.Errorf("project %q: %w: there is %s", shown(project), catalog.ErrNotFound, strings.Join(names, ", "))
 }
 
 func (d *definitions) read(ctx context.Context, project string) (*names, error) {
@@ -163,6 +191,9 @@ func (d *definitions) layout(c *cube.Cube, t *cube.Table) (*cells.Layout, error)
 	l, err := cells.NewLayout(c, t)
 	if err != nil {
 		return nil, err
+	}
+	if len(d.layouts) >= maxLayouts {
+		clear(d.layouts) // those that are in use are made once more
 	}
 	d.layouts[key] = l
 	return l, nil

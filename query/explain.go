@@ -55,9 +55,15 @@ type ScanExplanation struct {
 	Reason  string // why no block reads it
 }
 
-// Explain says how a statement would be answered now. Nothing but metadata is read.
+// Explain says how a statement would be answered now. Nothing but metadata is read. It takes a turn, as a statement does.
 func (e *Engine) Explain(ctx context.Context, r Request) (out *Explanation, err error) {
-	defer func() { err = e.fault(r, recover(), err) }()
+	if err := e.take(ctx, e.turns); err != nil {
+		return nil, err
+	}
+	defer e.turns.give()
+	ctx, late := context.WithTimeoutCause(ctx, e.o.Timeout, &TimeoutError{e.o.Timeout})
+	defer late()
+	defer func() { err = causeOf(ctx, e.fault(r, recover(), err)) }()
 	p, err := e.prepare(ctx, r)
 	if err != nil {
 		return nil, err

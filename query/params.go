@@ -27,12 +27,12 @@ func bound(q duck.Query, names []string, values []any) (duck.Query, error) {
 		}
 		at := slices.Index(names, p.Name)
 		if at < 0 {
-			wrong = fmt.Errorf("parameter $%s is not among %v", p.Name, names)
+			wrong = &duck.Error{Kind: "parameter", Message: fmt.Sprintf("parameter $%s is not among %v", p.Name, names), Offset: p.Pos()}
 			return n
 		}
 		e, err := Literal(values[at])
 		if err != nil {
-			wrong = fmt.Errorf("parameter $%s: %w", p.Name, err)
+			wrong = &duck.Error{Kind: "parameter", Message: fmt.Sprintf("parameter $%s: %v", p.Name, err), Offset: p.Pos()}
 			return n
 		}
 		e.SetAlias(p.Alias())

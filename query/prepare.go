@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -11,11 +12,14 @@ import (
 	"github.com/tidemarkdb/tidemark/query/plan"
 )
 
-// planKey names a prepared statement.
-type planKey struct {
-	project, sql string
-	params       string
-	approximate  bool
+// planKey is a hash of a request.
+type planKey [sha256.Size]byte
+
+// maxPlanned is the longest text of which a plan is kept, in bytes: what is kept of plans has its bound in bytes by it.
+const maxPlanned = 64 << 10
+
+func planKeyOf(project string, r Request) planKey {
+	return sha256.Sum256(fmt.Appendf(nil, "%q %d %s %t %s", project, len(r.SQL), r.SQL, r.Approximate, paramsKey(r.Params)))
 }
 
 // prepared is a statement and what is done for it, as long as no definition changes.
@@ -39,7 +43,7 @@ func (e *Engine) prepare(ctx context.Context, r Request) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := planKey{project, r.SQL, paramsKey(r.Params), r.Approximate}
+	key := planKeyOf(project, r)
 	if p, ok := e.plans.get(key); ok && p.names == n {
 		e.m.plans.WithLabelValues("kept").Inc()
 		return p, nil
@@ -76,7 +80,7 @@ func (e *Engine) prepare(ctx context.Context, r Request) (*prepared, error) {
 			return nil, inText(err, r.SQL)
 		}
 	}
-	if !p.st.Timely {
+	if !p.st.Timely && len(r.SQL) <= maxPlanned {
 		e.plans.replace(key, p)
 	}
 	return p, nil
@@ -91,7 +95,7 @@ func inText(err error, text string) error {
 	if d := new(duck.Error); errors.As(err, &d) {
 		return d.In(text)
 	}
-	return fmt.Errorf("plan the statement: %w", err)
+	return err
 }
 
 // located gives an error of DuckDB, whose place is that in the text of the user, its line and column.

@@ -56,7 +56,7 @@ func (h *history) begin(r Request, kill context.CancelCauseFunc) int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next++
-	h.running[h.next] = &statement{Running{ID: h.next, Project: r.Project, SQL: shown(r.SQL), Started: time.Now(), State: "running"}, kill}
+	h.running[h.next] = &statement{Running{ID: h.next, Project: shown(r.Project), SQL: shown(r.SQL), Started: time.Now(), State: "running"}, kill}
 	return h.next
 }
 

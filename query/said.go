@@ -2,6 +2,7 @@ package query
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 
@@ -20,7 +21,7 @@ func (x *execution) said(err error) error {
 		return d.In(x.r.SQL)
 	}
 	out := *d
-	ours := regexp.MustCompile(`\b_(g|a|_tm_block_|_tm_scan_)(\d+)\b`)
+	ours := regexp.MustCompile(`\b_(g|a|_tm_block_|_tm_scan_|_tm_raw_)(\d+)\b`)
 	name := func(s string) string {
 		m := ours.FindStringSubmatch(s)
 		n, err := strconv.Atoi(m[2])
@@ -48,6 +49,13 @@ func (p *prepared) name(kind string, n int) (what string, pos int) {
 		return p.st.Blocks[n].Relation.Name, -1
 	case kind == "_tm_scan_" && n < len(p.st.Scans):
 		return p.st.Scans[n].Relation.Name, -1
+	case kind == "_tm_raw_":
+		for _, b := range p.st.Blocks {
+			if b.Raw != nil && b.Raw.Name == fmt.Sprint("__tm_raw_", n) {
+				return b.Relation.Name, -1
+			}
+		}
+		return "", -1
 	case kind != "g" && kind != "a":
 		return "", -1
 	}
