@@ -11,9 +11,11 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/server/results"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/query/duck"
 	"github.com/tidemarkdb/tidemark/query/run"
+	"github.com/tidemarkdb/tidemark/query/source"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 	"github.com/tidemarkdb/tidemark/segmenter/plan"
@@ -130,7 +132,22 @@ func queryError(err error) *Error {
 	var rows *query.RowsError
 	var fault *query.IncidentError
 	var unknown *catalog.AsOfError
+	var killed *query.KilledError
+	var again *query.AgainError
+	var types *source.TypesError
+	var file *source.FileError
+	var form *results.ColumnError
 	switch {
+	case errors.As(err, &killed):
+		return &Error{Status: http.StatusConflict, Code: "killed", Message: killed.Error()}
+	case errors.As(err, &again):
+		return &Error{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: again.Error()}
+	case errors.As(err, &types):
+		return &Error{Status: http.StatusUnprocessableEntity, Code: "unusable", Message: types.Error()}
+	case errors.As(err, &file):
+		return &Error{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: file.Error()}
+	case errors.As(err, &form):
+		return &Error{Status: http.StatusNotAcceptable, Code: "not_acceptable", Message: form.Error()}
 	case errors.As(err, &unknown):
 		return &Error{Status: http.StatusUnprocessableEntity, Code: "as_of", Message: unknown.Error()}
 	case errors.As(err, &sql):

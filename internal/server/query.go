@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net/http"
 	"strconv"
 	"strings"
@@ -159,8 +161,9 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 	out := &queryWriter{w: w, rc: http.NewResponseController(w), limit: q.MaxRows}
 	if media == results.JSON {
 		err = out.json(a, began)
-	} else {
-		err = out.other(a, media)
+	} else if err = out.other(a, media); errors.As(err, new(*results.ColumnError)) {
+		s.fail(w, r, err)
+		return
 	}
 	if err = errors.Join(err, a.Close()); err != nil && !errors.Is(err, context.Canceled) {
 		s.opts.Logger.LogAttrs(r.Context(), slog.LevelDebug, "answer not sent", slog.String("path", r.URL.Path), slog.Any("err", err))
@@ -204,17 +207,41 @@ func (s *Server) queryOf(body io.Reader) (q statements.Query, err error) {
 		return q, badRequest("max_rows %d: want 0 or more", q.MaxRows)
 	}
 	for i, p := range q.Params {
-		n, ok := p.(json.Number)
-		if !ok {
-			continue
-		}
-		if v, err := n.Int64(); err == nil {
-			q.Params[i] = v
-		} else if v, err := n.Float64(); err == nil {
-			q.Params[i] = v
+		if q.Params[i], err = paramOf(p); err != nil {
+			return q, badRequest("params[%d]: %v", i, err)
 		}
 	}
 	return q, nil
+}
+
+// paramOf returns a value of JSON as the engine takes it: no whole number loses a digit.
+func paramOf(v any) (any, error) {
+	switch v := v.(type) {
+	case json.Number:
+		if n, ok := new(big.Int).SetString(v.String(), 10); ok {
+			if n.IsInt64() {
+				return n.Int64(), nil
+			}
+			return n, nil
+		}
+		f, err := v.Float64()
+		if err != nil {
+			return nil, fmt.Errorf("no number is as large as %s: send it as a string", v)
+		}
+		return f, nil
+	case []any:
+		list := make([]any, len(v))
+		var err error
+		for i, x := range v {
+			if list[i], err = paramOf(x); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case map[string]any:
+		return nil, errors.New("an object cannot be one: send a number, a string, true, false, null or a list of them")
+	}
+	return v, nil
 }
 
 // queryWriter writes an answer as it comes.

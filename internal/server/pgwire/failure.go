@@ -77,6 +77,7 @@ func failureOf(err error) *failure {
 		raw    *query.RawSizeError
 		many   *query.RowsError
 		memory *run.MemoryError
+		again  *query.AgainError
 	)
 	switch {
 	case errors.Is(err, errCancelled), errors.Is(err, errTooLong), errors.As(err, &late), errors.As(err, &killed),
@@ -90,6 +91,8 @@ func failureOf(err error) *failure {
 		f.code, f.message, f.hint = "53300", err.Error(), "try again"
 	case errors.As(err, &noCube):
 		f.code, f.hint = "0A000", "EXPLAIN says what a cube would need"
+	case errors.As(err, &again):
+		f.code = "40001" // drivers try again
 	case errors.As(err, &asOf):
 		f.code = "22023"
 	case errors.As(err, &raw), errors.As(err, &many):

@@ -44,13 +44,22 @@ func appendJSON(b []byte, a arrow.Array, i int) []byte {
 		return strconv.AppendInt(b, int64(a.Value(i)), 10)
 	case *array.Uint32:
 		return strconv.AppendInt(b, int64(a.Value(i)), 10)
+	case *array.Uint64:
+		v := a.Value(i)
+		if v > exactInt {
+			return append(strconv.AppendUint(append(b, '"'), v, 10), '"')
+		}
+		return strconv.AppendUint(b, v, 10)
 	case *array.Float64:
 		return appendFloat(b, a.Value(i))
 	case *array.Float32:
 		return appendFloat(b, float64(a.Value(i)))
 	case *array.Timestamp:
-		at := a.DataType().(*arrow.TimestampType)
-		return append(a.Value(i).ToTime(at.Unit).UTC().AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+		at := a.Value(i).ToTime(a.DataType().(*arrow.TimestampType).Unit).UTC()
+		if endless(int64(a.Value(i)), math.MaxInt64) != "" || at.Year() < 0 || at.Year() > 9999 {
+			return appendString(b, Text(a, i)) // RFC 3339 has none
+		}
+		return append(at.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
 	case *array.String:
 		return appendString(b, a.Value(i))
 	case *array.Decimal128:
@@ -156,16 +165,41 @@ func Text(a arrow.Array, i int) string {
 	case *array.Decimal128:
 		return string(appendDecimal(nil, a.Value(i), a.DataType().(*arrow.Decimal128Type).Scale))
 	case *array.Date32:
-		return a.Value(i).ToTime().Format(time.DateOnly)
+		if text := endless(int64(a.Value(i)), math.MaxInt32); text != "" {
+			return text
+		}
+		return dayText(a.Value(i).ToTime())
 	case *array.Timestamp:
-		at := a.DataType().(*arrow.TimestampType)
-		return a.Value(i).ToTime(at.Unit).UTC().Format("2006-01-02 15:04:05.999999999")
+		if text := endless(int64(a.Value(i)), math.MaxInt64); text != "" {
+			return text
+		}
+		at := a.Value(i).ToTime(a.DataType().(*arrow.TimestampType).Unit).UTC()
+		return dayText(at) + at.Format(" 15:04:05.999999999")
 	case *array.MonthDayNanoInterval:
 		return intervalText(a.Value(i))
 	case *array.List, *array.Struct:
 		return string(appendJSON(nil, a, i))
 	}
 	return a.ValueStr(i)
+}
+
+// endless is what SQL calls the times before and after all others; "": it is none of them.
+func endless(v, most int64) string {
+	switch v {
+	case most:
+		return "infinity"
+	case -most:
+		return "-infinity"
+	}
+	return ""
+}
+
+// dayText is a day as SQL writes it: before the year 1 come years before Christ.
+func dayText(t time.Time) string {
+	if y := t.Year(); y < 1 {
+		return fmt.Sprintf("%04d-%02d-%02d (BC)", 1-y, t.Month(), t.Day())
+	}
+	return t.Format(time.DateOnly)
 }
 
 // intervalText is an interval as SQL writes it: 1 month 2 days 03:04:05.5.

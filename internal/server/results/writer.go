@@ -49,6 +49,13 @@ func Choose(accept string) (media string, ok bool) {
 	return "", false
 }
 
+// ColumnError says that Parquet has no type for a column.
+type ColumnError struct{ Column, Type string }
+
+func (e *ColumnError) Error() string {
+	return fmt.Sprintf("Parquet cannot hold column %s, which is %s: cast it to VARCHAR, or accept %s", e.Column, e.Type, Arrow)
+}
+
 // New returns a Writer of a media type other than JSON, which Rows writes.
 func New(media string, w io.Writer, s *arrow.Schema) (Writer, error) {
 	switch media {
@@ -58,6 +65,11 @@ func New(media string, w io.Writer, s *arrow.Schema) (Writer, error) {
 		return ipc.NewWriter(w, ipc.WithSchema(s)), nil
 	case Parquet:
 		props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd))
+		for _, f := range s.Fields() {
+			if _, err := pqarrow.ToParquet(arrow.NewSchema([]arrow.Field{f}, nil), props, pqarrow.DefaultWriterProps()); err != nil {
+				return nil, &ColumnError{f.Name, TypeName(f.Type)}
+			}
+		}
 		p, err := pqarrow.NewFileWriter(s, w, props, pqarrow.DefaultWriterProps())
 		if err != nil {
 			return nil, fmt.Errorf("an answer as Parquet: %w", err)
