@@ -213,7 +213,7 @@ func named(rec arrow.Record, w *plan.Whole, groups int) arrow.Record {
 	for _, it := range w.Items {
 		at := columnOf(it.Output, groups)
 		f := rec.Schema().Field(at)
-		fields, arrays = append(fields, arrow.Field{Name: it.Name, Type: f.Type, Nullable: true}), append(arrays, rec.Column(at))
+		fields, arrays = append(fields, arrow.Field{Name: it.Name, Type: f.Type, Nullable: true, Metadata: f.Metadata}), append(arrays, rec.Column(at))
 	}
 	return array.NewRecord(arrow.NewSchema(fields, nil), arrays, rec.NumRows())
 }

@@ -50,6 +50,10 @@ func (w *way) ordered(of *plan.Whole) (*run.Answer, error) {
 	return w.whole, w.err
 }
 
+// maxSingle is how many ranges of time, within which cells do not tell, are each read of the events. Reading all events once
+// costs less than more of them.
+const maxSingle = 64
+
 // programKey names what is compiled for a layout and a need.
 type programKey struct {
 	answer *run.Answer
@@ -87,6 +91,10 @@ func (e *Engine) planBlock(ctx context.Context, n *names, b *plan.Block) (*block
 			continue
 		}
 		w := &way{cube: c, needs: needs}
+		if n := len(w.eventNeed().Events); n > maxSingle {
+			bp.lack(c.def, fmt.Sprintf("no cells for %d ranges of time: at most %d are made of events one by one", n, maxSingle))
+			continue
+		}
 		if w.answer, err = bp.answerOf(needs[0]); err != nil {
 			bp.lack(c.def, err.Error())
 			continue

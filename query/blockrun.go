@@ -57,7 +57,7 @@ type SegmentReport struct {
 func (b *blockRun) readTail(ctx context.Context) (err error) {
 	b.report.Name, b.report.Table = b.p.b.Name, b.t.def.table.Name
 	if b.way == nil {
-		b.report.Reason = b.p.lacks
+		b.report.Reason = b.lacks()
 		return b.scan.readTail(ctx)
 	}
 	b.report.Cube = b.way.cube.def.Name
@@ -85,9 +85,9 @@ func spans(ranges []plan.Range) (out []source.Span) {
 }
 
 // eventNeed is how events are brought together: in the way that leaves the fewest times to single ones.
-func (b *blockRun) eventNeed() *plan.Need {
-	best, least := b.way.needs[0], int64(-1)
-	for _, n := range b.way.needs {
+func (w *way) eventNeed() *plan.Need {
+	best, least := w.needs[0], int64(-1)
+	for _, n := range w.needs {
 		single := int64(0)
 		for _, r := range n.Events {
 			single += min(r.Hi-r.Lo, 1<<50)
@@ -101,7 +101,7 @@ func (b *blockRun) eventNeed() *plan.Need {
 
 // events folds events of a set.
 func (b *blockRun) events(ctx context.Context, set source.Set) error {
-	n := b.eventNeed()
+	n := b.way.eventNeed()
 	timed := !n.Constant(plan.Always())
 	if !timed || n.Time >= 0 {
 		q := source.CellQuery{Layout: n.Layout, Mask: n.Mask, Times: spans(n.Cells)}
@@ -116,7 +116,7 @@ func (b *blockRun) events(ctx context.Context, set source.Set) error {
 
 // single folds events of ranges of time within which no condition on the time changes (P6 of plan).
 func (b *blockRun) single(ctx context.Context, set source.Set, ranges []plan.Range) error {
-	n := b.eventNeed()
+	n := b.way.eventNeed()
 	for _, r := range ranges {
 		q := source.CellQuery{Layout: n.Layout, Mask: n.Fixed, Times: spans([]plan.Range{r}), Exact: true}
 		if err := b.fold(ctx, set, q, n, moment{lo: r.Lo, fixed: true}); err != nil {

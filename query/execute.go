@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -31,6 +32,8 @@ type execution struct {
 	held     int64 // bytes of records that are kept
 	lost     int   // starts that were in vain because of the tail
 	moves    int   // likewise, because what was committed has changed
+
+	failed map[*blockPlan]string // blocks that cuboids do not answer, and why
 
 	tables []*tableRun
 	blocks []*blockRun
@@ -93,6 +96,9 @@ func (x *execution) start(ctx context.Context) (*Answer, error) {
 		if errors.As(err, &damaged) {
 			x.e.o.Logger.LogAttrs(ctx, slog.LevelError, "segment cannot be read", slog.Int64("segment", damaged.segment), slog.Any("err", damaged.err))
 			x.e.damaged.add(damaged.folder, damaged.err, time.Now())
+		} else if x.uncomputed(err) {
+			x.release() // and that block is answered from events
+			continue
 		} else if again := againOf(err); again == nil {
 			return a, err
 		} else if x.spent(again) {
@@ -100,6 +106,19 @@ func (x *execution) start(ctx context.Context) (*Answer, error) {
 		}
 		x.release()
 	}
+}
+
+// uncomputed notes the block of which cells do not give a value, and reports whether that is new.
+func (x *execution) uncomputed(err error) bool {
+	var eval *evalError
+	if !errors.As(err, &eval) || x.failed[eval.block] != "" {
+		return false
+	}
+	if x.failed == nil {
+		x.failed = map[*blockPlan]string{}
+	}
+	x.failed[eval.block] = "not all values can be computed: " + eval.Error()
+	return true
 }
 
 func (x *execution) try(ctx context.Context) (*Answer, error) {
@@ -228,7 +247,7 @@ func (x *execution) chooseCubes() {
 		for _, c := range t.def.cubes {
 			n, dims := 0, 0
 			for _, b := range x.blocks {
-				if w := b.p.wayOf(c); w != nil && b.t == t {
+				if w := b.wayOf(c); w != nil && b.t == t {
 					n, dims = n+1, dims+bits.OnesCount64(w.needs[0].Mask)
 				}
 			}
@@ -242,10 +261,20 @@ func (x *execution) chooseCubes() {
 		}
 		for _, b := range x.blocks {
 			if b.t == t && t.cube != nil {
-				b.way = b.p.wayOf(t.cube)
+				b.way = b.wayOf(t.cube)
 			}
 		}
 	}
+}
+
+// lacks says why no cube answers the block.
+func (b *blockRun) lacks() string { return cmp.Or(b.x.failed[b.p], b.p.lacks) }
+
+func (b *blockRun) wayOf(c *cubeDef) *way {
+	if b.x.failed[b.p] != "" {
+		return nil
+	}
+	return b.p.wayOf(c)
 }
 
 func (bp *blockPlan) wayOf(c *cubeDef) *way {

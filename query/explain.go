@@ -144,7 +144,7 @@ func (b *blockRun) explain(ctx context.Context) (*BlockExplanation, error) {
 		return out, nil
 	}
 	out.Cube = b.way.cube.def.Name
-	for _, r := range b.eventNeed().Events {
+	for _, r := range b.way.eventNeed().Events {
 		out.Single = append(out.Single, r.String())
 	}
 	b.answer = b.way.answer

@@ -3,6 +3,7 @@ package query
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 
@@ -136,6 +137,16 @@ func valueAt(c *stage.Column, i int) plan.Value {
 	return plan.Value{Int: c.Int(i)}
 }
 
+// evalError says that DuckDB cannot compute a term of a block for some value. That may be one which the block leaves out:
+// only the events tell.
+type evalError struct {
+	block *blockPlan
+	err   error
+}
+
+func (e *evalError) Error() string { return e.err.Error() }
+func (e *evalError) Unwrap() error { return e.err }
+
 // eval computes a term for the codes of a dictionary, of null first.
 func (t *translation) eval(ctx context.Context, term *plan.Term, sources []plan.ColumnSource, dim int, d *cells.Dict) (arrow.Array, error) {
 	var fields []arrow.Field
@@ -160,6 +171,9 @@ func (t *translation) eval(ctx context.Context, term *plan.Term, sources []plan.
 	in := array.NewRecord(arrow.NewSchema(fields, nil), arrays, int64(d.Len()))
 	defer in.Release()
 	out, err := t.e.db.Eval(ctx, []duck.Expr{term.Expr}, in)
+	if wrong := new(duck.Error); errors.As(err, &wrong) && ctx.Err() == nil {
+		return nil, &evalError{t.bp, err}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (x *execution) rawReason() string {
 	}
 	for _, b := range x.blocks {
 		if b.way == nil && !b.p.b.Time.Empty() {
-			add(b.t.def.table.Name, b.p.lacks)
+			add(b.t.def.table.Name, b.lacks())
 		}
 	}
 	for _, s := range x.scans {
