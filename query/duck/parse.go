@@ -292,7 +292,7 @@ func (c *conn) text(js string) (string, error) {
 // has been seen to leave out quotes (D3). Positions in errors of the statement are those of the nodes of q, so that they
 // point into the text that the user wrote. The last Options.Compiled statements are kept.
 func (db *DB) Compile(ctx context.Context, q Query) (*Statement, error) {
-	q = sayable(q)
+	q = numbered(sayable(q))
 	key := statementJSON(q)
 	db.mu.Lock()
 	s := db.compiled[key]

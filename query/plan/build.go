@@ -108,6 +108,9 @@ func (b *builder) build() (*duck.Select, error) {
 	if len(b.b.Groups) > maxGroups {
 		return nil, noBlock("it has %d groups, and blocks at most %d", len(b.b.Groups), maxGroups)
 	}
+	if len(b.b.Groups) == 0 && len(b.b.Aggs) == 0 { // the row of GROUP BY () has some column
+		b.addAgg(Agg{Func: CountAll, Type: "BIGINT", Call: &duck.Function{Name: "count_star"}})
+	}
 	b.original()
 	return next, nil
 }
@@ -142,6 +145,9 @@ func (b *builder) item(next *duck.Select, i int) (err error) {
 		if name, err = b.name(e); err != nil {
 			return err
 		}
+	}
+	if ours(name) {
+		return noBlock("%s is the name of a column of blocks", name)
 	}
 	canon, err := b.itemExpr(i)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidemarkdb/tidemark/query/duck"
 )
@@ -158,6 +159,9 @@ func (r *regrouper) rest() (*duck.Select, error) {
 		out.SetAlias(alias)
 		return out
 	}
+	if r.renames(r.s.Having) {
+		return nil, noBlock("HAVING says a column by a name that an item has")
+	}
 	r.rewrite(next, over)
 	fixJoins(duck.Clone(next.From), over) // it is changed in place below, where nothing can go wrong
 	if err != nil {
@@ -169,6 +173,22 @@ func (r *regrouper) rest() (*duck.Select, error) {
 	}
 	r.original()
 	return next, nil
+}
+
+// renames reports whether HAVING says a name that a column of the table and another item have: it means the item, unless the
+// SELECT groups by the column.
+func (r *regrouper) renames(having duck.Expr) (found bool) {
+	each(having, func(e duck.Expr) bool {
+		if c, ok := e.(*duck.Column); ok && len(c.Names) == 1 && r.mine(c) {
+			if item := r.alias(c.Names[0]); item >= 0 {
+				is, ok := r.own(r.s.Items[item])
+				column, _ := r.own(c)
+				found = found || !ok || !duck.Equal(is, column)
+			}
+		}
+		return !found && !r.a.isAggregate(e)
+	})
+	return found
 }
 
 // rewrite puts what over makes of them in the place of all expressions but names of items.
@@ -238,6 +258,12 @@ func (r *regrouper) mine(e duck.Expr) bool {
 	return at == r.t
 }
 
+// row reports whether a name is the table's, and stands for its rows.
+func (r *regrouper) row(c *duck.Column) bool {
+	at, _, _ := r.sc.find(c.Names)
+	return at == nil && len(c.Names) == 1 && strings.EqualFold(c.Names[0], r.t.name)
+}
+
 // over returns an expression over the block's rows: what asks for one column of the table is grouped by.
 func (r *regrouper) over(e duck.Expr) (_ duck.Expr, err error) {
 	if r.a.isAggregate(e) {
@@ -248,6 +274,9 @@ func (r *regrouper) over(e duck.Expr) (_ duck.Expr, err error) {
 	}
 	switch x := e.(type) {
 	case *duck.Column:
+		if r.row(x) {
+			return nil, noBlock("%s is a row", x.Names[0])
+		}
 		if !r.mine(x) {
 			return e, nil
 		}

@@ -57,6 +57,12 @@ func GroupColumn(i int) string { return fmt.Sprintf("_g%d", i) }
 // AggColumn returns the name of the column of Aggs[i].
 func AggColumn(i int) string { return fmt.Sprintf("_a%d", i) }
 
+// ours reports whether a name may be that of a column of a block. An item of that name would hide the column from ORDER BY.
+func ours(name string) bool {
+	rest, ok := strings.CutPrefix(strings.ToLower(name), "_")
+	return ok && rest != "" && strings.ContainsRune("ags", rune(rest[0])) && strings.Trim(rest[1:], "0123456789") == ""
+}
+
 func groupColumn(i int) *duck.Column { return &duck.Column{Names: []string{GroupColumn(i)}} }
 func aggColumn(i int) *duck.Column   { return &duck.Column{Names: []string{AggColumn(i)}} }
 
@@ -155,7 +161,9 @@ func (b *builder) original() {
 		named(a.Call, AggColumn(i))
 	}
 	q.Sets = out.Sets
-	if q.Sets != nil {
+	if q.Sets != nil && len(out.Groups) == 0 { // GROUPING of nothing cannot be said
+		named(bigint(0), SetColumn)
+	} else if q.Sets != nil {
 		all := &duck.Operator{Op: "GROUPING_FUNCTION"}
 		for _, g := range out.Groups {
 			all.Args = append(all.Args, duck.Clone(g.Expr))
@@ -167,9 +175,6 @@ func (b *builder) original() {
 			all[i] = i
 		}
 		q.Sets = [][]int{all}
-	}
-	if len(q.Items) == 0 {
-		named(duck.NewConstant(1), "one")
 	}
 	t := b.t
 	if b.e != nil {
