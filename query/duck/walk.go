@@ -206,11 +206,22 @@ func (c comparer) rests(a, b Node) bool {
 	}
 	for _, f := range fa {
 		i := slices.IndexFunc(fb, func(g field) bool { return g.name == f.name })
-		if i < 0 || !sameJSON(f.value, fb[i].value) {
+		if i < 0 {
+			return false
+		}
+		x, y := f.value, fb[i].value
+		if f.name == excludeList { // a set
+			x.elems, y.elems = inOrder(x.elems), inOrder(y.elems)
+		}
+		if !sameJSON(x, y) {
 			return false
 		}
 	}
 	return true
+}
+
+func inOrder(list []value) []value {
+	return slices.SortedFunc(slices.Values(list), func(a, b value) int { return strings.Compare(a.raw, b.raw) })
 }
 
 func restOf(n Node) []field {
