@@ -148,14 +148,35 @@ func (q *Query) rollUp(ctx context.Context, all *result) ([]*result, error) {
 		rows := all.through(iota32(all.n))
 		for i, st := range all.states {
 			to := q.a.States[i].Measure.NewFolding(r.n)
-			if err := to.FoldRows(places, rows, 0, st); err != nil {
-				return nil, err
+			for from := 0; from < len(rows); from += morsel {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				end := min(from+morsel, len(rows))
+				if err := to.FoldRows(places[from:end], rows[from:end], 0, st); err != nil {
+					return nil, err
+				}
 			}
 			r.states = append(r.states, to)
+		}
+		if err := q.holds(r); err != nil {
+			return nil, err
 		}
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// holds has the query's memory know of a result: its ids, its states, and its rows as columns of the answer.
+func (q *Query) holds(r *result) error {
+	n := int64(r.n) * 8 * int64(len(q.a.schema.Fields()))
+	for _, ids := range r.groups {
+		n += 4 * int64(len(ids))
+	}
+	for _, st := range r.states {
+		n += st.MemBytes()
+	}
+	return q.mem.add(n)
 }
 
 // placesOf returns the place of each row among the distinct values of some columns, and the first row of each place.
