@@ -267,3 +267,34 @@ func TestManyRows(t *testing.T) {
 		t.Errorf("a batch says that it takes %v bytes a row", got)
 	}
 }
+
+// TestGroupingSetsCount has the states of each grouping set count as memory (N4).
+func TestGroupingSetsCount(t *testing.T) {
+	p, b := wideBatch(t, 6_000, small)
+	a := *p.Answer
+	for range 64 {
+		a.Sets = append(a.Sets, []int{0})
+	}
+	a.SetName = "set"
+	answer, err := NewAnswer(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := *p
+	of.Answer = answer
+	if p, err = NewProgram(of); err != nil {
+		t.Fatal(err)
+	}
+	q, err := newRunner(t, Options{MemoryBytes: 4 * minMemoryBytes}).Start(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	if err := q.Fold(t.Context(), []Input{{Program: p, Batch: b}}); err != nil {
+		t.Fatal(err)
+	}
+	var full *MemoryError
+	if rec, err := q.Record(t.Context()); !errors.As(err, &full) {
+		t.Errorf("got %v and %v, want a MemoryError of 64 sets of 6,000 groups", rec, err)
+	}
+}
