@@ -29,8 +29,8 @@ func (s *Snapshot) Tail() Set { return Set{s: s, tail: true} }
 // Uncovered is the staged events that no segment holds.
 func (s *Snapshot) Uncovered() Set { return Set{s: s, ranges: s.uncovered, rows: !s.Long} }
 
-// Staged is all staged events, whichever segments hold them. Events of offsets that were requeued after their segment was built may
-// be left out of it, as they are out of the segment.
+// Staged is all staged events, whichever segments hold them. Events of offsets that were requeued, or lost and read
+// again, after their segment was built may be left out of it, as they are out of the segment.
 func (s *Snapshot) Staged() Set { return Set{s: s, ranges: s.uncovered, rows: !s.Long, under: true} }
 
 // Under is the staged events that some of the snapshot's segments hold: of those that cannot answer.

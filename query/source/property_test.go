@@ -323,15 +323,17 @@ func (a *acts) compareEdges(t *rapid.T, s *source.Snapshot) {
 			return r.Contains(x.offset)
 		})
 	}
+	// A segment that was built before may have known nothing of it.
+	late := func(x place) bool { return a.requeued[x] || a.foundAgain[x] && x.fate() == "" }
 	for _, o := range s.Completeness.Offsets {
 		for at := o.Start; at < o.End; at++ {
 			x := place{o.Partition, o.Generation, at}
 			in := func(sp source.Span) bool { return sp.Lo <= x.timeUs() && x.timeUs() <= sp.Hi }
 			switch {
 			case a.lost[x], !slices.ContainsFunc(times, in):
-			case x.fate() == "", a.requeued[x] && !held(x):
+			case x.fate() == "" && !a.foundAgain[x], late(x) && !held(x):
 				want[x.id()]++
-			case a.requeued[x] && got[x.id()] == 1: // it may be in, or not
+			case late(x) && got[x.id()] == 1: // it may be in, or not
 				want[x.id()]++
 			}
 		}

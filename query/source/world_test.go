@@ -64,9 +64,10 @@ type world struct {
 	format cube.Format
 	group  int // rows of a row group
 
-	requeues int64
-	requeued map[place]bool
-	lost     map[place]bool
+	requeues   int64
+	requeued   map[place]bool
+	foundAgain map[place]bool // lost once, then read after all
+	lost       map[place]bool
 }
 
 // place is an offset.
@@ -108,7 +109,7 @@ func openCatalog(t testing.TB, path string, o catalog.Options) *catalog.Catalog 
 // newWorld adds a table and a cube to a catalog.
 func newWorld(t fatal, c *catalog.Catalog, name string, partitions int) *world {
 	ctx := context.Background()
-	w := &world{t: t, cat: c, store: new(blob.Mem), format: cube.Parquet, group: 5, requeued: map[place]bool{}, lost: map[place]bool{}}
+	w := &world{t: t, cat: c, store: new(blob.Mem), format: cube.Parquet, group: 5, requeued: map[place]bool{}, foundAgain: map[place]bool{}, lost: map[place]bool{}}
 	def, err := cube.ParseTable([]byte(tableYAML), "shop.yaml")
 	must(t, err)
 	def = def.WithDefaults()
@@ -344,7 +345,9 @@ func (w *world) reread(p *part, e catalog.LedgerEntry) {
 	must(w.t, err)
 	p.epoch = epoch
 	for o := r.Start; o < r.End; o++ {
-		delete(w.lost, place{r.Partition, r.Generation, o})
+		x := place{r.Partition, r.Generation, o}
+		delete(w.lost, x)
+		w.foundAgain[x] = true
 	}
 }
 
