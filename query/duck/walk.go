@@ -51,16 +51,17 @@ func children(n Node, f func(Node) Node) {
 	}
 }
 
-// swap replaces one node; T is an interface or a pointer to a node.
+// swap replaces one node; T is an interface or a pointer to a node. What stays is not written: several may walk a tree at once.
 func swap[T Node](to *T, f func(Node) Node) {
 	if isNil(*to) {
 		return
 	}
 	var none T
-	if got := f(*to); got != nil {
-		*to = got.(T)
-	} else {
+	switch got := f(*to); {
+	case got == nil:
 		*to = none
+	case got != Node(*to):
+		*to = got.(T)
 	}
 }
 
@@ -68,7 +69,9 @@ func swapAll[T Node](to *[]T, f func(Node) Node) {
 	for i := range *to {
 		swap(&(*to)[i], f)
 	}
-	*to = slices.DeleteFunc(*to, func(n T) bool { return isNil(n) })
+	if gone := func(n T) bool { return isNil(n) }; slices.ContainsFunc(*to, gone) {
+		*to = slices.DeleteFunc(*to, gone)
+	}
 }
 
 func isNil(n Node) bool {
