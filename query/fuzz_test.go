@@ -1,3 +1,7 @@
+//go:build !race
+
+// One statement at a time: the race detector sees more in those that run at once.
+
 package query_test
 
 import (

@@ -105,18 +105,6 @@ type piece struct {
 	v      segmenter.Vector
 }
 
-// Random statements over random worlds have the oracle's answer, whichever way they are answered. A failure names the seed of its world
-// (TIDEMARK_TEST_WORLD asks of this one again), and rapid that of the statement, which it makes smaller.
-func TestRandomStatements(t *testing.T) { randomStatements(t, nil) }
-
-// The same of cuboids in tables of HBase.
-func TestRandomStatementsOfTables(t *testing.T) {
-	tables, _, err := hbase.OpenMem(hbase.Options{Quorum: "none"})
-	must(t, err)
-	t.Cleanup(tables.Close)
-	randomStatements(t, tables)
-}
-
 func randomStatements(t *testing.T, tables *hbase.Store) {
 	first, worlds := uint64(1), testkit.Rounds(2, 60)
 	if text := os.Getenv("TIDEMARK_TEST_WORLD"); text != "" {

@@ -49,7 +49,6 @@ func fixed(t testing.TB) *oracle {
 
 func TestFixedWorld(t *testing.T) {
 	o := fixed(t)
-	t.Run("statements", o.statements)
 	t.Run("parameters", o.parameters)
 	t.Run("covered", o.covered)
 	t.Run("at once", o.atOnce)
