@@ -62,7 +62,8 @@ func (x *session) launch(ctx context.Context, p *portal) error {
 		p.cancel = func(why error) { free(); cancel(why) }
 	}
 	p.err = x.while(p.cancel, func() error {
-		r, err := result{}, error(nil)
+		var r result
+		var err error
 		if p.st.verb() == "declare" { // the statement's context ends with it, the cursor's does not
 			r, err = x.declare(outer, p.st, p.values)
 		} else {
