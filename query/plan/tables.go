@@ -111,8 +111,8 @@ func (a *analyser) unknownColumn(c *duck.Column, sc *scope) *Error {
 		return unknown(c.Pos(), "table", c.Names[len(c.Names)-2], " in this FROM", tables)
 	}
 	of := ""
-	if t := sc.tables[0]; len(sc.tables) == 1 && t.rel != nil && t.view == nil {
-		of = " in " + t.rel.Name
+	if len(sc.tables) == 1 && sc.tables[0].rel != nil && sc.tables[0].view == nil {
+		of = " in " + sc.tables[0].rel.Name
 	}
 	return unknown(c.Pos(), "column", c.Names[len(c.Names)-1], of, known)
 }
