@@ -242,6 +242,9 @@ func (g grammar) statement() (text string, ordered bool) {
 	case 7:
 		o := g.block()
 		o.groups = b.groups
+		if strings.Contains(b.from, "JOIN") { // its groups may be columns of the lookup table
+			o.from = b.from
+		}
 		if len(b.groups) == 0 || b.sets != "" || o.sets != "" {
 			return b.sql(), false
 		}
