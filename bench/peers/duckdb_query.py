@@ -2,8 +2,8 @@
 
 usage: duckdb_query.py 'GLOB.parquet' KIND CLIENTS SECONDS '["SELECT ...", ...]'
 
-KIND is raw (a view pageviews over the files) or rollup (tables made of the files first). DuckDB cannot add up the sketches of
-a column, so that those of visitors are of exactly the rows that are asked for.
+KIND is raw (a view pageviews over the files) or rollup (tables made of the files first). DuckDB keeps no sketches in
+tables, so that those of visitors are the numbers themselves, of exactly the rows that are asked for.
 """
 
 import json
@@ -18,8 +18,8 @@ CREATE TABLE by_hour AS SELECT date_trunc('hour', ts) AS h, country, device_type
     FROM pageviews GROUP BY ALL ORDER BY ALL;
 CREATE TABLE by_minute AS SELECT date_trunc('minute', ts) AS m, section, count(*) AS n, sum(bytes) AS b FROM pageviews GROUP BY ALL ORDER BY ALL;
 CREATE TABLE by_page AS SELECT section, page_url, count(*) AS n FROM pageviews GROUP BY ALL ORDER BY ALL;
-CREATE TABLE visitors_by_hour AS SELECT date_trunc('hour', ts) AS h, approx_count_distinct(visitor_id) EXPORT_STATE AS v FROM pageviews GROUP BY ALL ORDER BY ALL;
-CREATE TABLE visitors_by_country AS SELECT country, approx_count_distinct(visitor_id) EXPORT_STATE AS v FROM pageviews GROUP BY ALL ORDER BY ALL;
+CREATE TABLE visitors_by_hour AS SELECT date_trunc('hour', ts) AS h, approx_count_distinct(visitor_id) AS v FROM pageviews GROUP BY ALL ORDER BY ALL;
+CREATE TABLE visitors_by_country AS SELECT country, approx_count_distinct(visitor_id) AS v FROM pageviews GROUP BY ALL ORDER BY ALL;
 """
 
 
