@@ -24,9 +24,10 @@ func (e *IncidentError) Error() string {
 // fault makes an incident of what recover returned, or of an error that stands for a panic; other errors it returns as they are.
 func (e *Engine) fault(r Request, recovered any, err error) error {
 	var in *duck.PanicError
-	stack := debug.Stack()
+	var stack []byte
 	switch {
 	case recovered != nil:
+		stack = debug.Stack()
 	case errors.As(err, &in):
 		recovered, stack = in.Value, in.Stack
 	default:
