@@ -28,6 +28,8 @@ type blockRun struct {
 
 	q      *run.Query
 	answer *run.Answer
+	cells  []run.Input // of events, that are yet to be folded
+	held   int         // rows of them
 	scan   *scanRun
 	result []arrow.Record
 	report BlockReport
@@ -126,7 +128,10 @@ func (b *blockRun) single(ctx context.Context, set source.Set, ranges []plan.Ran
 	return nil
 }
 
-// fold folds cells of events, some at a time.
+// mostHeld is how many cells of events wait for those of the segments: what is folded after states that are dense costs less.
+const mostHeld = 1 << 17
+
+// fold takes in cells of events, and folds them where they are many.
 func (b *blockRun) fold(ctx context.Context, set source.Set, q source.CellQuery, n *plan.Need, at moment) error {
 	p, err := b.p.program(b.x.e, b.answer, n, at)
 	if err != nil {
@@ -135,23 +140,26 @@ func (b *blockRun) fold(ctx context.Context, set source.Set, q source.CellQuery,
 	if q.IDs, q.IDsVersion, err = b.number(ctx, n); err != nil {
 		return err
 	}
-	const most = 1 << 17 // cells
-	var inputs []run.Input
-	held := 0
 	for batch, err := range b.x.e.source.Cells(ctx, set, q) {
 		if err != nil {
 			return err
 		}
 		rows := batch.Value.(*run.Batch) // Options.withDefaults sees to it
-		inputs, held = append(inputs, run.Input{Program: p, Batch: rows}), held+rows.Rows()
-		if held >= most {
-			if err := b.q.Fold(ctx, inputs); err != nil {
+		b.cells, b.held = append(b.cells, run.Input{Program: p, Batch: rows}), b.held+rows.Rows()
+		if b.held >= mostHeld {
+			if err := b.flush(ctx, nil); err != nil {
 				return err
 			}
-			inputs, held = inputs[:0], 0
 		}
 	}
-	return b.q.Fold(ctx, inputs)
+	return nil
+}
+
+// flush folds inputs, then the cells that wait.
+func (b *blockRun) flush(ctx context.Context, inputs []run.Input) error {
+	err := b.q.Fold(ctx, append(inputs, b.cells...))
+	b.cells, b.held = b.cells[:0], 0
+	return err
 }
 
 // readFiles folds staged files and segments, or computes the block from events.
@@ -207,7 +215,7 @@ func (b *blockRun) segments(ctx context.Context) error {
 		}
 		edges[at].of = append(edges[at].of, s)
 	}
-	if err := b.q.Fold(ctx, inputs); err != nil {
+	if err := b.flush(ctx, inputs); err != nil {
 		return err
 	}
 	for _, e := range edges {
@@ -279,6 +287,9 @@ func (bp *blockPlan) needsOf(w *way, o *opened) ([]*plan.Need, error) {
 
 // finish takes the answer of what was folded.
 func (b *blockRun) finish(ctx context.Context) error {
+	if err := b.flush(ctx, nil); err != nil {
+		return err
+	}
 	if isTop(b.way.needs[0]) {
 		return b.finishTop(ctx)
 	}
