@@ -88,6 +88,9 @@ func (s *sketches) FoldRows(groups, rows []uint32, from int, src States) error {
 	}
 	in.settle()
 	s.settled = false
+	if in.dense != nil && s.registers == nil { // as many are likely to come: they need not grow one by one
+		s.registers = make([]byte, 0, min(len(in.registers), s.sets.n<<s.precision))
+	}
 	for i, g := range groups {
 		r := at(rows, from, i)
 		if in.isDense(r) {
@@ -141,14 +144,21 @@ func (s *sketches) Grow(n int) {
 	}
 }
 
-// raiseAll raises registers, which are below 128 and a multiple of 8, to those of src: eight at a time.
+// raiseAll raises registers, which are below 128 and a multiple of 16, to those of src: eight at a time.
 func raiseAll(registers, src []byte) {
-	const high = 0x8080808080808080
-	for ; len(registers) >= 8 && len(src) >= 8; registers, src = registers[8:], src[8:] {
-		a, b := binary.LittleEndian.Uint64(registers), binary.LittleEndian.Uint64(src)
-		keep := ((a | high) - b) & high >> 7 * 0xff // all bits of the bytes that are not below those of b
-		binary.LittleEndian.PutUint64(registers, a&keep|b&^keep)
+	src = src[:len(registers)]
+	for i := 0; i+16 <= len(registers); i += 16 {
+		to, from := registers[i:i+16:i+16], src[i:i+16:i+16]
+		binary.LittleEndian.PutUint64(to, higher(binary.LittleEndian.Uint64(to), binary.LittleEndian.Uint64(from)))
+		binary.LittleEndian.PutUint64(to[8:], higher(binary.LittleEndian.Uint64(to[8:]), binary.LittleEndian.Uint64(from[8:])))
 	}
+}
+
+// higher returns of each byte the higher one.
+func higher(a, b uint64) uint64 {
+	const high = 0x8080808080808080
+	keep := ((a | high) - b) & high >> 7 * 0xff // all bits of the bytes that are not below those of b
+	return b ^ (a^b)&keep
 }
 
 // FoldRows implements Folding.

@@ -70,12 +70,16 @@ func (s *sketches) registersOf(i int) []byte {
 
 // densify gives state i registers, with no coupon in them.
 func (s *sketches) densify(i int) []byte {
+	s.addRegisters(i, make([]byte, 1<<s.precision))
+	return s.registersOf(i)
+}
+
+func (s *sketches) addRegisters(i int, registers []byte) {
 	if s.dense == nil {
 		s.dense = make([]uint32, s.sets.n)
 	}
-	s.registers = append(s.registers, make([]byte, 1<<s.precision)...)
+	s.registers = append(s.registers, registers...)
 	s.dense[i] = uint32(len(s.registers) >> s.precision)
-	return s.registersOf(i)
 }
 
 func raise(registers []byte, coupons []uint32) {
@@ -110,11 +114,13 @@ func (s *sketches) Fold(groups []uint32, src States, from int) error {
 	return nil
 }
 
+// takeRegisters takes in registers; coupons that the state has follow when it is settled.
 func (s *sketches) takeRegisters(g int, in []byte) {
-	if !s.isDense(g) {
-		s.densify(g) // its coupons follow when it is settled
+	if s.isDense(g) {
+		raiseAll(s.registersOf(g), in)
+		return
 	}
-	raiseAll(s.registersOf(g), in)
+	s.addRegisters(g, in)
 }
 
 // settle brings what waits into the sets, and into registers where these grow too large or are there already.
