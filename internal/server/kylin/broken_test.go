@@ -1,12 +1,54 @@
 package kylin
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"testing"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/server"
+	"github.com/tidemarkdb/tidemark/query"
 )
+
+// killing ends each statement as soon as it has begun.
+type killing struct {
+	server.Queries
+	t *testing.T
+}
+
+func (k killing) Query(ctx context.Context, r query.Request) (*query.Answer, error) {
+	a, err := k.Queries.Query(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	running, _ := k.Statements()
+	if err := k.Kill(running[0].ID, "ann"); err != nil {
+		k.t.Error(err)
+	}
+	return a, nil
+}
+
+// K1: a statement that somebody ended, or that took too long, is 500 with Kylin's shape as any that fails: kylinpy raises its own error for no
+// other status.
+func TestEndedStatements(t *testing.T) {
+	f, e := newQueryFixture(t)
+	f.h.o.Query = killing{e, t}
+	const sql = "select x from range(100000000) as r(x)"
+	f.bad(http.MethodPost, "/query", question(t, sql, nil), http.StatusInternalServerError, "the statement was ended by ann")
+	o := query.Options{Catalog: f.c, Store: new(blob.Mem), Timeout: time.Nanosecond}
+	o.Duck.TempDir = t.TempDir()
+	late, err := query.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	f.h.o.Query = late
+	f.bad(http.MethodPost, "/query", question(t, sql, nil), http.StatusInternalServerError, "the statement took longer than 1ns: ask for less, or raise query.timeout")
+}
 
 // A CSV that fails when a part of it was sent breaks the connection off, and ends the statement all the same.
 func TestBrokenCSVEndsItsStatement(t *testing.T) {

@@ -13,6 +13,7 @@ const (
 	param // ?
 	sign  // one character of an operator, or anything else
 	group // ( ), [ ] or { } with what is between
+	duck  // a string that DuckDB knows and Calcite does not: E'it\'s', $x$it's$x$
 )
 
 // node is a token, or brackets with nodes inside.
@@ -115,9 +116,15 @@ func (l *lexer) token(c byte) kind {
 	case c == '"' || c == '`':
 		l.until(c)
 		return quoted
+	case c|0x20 == 'e' && strings.HasPrefix(l.sql[l.at+1:], "'"):
+		l.at++
+		l.escaped()
+		return duck
 	case letter(c):
 		l.while(func(c byte) bool { return letter(c) || digit(c) || c == '$' })
 		return word
+	case c == '$' && l.dollars():
+		return duck
 	case digit(c) || c == '.' && l.at+1 < len(l.sql) && digit(l.sql[l.at+1]):
 		l.number()
 		return number
@@ -149,6 +156,42 @@ func (l *lexer) until(q byte) {
 			return
 		}
 	}
+}
+
+// escaped moves behind the quote that ends what begins here, in which a backslash takes the next byte for what it is.
+func (l *lexer) escaped() {
+	for l.at++; l.at < len(l.sql); l.at++ {
+		switch l.sql[l.at] {
+		case '\\':
+			l.at++
+		case '\'':
+			l.at++
+			if l.at == len(l.sql) || l.sql[l.at] != '\'' {
+				return
+			}
+		}
+	}
+	l.at = len(l.sql) // also where a backslash is the last byte
+}
+
+// dollars moves behind a string between two $tag$, and reports whether one begins here: $1 does not.
+func (l *lexer) dollars() bool {
+	rest := l.sql[l.at+1:]
+	n := 0
+	for n < len(rest) && (letter(rest[n]) || n > 0 && digit(rest[n])) {
+		n++
+	}
+	if n == len(rest) || rest[n] != '$' {
+		return false
+	}
+	mark := l.sql[l.at : l.at+n+2]
+	l.at += len(mark)
+	if end := strings.Index(l.sql[l.at:], mark); end >= 0 {
+		l.at += end + len(mark)
+	} else {
+		l.at = len(l.sql) // the parser complains
+	}
+	return true
 }
 
 func (l *lexer) number() {

@@ -103,6 +103,7 @@ func FuzzTranslate(f *testing.F) {
 		"SELECT FLOOR(ts TO DAY) AS d, count(*) FROM \"DEFAULT\".\"T\" GROUP BY 1;", "select count(distinct a, b), {fn timestampadd(sql_tsi_day, 1, x)} from t // c",
 		"(select 'it''s ?', \"a\"\"b\", * from t) union all values (1.5e3)", "select intersect_count(a, b, array['x|y', 'z'])", "with x as (select 1) select * from x /*",
 		"select ((((", "select ]", "explain plan for select 1",
+		"select $$it's ?$$, $a$ $$ ? $b$ $a$, $1, a$b$c from t", `select E'it\'s ?', e'\\', E'a''?', E '?' from t`, "select $$ ?", "select $", `select e'?\`,
 	} {
 		f.Add(s)
 	}
