@@ -173,7 +173,7 @@ func (b *blockRun) readFiles(ctx context.Context) error {
 	if err := b.events(ctx, b.t.snap.Uncovered()); err != nil {
 		return err
 	}
-	if err := b.segments(ctx); err != nil {
+	if err := b.segments(ctx); err != nil || b.x.damage.found() {
 		return err
 	}
 	return b.finish(ctx)
@@ -215,7 +215,7 @@ func (b *blockRun) segments(ctx context.Context) error {
 		}
 		edges[at].of = append(edges[at].of, s)
 	}
-	if err := b.flush(ctx, inputs); err != nil {
+	if err := b.flush(ctx, inputs); err != nil || b.x.damage.found() {
 		return err
 	}
 	for _, e := range edges {
@@ -256,7 +256,7 @@ func (b *blockRun) segment(ctx context.Context, s *catalog.SegmentEntry) (c plan
 	if err != nil {
 		return c, nil, err
 	}
-	inputs = watched(inputs, o.object.Name, s.Number)
+	inputs = b.x.watched(inputs, o.object.Name, s.Number)
 	b.report.Segments = append(b.report.Segments, SegmentReport{Segment: s.Number, Cuboid: c.Cuboid(), Rows: c.Entry.Rows})
 	return c, inputs, nil
 }

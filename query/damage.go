@@ -2,6 +2,8 @@ package query
 
 import (
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -48,4 +50,43 @@ func (d *damages) add(folder string, err error, now time.Time) {
 	}
 	x.err, x.till = err, now.Add(x.wait)
 	d.kept.replace(folder, x)
+}
+
+// damagedSegment is one whose cuboids could not be read, where reading them again does not help.
+type damagedSegment struct {
+	folder  string
+	segment int64
+	err     error
+}
+
+// errDamaged ends a start that has met damage.
+var errDamaged = errors.New("cuboids of a segment cannot be read")
+
+// damageFound is what one start has met, each segment once.
+type damageFound struct {
+	mu   sync.Mutex
+	list []damagedSegment
+}
+
+func (f *damageFound) add(d damagedSegment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.ContainsFunc(f.list, func(x damagedSegment) bool { return x.folder == d.folder }) {
+		f.list = append(f.list, d)
+	}
+}
+
+func (f *damageFound) found() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.list) > 0
+}
+
+// take returns what was found, and forgets it.
+func (f *damageFound) take() []damagedSegment {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.list
+	f.list = nil
+	return list
 }

@@ -33,6 +33,7 @@ type execution struct {
 	lost     int   // starts that were in vain because of the tail
 	moves    int   // likewise, because what was committed has changed
 
+	damage damageFound
 	failed map[*blockPlan]string // blocks that cuboids do not answer, and why
 
 	tables []*tableRun
@@ -88,22 +89,25 @@ func (x *execution) spent(why *AgainError) bool {
 	return x.moves >= movesAtMost
 }
 
-// start reads what blocks read, and begins the rest. It begins again without the cuboids that turned out to be damaged (Q4).
+// start reads what blocks read, and begins the rest. It begins again without the cuboids that turned out to be damaged (Q4): once for all
+// of them, since a start goes on to its end when it has met one.
 func (x *execution) start(ctx context.Context) (*Answer, error) {
 	for {
 		a, err := x.try(ctx)
-		var damaged *damagedError
-		if errors.As(err, &damaged) {
-			x.e.o.Logger.LogAttrs(ctx, slog.LevelError, "segment cannot be read", slog.Int64("segment", damaged.segment), slog.Any("err", damaged.err))
-			x.e.damaged.add(damaged.folder, damaged.err, time.Now())
+		why := "damage"
+		if found := x.damage.take(); len(found) > 0 && ctx.Err() == nil {
+			for _, d := range found {
+				x.e.o.Logger.LogAttrs(ctx, slog.LevelError, "segment cannot be read", slog.Int64("segment", d.segment), slog.Any("err", d.err))
+				x.e.damaged.add(d.folder, d.err, time.Now())
+			}
 		} else if x.uncomputed(err) {
-			x.release() // and that block is answered from events
-			continue
+			why = "values" // and that block is answered from events
 		} else if again := againOf(err); again == nil {
 			return a, err
-		} else if x.spent(again) {
+		} else if why = "events"; x.spent(again) {
 			return nil, again
 		}
+		x.e.m.restarts.WithLabelValues(why).Inc()
 		x.release()
 	}
 }
@@ -149,9 +153,15 @@ func (x *execution) try(ctx context.Context) (*Answer, error) {
 		return nil, err
 	}
 	for _, b := range x.blocks {
+		if b.way == nil && x.damage.found() {
+			continue // it begins again: only the other blocks may know of more
+		}
 		if err := b.readFiles(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if x.damage.found() {
+		return nil, cmp.Or(ctx.Err(), errDamaged)
 	}
 	return x.answer(ctx)
 }

@@ -14,6 +14,11 @@ type metrics struct {
 	raw      *prometheus.CounterVec
 	plans    *prometheus.CounterVec
 	segments prometheus.Counter
+	edges    prometheus.Counter
+	restarts *prometheus.CounterVec // by why
+
+	programBytes, programLimit prometheus.Gauge
+	programsDropped            prometheus.Counter
 
 	incidents prometheus.Counter
 	fresh     *freshness
@@ -38,7 +43,15 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		plans:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "plans_total", Help: "Statements whose plan was made, or kept from before."}, []string{"plan"}),
 		segments: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "segments_from_files_total", Help: "Segments that were answered from their staged files, because no cuboid could be read or has what was asked for."}),
 
+		restarts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "restarts_total", Help: "Starts of statements that were in vain, so that they began again."}, []string{"why"}),
+
+		edges: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "edge_ranges_exceeded_total", Help: "Cubes that do not answer a block because it asks for too many ranges of time that begin or end within a cell's."}),
+
 		incidents: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "incidents_total", Help: "Statements that met a fault, which ended them."}),
+
+		programBytes:    prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "program_bytes", Help: "About what is compiled for the blocks of kept plans."}),
+		programLimit:    prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "program_limit_bytes", Help: "The limit of what is compiled for the blocks of kept plans."}),
+		programsDropped: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "programs_dropped_total", Help: "Blocks whose compiled programs gave way to those of others."}),
 
 		results:        prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "results_total", Help: "Statements by whether their answer was kept from before, made, or is never kept."}, []string{"state"}),
 		resultBytes:    prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "result_bytes", Help: "Answers that are kept."}),
@@ -49,7 +62,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m.lookupBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "lookup_bytes", Help: "Bytes of columns of lookup tables that are kept."})
 	m.fresh = newFreshness()
 	var errs []error
-	for _, c := range []prometheus.Collector{m.fresh.seconds, m.seconds, m.running, m.refused, m.raw, m.plans, m.segments, m.incidents, m.lookups, m.lookupBytes, m.results, m.resultBytes, m.resultLimit, m.resultsDropped} {
+	for _, c := range []prometheus.Collector{m.fresh.seconds, m.seconds, m.running, m.refused, m.raw, m.plans, m.segments, m.edges, m.restarts, m.programBytes, m.programLimit, m.programsDropped, m.incidents, m.lookups, m.lookupBytes, m.results, m.resultBytes, m.resultLimit, m.resultsDropped} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

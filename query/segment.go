@@ -70,17 +70,6 @@ func (e *Engine) open(ctx context.Context, s *catalog.SegmentEntry, t *tableDef)
 	return e.segments.put(folder, o), nil
 }
 
-// damagedError says that a segment's cuboids could not be read, and reading them again does not help.
-type damagedError struct {
-	folder  string
-	segment int64
-	err     error
-}
-
-func (e *damagedError) Error() string { return fmt.Sprintf("segment %d: %v", e.segment, e.err) }
-
-func (e *damagedError) Unwrap() error { return e.err }
-
 // isDamage reports whether an error lies in what is stored, and not in how it was reached.
 func isDamage(err error) bool {
 	var format *cuboid.FormatError
@@ -88,8 +77,8 @@ func isDamage(err error) bool {
 	return errors.As(err, &format) || errors.As(err, &entry) || errors.Is(err, blob.ErrNotFound)
 }
 
-// watched names the segment in errors of what is read of it later.
-func watched(inputs []run.Input, folder string, segment int64) []run.Input {
+// watched notes damage in what is read of a segment later, and goes on without that: the statement begins again.
+func (x *execution) watched(inputs []run.Input, folder string, segment int64) []run.Input {
 	for i := range inputs {
 		load := inputs[i].Load
 		if load == nil {
@@ -98,7 +87,8 @@ func watched(inputs []run.Input, folder string, segment int64) []run.Input {
 		inputs[i].Load = func(ctx context.Context) (*run.Batch, error) {
 			b, err := load(ctx)
 			if err != nil && isDamage(err) {
-				err = &damagedError{folder, segment, err}
+				x.damage.add(damagedSegment{folder, segment, err})
+				return run.NoRows(), nil
 			}
 			return b, err
 		}

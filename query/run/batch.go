@@ -47,6 +47,9 @@ func CellsBatch(c *cells.Cells) *Batch {
 	return b
 }
 
+// NoRows returns the batch of nothing, which may stand for one that cannot be had where the answer is not asked for any more.
+func NoRows() *Batch { return &Batch{kept: true} }
+
 // Rows returns the number of rows.
 func (b *Batch) Rows() int { return b.n }
 
