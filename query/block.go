@@ -30,6 +30,8 @@ type blockPlan struct {
 
 	mu       sync.Mutex
 	programs map[programKey]*run.Program
+	bytes    int64                          // about what these take
+	kept     bool                           // with its plan: Engine.programs counts it
 	older    map[*cells.Layout][]*plan.Need // of segments of other versions
 }
 
@@ -49,10 +51,6 @@ func (w *way) ordered(of *plan.Whole) (*run.Answer, error) {
 	w.once.Do(func() { w.whole, w.err = wholeAnswer(w.answer, of) })
 	return w.whole, w.err
 }
-
-// maxSingle is how many ranges of time, within which cells do not tell, are each read of the events. Reading all events once
-// costs less than more of them.
-const maxSingle = 64
 
 // programKey names what is compiled for a layout and a need.
 type programKey struct {
@@ -91,8 +89,9 @@ func (e *Engine) planBlock(ctx context.Context, n *names, b *plan.Block) (*block
 			continue
 		}
 		w := &way{cube: c, needs: needs}
-		if n := len(w.eventNeed().Events); n > maxSingle {
-			bp.lack(c.def, fmt.Sprintf("no cells for %d ranges of time: at most %d are made of events one by one", n, maxSingle))
+		if n := len(w.eventNeed().Events); n > e.o.EdgeRanges {
+			e.m.edges.Inc()
+			bp.lack(c.def, fmt.Sprintf("no cells for %d ranges of time: at most %d are made of events one by one (query.edge_ranges)", n, e.o.EdgeRanges))
 			continue
 		}
 		if w.answer, err = bp.answerOf(needs[0]); err != nil {
@@ -250,25 +249,59 @@ func statesOf(need *plan.Need, i int) (measures []int, f cube.Function, err erro
 
 // program returns what is compiled for a need, of the layout that it has.
 func (bp *blockPlan) program(e *Engine, a *run.Answer, need *plan.Need, at moment) (*run.Program, error) {
-	key := programKey{a, need, at.lo, at.fixed}
+	p, more, err := bp.compiled(e, programKey{a, need, at.lo, at.fixed}, at)
+	if more != 0 {
+		e.programs.add(bp, more)
+	}
+	return p, err
+}
+
+// compiled finds a program or makes it; more are the bytes by which those that are kept have grown.
+func (bp *blockPlan) compiled(e *Engine, key programKey, at moment) (p *run.Program, more int64, err error) {
 	bp.mu.Lock()
 	defer bp.mu.Unlock()
 	if p, ok := bp.programs[key]; ok {
-		return p, nil
+		return p, 0, nil
 	}
-	p, err := bp.compile(e, a, need, at)
-	if err != nil {
-		return nil, err
+	if p, err = bp.compile(e, key.answer, key.need, at); err != nil {
+		return nil, 0, err
 	}
+	bytes := p.MemBytes()
 	if len(bp.programs) >= maxPrograms {
-		clear(bp.programs)
+		more -= bp.bytes
+		bp.forgetLocked()
 	}
 	bp.programs[key] = p
-	return p, nil
+	bp.bytes += bytes
+	if !bp.kept {
+		return p, 0, nil
+	}
+	return p, more + bytes, nil
 }
 
 // maxPrograms bounds what is kept of one block: ranges whose conditions on the time do not change are many.
 const maxPrograms = 4096
+
+// keep has the engine count what is compiled for the block from now on.
+func (bp *blockPlan) keep(e *Engine) {
+	bp.mu.Lock()
+	bp.kept = true
+	n := bp.bytes
+	bp.mu.Unlock()
+	e.programs.add(bp, n)
+}
+
+// forget drops what is compiled. Statements that run keep what they have.
+func (bp *blockPlan) forget() {
+	bp.mu.Lock()
+	defer bp.mu.Unlock()
+	bp.forgetLocked()
+}
+
+func (bp *blockPlan) forgetLocked() {
+	clear(bp.programs)
+	bp.bytes = 0
+}
 
 func (bp *blockPlan) compile(e *Engine, a *run.Answer, need *plan.Need, at moment) (*run.Program, error) {
 	t := &translation{e: e, bp: bp, need: need, at: at}

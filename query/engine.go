@@ -21,6 +21,7 @@ type Engine struct {
 	source   *source.Source
 	known    *definitions
 	plans    *lru[planKey, *prepared]
+	programs *programs
 	segments *lru[string, *opened]
 	lookups  *lookups
 	ids      *stringIDs
@@ -59,6 +60,9 @@ func New(o Options) (*Engine, error) {
 	if e.m, err = newMetrics(o.Registry); err != nil {
 		return nil, fmt.Errorf("query metrics: %w", err)
 	}
+	e.programs = newPrograms(o.ProgramBytes, e.m)
+	e.m.programLimit.Set(float64(o.ProgramBytes))
+	e.plans.gone = e.programs.drop
 	if e.ids, err = newStringIDs(o); err != nil {
 		return nil, err
 	}

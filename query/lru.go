@@ -8,6 +8,7 @@ import (
 // lru keeps the values that were asked for last.
 type lru[K comparable, V any] struct {
 	limit int
+	gone  func(V) // told of values that are kept no longer; nil: nobody is
 
 	mu    sync.Mutex
 	items map[K]*list.Element
@@ -43,17 +44,23 @@ func (l *lru[K, V]) put(key K, v V) V {
 	}
 	l.items[key] = l.order.PushFront(entry[K, V]{key, v})
 	for l.order.Len() > l.limit {
-		delete(l.items, l.order.Remove(l.order.Back()).(entry[K, V]).key)
+		l.removeLocked(l.order.Back())
 	}
 	return v
+}
+
+func (l *lru[K, V]) removeLocked(at *list.Element) {
+	old := l.order.Remove(at).(entry[K, V])
+	if delete(l.items, old.key); l.gone != nil {
+		l.gone(old.value)
+	}
 }
 
 // replace keeps a value in the place of another one.
 func (l *lru[K, V]) replace(key K, v V) {
 	l.mu.Lock()
 	if at, ok := l.items[key]; ok {
-		l.order.Remove(at)
-		delete(l.items, key)
+		l.removeLocked(at)
 	}
 	l.mu.Unlock()
 	l.put(key, v)

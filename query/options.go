@@ -50,12 +50,18 @@ type Options struct {
 	Plans      int           // statements whose plans are kept; default 1024
 	Segments   int           // segments that are kept open; default 4096
 
+	// EdgeRanges is how many ranges of time of a block, within which cells do not tell, are each read of the events: beyond it all its events
+	// are read once, which costs less. Default 64.
+	EdgeRanges int
+
 	Raw           RawPolicy     // of statements that no cube answers, where the request names none; default AllowRaw
 	RawBytes      int64         // of staged files that such a statement may read; default 16 GiB
 	RawConcurrent int           // of them that run at once, beside the others; default 1, of more than two cores 2
 	RawQueueWait  time.Duration // how long they wait for their turn; default 10s
 
-	IDBytes     int64 // of distinct strings of a column in events that no segment holds, for exact distinct counts; default 256 MiB
+	IDBytes      int64 // of distinct strings of a column in events that no segment holds, for exact distinct counts; default 256 MiB
+	ProgramBytes int64 // about what is compiled for the blocks of kept plans may take; default 64 MiB
+
 	LookupBytes int64 // of columns of lookup tables that are kept, and the most that one table takes; default 256 MiB
 	ResultBytes int64 // of answers that are kept; one takes at most a sixteenth; default 64 MiB
 	NoResults   bool  // keeps none
@@ -82,7 +88,7 @@ func (o Options) withDefaults() Options {
 	}
 	cores := runtime.GOMAXPROCS(0)
 	for n, v := range map[*int]int{
-		&o.Concurrent: 4 * cores, &o.Queue: 64, &o.History: 1000, &o.Plans: 1024, &o.Segments: 4096,
+		&o.Concurrent: 4 * cores, &o.Queue: 64, &o.History: 1000, &o.Plans: 1024, &o.Segments: 4096, &o.EdgeRanges: 64,
 		&o.RawConcurrent: 1 + min(1, max(0, cores-2)), &o.Duck.Threads: max(1, cores-1), // a core is left to what cubes answer
 	} {
 		if *n == 0 {
@@ -93,7 +99,7 @@ func (o Options) withDefaults() Options {
 		o.Memory = 256 << 20
 	}
 	for n, v := range map[*int64]int64{
-		&o.RawBytes: 16 << 30, &o.ResultBytes: 64 << 20, &o.Run.MemoryBytes: o.Memory, &o.Source.ReadBytes: o.Memory / 2, &o.Duck.MemoryBytes: max(4*o.Memory, minDuckBytes),
+		&o.ProgramBytes: 64 << 20, &o.RawBytes: 16 << 30, &o.ResultBytes: 64 << 20, &o.Run.MemoryBytes: o.Memory, &o.Source.ReadBytes: o.Memory / 2, &o.Duck.MemoryBytes: max(4*o.Memory, minDuckBytes),
 	} {
 		if *n == 0 {
 			*n = v
@@ -132,6 +138,9 @@ func (o Options) validate() error {
 	if min(o.Timeout, o.QueueWait, o.RawQueueWait) < 0 {
 		errs = append(errs, errors.New("a time is below 0"))
 	}
+	if o.ProgramBytes < 1 {
+		errs = append(errs, fmt.Errorf("%d bytes of compiled blocks: want at least 1", o.ProgramBytes))
+	}
 	if o.ResultBytes < 1 {
 		errs = append(errs, fmt.Errorf("%d bytes of answers: want at least 1", o.ResultBytes))
 	}
@@ -153,6 +162,7 @@ func (o Options) validate() error {
 		{"history", o.History},
 		{"plans", o.Plans},
 		{"segments", o.Segments},
+		{"ranges of time", o.EdgeRanges},
 		{"statements that read events", o.RawConcurrent},
 	} {
 		if l.n < 1 {

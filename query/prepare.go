@@ -46,6 +46,9 @@ func (e *Engine) prepare(ctx context.Context, r Request) (*prepared, error) {
 	key := planKeyOf(project, r)
 	if p, ok := e.plans.get(key); ok && p.names == n {
 		e.m.plans.WithLabelValues("kept").Inc()
+		for _, bp := range p.blocks {
+			e.programs.add(bp, 0)
+		}
 		return p, nil
 	}
 	e.m.plans.WithLabelValues("made").Inc()
@@ -81,6 +84,9 @@ func (e *Engine) prepare(ctx context.Context, r Request) (*prepared, error) {
 		}
 	}
 	if !p.st.Timely && len(r.SQL) <= maxPlanned {
+		for _, bp := range p.blocks {
+			bp.keep(e)
+		}
 		e.plans.replace(key, p)
 	}
 	return p, nil

@@ -20,6 +20,9 @@ type Query struct {
 	MaxRows    int64 // 0: any number
 	Slow       time.Duration
 	History    int
+	EdgeRanges int
+
+	ProgramBytes int64
 
 	Raw           string // allow, warn or refuse
 	RawBytes      int64
@@ -101,6 +104,8 @@ func querySettings() []Setting {
 			duration(func(c *Config) *time.Duration { return &c.Query.Slow }),
 		row("query.history", "query-history", "N", "1000", "statements that have ended and are listed").
 			count(func(c *Config) *int { return &c.Query.History }),
+		row("query.edge_ranges", "query-edge-ranges", "N", "64", "ranges of time of a statement that begin or end within a cell's time, and are each read of events; of one with more all events are read").
+			count(func(c *Config) *int { return &c.Query.EdgeRanges }),
 	}, querySourceSettings()...)
 }
 
@@ -119,6 +124,8 @@ func querySourceSettings() []Setting {
 			size(func(c *Config) *int64 { return &c.Query.LookupBytes }),
 		row("query.id_bytes", "query-id-bytes", "SIZE", "256MiB", "distinct strings of a column in events that no segment holds, for exact distinct counts; beyond it such a statement fails").
 			size(func(c *Config) *int64 { return &c.Query.IDBytes }),
+		row("query.program_bytes", "query-program-bytes", "SIZE", "64MiB", "what is kept compiled of statements, about").
+			size(func(c *Config) *int64 { return &c.Query.ProgramBytes }),
 		row("query.result_cache_bytes", "result-cache-bytes", "SIZE", "64MiB", "answers that are kept while what they were made of stays the same; 0: none").
 			cache(func(c *Config) *int64 { return &c.Query.ResultCacheBytes }),
 		row("query.column_cache_bytes", "column-cache-bytes", "SIZE", "512MiB", "decoded columns of cuboids that are kept in memory; 0: none").

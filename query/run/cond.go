@@ -48,6 +48,8 @@ type Leaf struct {
 	// May reports whether a value between the two of bounds, or null where nulls, can be true. nil: any can.
 	May func(bounds *cells.Dict, nulls bool) bool
 
+	bytes int64 // of the values that its functions hold
+
 	run func(d *cells.Dict) (low, high uint32) // true are exactly the codes of [low, high), all others but null false; nil: ask Truths
 }
 

@@ -17,7 +17,7 @@ type Edge struct {
 
 // Range is true of values between two edges; nil: without end. Of null it is null.
 func Range(dim int, low, high *Edge) *Leaf {
-	return runs(dim, func(d *cells.Dict) (uint32, uint32) {
+	l := runs(dim, func(d *cells.Dict) (uint32, uint32) {
 		from, to := uint32(1), uint32(d.Len())
 		if low != nil {
 			from = search(d, low.Value, low.Open)
@@ -27,6 +27,12 @@ func Range(dim int, low, high *Edge) *Leaf {
 		}
 		return from, max(from, to)
 	})
+	for _, e := range []*Edge{low, high} {
+		if e != nil {
+			l.bytes += e.Value.Values.MemBytes()
+		}
+	}
+	return l
 }
 
 // search returns the first code of d that is not below the value v; after: that is above it.
@@ -78,7 +84,7 @@ func In(dim int, key string, list *cells.Dict, null bool) *Leaf {
 		return Range(dim, &Edge{Value: list}, &Edge{Value: list}) // of one value: a run of one code, or of none
 	}
 	return &Leaf{
-		Dim: dim, Key: key,
+		Dim: dim, Key: key, bytes: list.Values.MemBytes(),
 		Truths: func(ctx context.Context, d *cells.Dict) ([]Truth, error) {
 			out := make([]Truth, d.Len())
 			out[0] = Null

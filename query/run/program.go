@@ -89,6 +89,32 @@ func NewProgram(p Program) (*Program, error) {
 	return out, errors.Join(errs...)
 }
 
+// MemBytes returns about what the program takes of memory: above all its lists of values.
+func (p *Program) MemBytes() int64 {
+	n := int64(programBytes + 64*(len(p.Groups)+len(p.Measures)))
+	for _, f := range append(p.filters[:len(p.filters):len(p.filters)], p.where) {
+		n += f.memBytes()
+	}
+	return n
+}
+
+// programBytes and nodeBytes are what a program and a part of its conditions take beside what they hold.
+const (
+	programBytes = 1024
+	nodeBytes    = 512
+)
+
+func (n *node) memBytes() int64 {
+	sum := int64(nodeBytes + 2*len(n.key)) // of the leaf too
+	if n.leaf != nil {
+		sum += n.leaf.bytes
+	}
+	for _, part := range n.of {
+		sum += part.memBytes()
+	}
+	return sum
+}
+
 // Dims returns the dimensions that the program reads, as a mask.
 func (p *Program) Dims() uint64 { return p.dims }
 
