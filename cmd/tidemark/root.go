@@ -39,7 +39,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.ingestCommand(),
 		a.tableCommand(), a.lookupCommand(), a.cubeCommand(), a.segmentCommand(), a.jobCommand(), a.taskCommand(), a.quarantineCommand(), a.sourcesCommand(), a.verifyCommand(), a.queryCommand(), a.explainCommand(), a.statementsCommand(), a.inspectCommand(), a.gcCommand(),
-		a.catalogCommand(), a.doctorCommand(), a.checkCommand(), a.versionCommand(), settingsTopic(),
+		a.catalogCommand(), a.userCommand(), a.doctorCommand(), a.checkCommand(), a.versionCommand(), settingsTopic(),
 	)
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "text or json")
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "YAML file of settings (default: $TIDEMARK_CONFIG)")
@@ -69,6 +69,9 @@ func (a *app) root() *cobra.Command {
 func (a *app) bindSettings(fs *pflag.FlagSet) {
 	a.settings = map[string]*string{}
 	for _, s := range config.Settings() {
+		if s.Flag == "" {
+			continue
+		}
 		usage := s.Usage
 		if s.Value != "" {
 			usage = "`" + s.Value + "` " + usage
@@ -164,7 +167,11 @@ func printSettings(w io.Writer) error {
 		if s.Default != "" && s.Default != "false" {
 			def = " (default " + s.Default + ")"
 		}
-		fmt.Fprintf(w, "\n--%s %s\n    %s%s\n    %s   %s\n", s.Flag, s.Value, s.Usage, def, s.Key, s.Env())
+		name := "--" + s.Flag + " " + s.Value
+		if s.Flag == "" {
+			name = s.Env() + "=" + s.Value
+		}
+		fmt.Fprintf(w, "\n%s\n    %s%s\n    %s   %s\n", name, s.Usage, def, s.Key, s.Env())
 	}
 	return nil
 }

@@ -23,6 +23,8 @@ type Config struct {
 	Build           Build
 	Query           Query
 	HBase           HBase
+	Auth            Auth
+	Client          Client
 	ShutdownTimeout time.Duration // how long a clean stop may take
 
 	sources map[string]string // key of a setting -> where its value came from
@@ -32,6 +34,19 @@ type Config struct {
 type PG struct {
 	Listen      string // host:port; port 0 = any; "off" = nowhere
 	Connections int
+}
+
+// Auth says who may ask this process, and what it shows to prove itself.
+type Auth struct {
+	File      string // of users; "" = whoever reaches a port
+	Cert, Key string // PEM files; "" = none, and no TLS
+}
+
+// Client says who a command is to the tidemark that it asks.
+type Client struct {
+	User, Password string
+	Token          string // instead of both
+	CA             string // PEM file of whoever signed that one's certificate; "" = the system's
 }
 
 // Log says what is logged and how.
@@ -105,6 +120,12 @@ func (c *Config) validate() error {
 	}
 	if c.Ingest.Group != "" && len(c.Ingest.Partitions) > 0 {
 		errs = append(errs, errors.New("ingest.group and ingest.partitions exclude each other: a group hands out the partitions itself"))
+	}
+	if (c.Auth.Cert == "") != (c.Auth.Key == "") {
+		errs = append(errs, errors.New("tls.cert and tls.key belong together: give both or none"))
+	}
+	if c.Client.Token != "" && (c.Client.User != "" || c.Client.Password != "") {
+		errs = append(errs, errors.New("token excludes user and password: give one or the other"))
 	}
 	errs = append(errs, c.Kafka.validate(), c.Query.validate())
 	return errors.Join(errs...)

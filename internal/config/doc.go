@@ -2,7 +2,8 @@
 // a TIDEMARK_* variable, else from a YAML file, else it has its default. What the settings mean is decided by those
 // who use them.
 //
-//   - C1: flag, variable and file name the same settings: one table (settings.go) holds them all.
+//   - C1: flag, variable and file name the same settings: one table (settings.go) holds them all. What proves who a
+//     command is has no flag, since everybody on a machine sees the flags of a process.
 //   - C2: an unknown key is an error, wherever it stands, and the error names the nearest key that exists.
 //   - C3: all complaints are reported at once.
 //   - C4: a secret is never printed: not by Dump, not in an error.

@@ -34,8 +34,11 @@ func TestOperating(t *testing.T) {
 		if s.Default != "" {
 			value = "`" + s.Default + "`"
 		}
-		name := strings.TrimSpace("--" + s.Flag + " " + s.Value)
-		want.WriteString("| `" + name + "` | `" + s.Env() + "` | `" + s.Key + "` | " + value + " | " + s.Usage + " |\n")
+		name := "-"
+		if s.Flag != "" {
+			name = "`" + strings.TrimSpace("--"+s.Flag+" "+s.Value) + "`"
+		}
+		want.WriteString("| " + name + " | `" + s.Env() + "` | `" + s.Key + "` | " + value + " | " + s.Usage + " |\n")
 	}
 	if *rewrite {
 		if err := os.WriteFile(file, []byte(before+begin+want.String()+end+after), 0o644); err != nil {

@@ -11,7 +11,7 @@ import (
 // by Env, the flag is given, since flags should be short.
 type Setting struct {
 	Key     string
-	Flag    string
+	Flag    string // "": none, since everybody on the machine sees the flags of a process
 	Default string
 	Usage   string // one line; what the value is, its unit
 	Value   string // what stands for the value in help: DIR, LIST, SIZE ...; "" = a switch
@@ -31,7 +31,7 @@ const EnvPrefix = "TIDEMARK_"
 
 // Settings returns the table of settings in the order in which they are printed.
 func Settings() []Setting {
-	all := generalSettings()
+	all := append(generalSettings(), accessSettings()...)
 	all = append(all, kafkaSettings()...)
 	all = append(all, ingestSettings()...)
 	all = append(all, buildSettings()...)
@@ -63,6 +63,25 @@ func generalSettings() []Setting {
 			text(func(c *Config) *string { return &c.Log.Format }).oneOf("text", "json"),
 		row("shutdown_timeout", "shutdown-timeout", "TIME", "30s", "how long a clean stop may take before the process ends anyway").
 			duration(func(c *Config) *time.Duration { return &c.ShutdownTimeout }),
+	}
+}
+
+func accessSettings() []Setting {
+	return []Setting{
+		row("auth.file", "auth-file", "FILE", "", "file of users, written by tidemark user; with it every port asks who is there (default: none, and other addresses than loopback are refused)").
+			text(func(c *Config) *string { return &c.Auth.File }),
+		row("tls.cert", "tls-cert", "FILE", "", "PEM file of the certificate of both ports, with those that signed it (default: no TLS)").
+			text(func(c *Config) *string { return &c.Auth.Cert }),
+		row("tls.key", "tls-key", "FILE", "", "PEM file of its key").
+			text(func(c *Config) *string { return &c.Auth.Key }),
+		row("user", "user", "NAME", "", "who a command is to the tidemark of --server; needs the password").
+			text(func(c *Config) *string { return &c.Client.User }),
+		row("password", "", "TEXT", "", "password of --user").
+			text(func(c *Config) *string { return &c.Client.Password }).secret(),
+		row("token", "", "TEXT", "", "bearer token, instead of --user and the password").
+			text(func(c *Config) *string { return &c.Client.Token }).secret(),
+		row("ca", "ca", "FILE", "", "PEM file of whoever signed the certificate of --server (default: the system's)").
+			text(func(c *Config) *string { return &c.Client.CA }),
 	}
 }
 
