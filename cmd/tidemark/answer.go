@@ -101,6 +101,9 @@ func sources(a *server.QueryAnswer) (out []string) {
 // coverageText says in one line what an answer covers of a table.
 func coverageText(t *statements.QueryTable) string {
 	parts := []string{fmt.Sprintf("%d events", t.Events)}
+	if t.Newest != nil {
+		parts[0] += " to " + t.Newest.Format(time.RFC3339) + ageText(time.Since(*t.Newest))
+	}
 	add := func(n int64, what string) {
 		if n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, what))
@@ -112,7 +115,7 @@ func coverageText(t *statements.QueryTable) string {
 	add(t.Lost, "lost")
 	add(int64(len(t.Holes)), "holes: the answer is partial")
 	if t.Watermark != nil {
-		parts = append(parts, "watermark "+t.Watermark.Format(time.RFC3339)+ageText(time.Since(*t.Watermark)))
+		parts = append(parts, "watermark "+t.Watermark.Format(time.RFC3339))
 	}
 	if t.AsOf != nil && t.AsOf.Version == 0 {
 		parts = append(parts, "as of "+t.AsOf.Asked)
@@ -127,6 +130,8 @@ func ageText(d time.Duration) string {
 	switch {
 	case d < 0:
 		return ""
+	case d < 10*time.Second:
+		return fmt.Sprintf(" (%.1f s ago)", d.Seconds())
 	case d < time.Minute:
 		return fmt.Sprintf(" (%d s ago)", d/time.Second)
 	case d < 2*time.Hour:

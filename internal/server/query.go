@@ -342,7 +342,8 @@ func coverage(a *query.Answer) []statements.QueryTable {
 		}
 		if c.HasTime {
 			at := time.UnixMicro(c.Watermark).UTC()
-			out.Watermark = &at
+			newest := time.UnixMicro(c.Newest).UTC()
+			out.Watermark, out.Newest = &at, &newest
 		}
 		if c.AsOf != nil {
 			out.AsOf = &statements.QueryMoment{Asked: c.AsOf.AsOf.String(), Version: c.AsOf.Version}

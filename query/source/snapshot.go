@@ -40,6 +40,7 @@ type Completeness struct {
 
 	HasTime   bool  // some partition has events
 	Watermark int64 // of the table: the lowest of its partitions that have events
+	Newest    int64 // highest event time
 
 	Counts     segmenter.Measure // of all offsets that are covered; without times
 	Segments   int               // ready ones
@@ -189,6 +190,9 @@ func (s *Snapshot) see(v View, tail []lead) {
 			continue
 		}
 		o.HasTime, o.Watermark = true, top-v.Table.EventTime.Lateness.Microseconds()
+		if !c.HasTime || top > c.Newest {
+			c.Newest = top
+		}
 		if !c.HasTime || o.Watermark < c.Watermark {
 			c.HasTime, c.Watermark = true, o.Watermark
 		}

@@ -26,6 +26,7 @@ type QueryColumn struct {
 // QueryTable says what an answer covers of a table.
 type QueryTable struct {
 	Table       string                     `json:"table"`
+	Newest      *time.Time                 `json:"newest,omitempty"`    // the highest event time
 	Watermark   *time.Time                 `json:"watermark,omitempty"` // up to which event time all partitions were read
 	Offsets     []segmenter.PartitionRange `json:"offsets"`
 	Holes       []segmenter.PartitionRange `json:"holes"`
