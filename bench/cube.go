@@ -55,47 +55,18 @@ type cubeRun struct {
 
 // cubeReport is what the scenario leaves.
 type cubeReport struct {
-	Scenario string    `json:"scenario"`
-	Command  string    `json:"command"`
-	Commit   string    `json:"commit"`
-	Started  time.Time `json:"started"`
-	Machine  machine   `json:"machine"`
-	Memory   string    `json:"build_memory"`
-	Runs     []cubeRun `json:"runs"`
+	header
+	Memory string    `json:"build_memory"`
+	Runs   []cubeRun `json:"runs"`
 }
 
-func runCube(ctx context.Context, args []string, stdout io.Writer) (err error) {
-	f := cubeFlags{runFlags: runFlags{log: os.Stderr}}
-	fs := flag.NewFlagSet("cube", flag.ContinueOnError)
-	f.register(fs)
-	if err := parse(fs, args); err != nil {
-		return err
-	}
-	if err := f.validate(); err != nil {
-		return err
-	}
-	leave, err := f.enter()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, leave()) }()
-	rep := cubeReport{
-		Scenario: "cube", Command: shownCommand("cube", args), Commit: commit(ctx),
-		Started: time.Now().UTC().Truncate(time.Second), Machine: describeMachine(), Memory: f.memory,
-	}
-	add := func(r cubeRun) {
+func (f *cubeFlags) measure(ctx context.Context, h header, stdout io.Writer) (report, error) {
+	rep := &cubeReport{header: h, Memory: f.memory}
+	return rep, f.cubes(ctx, func(r cubeRun) {
 		rep.Runs = append(rep.Runs, r)
 		fmt.Fprintf(stdout, "%-26s %-24s %9d events %8.2f s %8.1f CPU s %6.0f MiB\n",
 			r.Cube, r.Contender, r.Events, r.Seconds, r.Process.CPUSeconds, float64(r.Process.PeakRSSBytes)/(1<<20))
-	}
-	if err := f.cubes(ctx, add); err != nil {
-		return err
-	}
-	text := rep.markdown()
-	if _, err := io.WriteString(stdout, "\n"+text); err != nil || f.out == "" {
-		return err
-	}
-	return rep.write(f.out, text)
+	})
 }
 
 func (f *cubeFlags) validate() error {
@@ -291,9 +262,7 @@ func last(ask func(v any, args ...string) error, cube string) (float64, error) {
 
 func (r *cubeReport) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Cubes, %s, commit %s\n\n`%s`\n\n%d x %s, %.0f GiB, %s, %s, load %.1f before the first run.\n\n",
-		r.Started.Format("2006-01-02 15:04Z"), r.Commit, r.Command, r.Machine.Cores, r.Machine.CPU, float64(r.Machine.MemoryBytes)/(1<<30),
-		r.Machine.System, r.Machine.Go, r.Machine.Load)
+	b.WriteString(r.title("Cubes"))
 	fmt.Fprintf(&b, cubeAbout, r.Memory)
 	b.WriteString("\n| cube | events | events/s | contender | round | seconds | to tidemark | CPU s | CPU to tidemark | CPU us/event | ns/cell | " +
 		"cells in/event | cells/event | MB | peak RSS MiB | cores of others |\n" + strings.Repeat("| --- ", 16) + "|\n")
@@ -331,17 +300,3 @@ hardly two events share a cell. Sessions grow with it, so that a visitor is as q
 merged, by 9 dimensions of about 50, 12, 2, 4, 8, 11, 30 and 1000 values and the time, with count, sum and distinct visitors; their union is built
 from the events. "cores of others" counts what else ran on the machine: where it is above about 0.1, seconds say little, and CPU seconds are to be compared.
 `
-
-func (r *cubeReport) write(dir, text string) error {
-	whole, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	name := filepath.Join(dir, fmt.Sprintf("cube-%s-%s", r.Started.Format("20060102-1504"), strings.TrimSuffix(r.Commit, "+")))
-	for ext, text := range map[string]string{".json": string(whole) + "\n", ".md": text} {
-		if err := os.WriteFile(name+ext, []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
-}

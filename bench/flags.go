@@ -35,6 +35,8 @@ func (f *runFlags) register(fs *flag.FlagSet, rounds int) {
 	fs.BoolVar(&f.keep, "keep", false, "leave topics, and staged files of cubes in --work, and take what is there (same flags only)")
 }
 
+func (f *runFlags) shared() *runFlags { return f }
+
 func (f *runFlags) validate() error {
 	if f.tidemark == "" {
 		return wrongUse("give --tidemark PATH, a binary made by go build ./cmd/tidemark")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -51,11 +50,7 @@ merge: {budget: [{segments: 3}]}
 
 // freshReport is what the scenario leaves: how long records took from the call that produces them to an answer that covers them.
 type freshReport struct {
-	Scenario string             `json:"scenario"`
-	Command  string             `json:"command"`
-	Commit   string             `json:"commit"`
-	Started  time.Time          `json:"started"`
-	Machine  machine            `json:"machine"`
+	header
 	Rate     float64            `json:"events_per_second"` // that was reached
 	Events   int64              `json:"events"`
 	Answers  int                `json:"answers"`
@@ -81,46 +76,20 @@ type fresh struct {
 	done     bool          // all is produced
 }
 
-func runFreshness(ctx context.Context, args []string, stdout io.Writer) (err error) {
-	f := freshFlags{}
-	f.log = os.Stderr
-	fs := flag.NewFlagSet("freshness", flag.ContinueOnError)
-	f.register(fs)
-	if err := parse(fs, args); err != nil {
-		return err
-	}
-	if err := f.runFlags.validate(); err != nil {
-		return err
-	}
+func (f *freshFlags) validate() error {
 	if f.rate <= 0 || f.seconds < 1 || f.parts < 1 {
 		return wrongUse("rate %v, %d seconds, %d partitions: give more than 0 of each", f.rate, f.seconds, f.parts)
 	}
-	leave, err := f.enter()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, leave()) }()
-	rep := freshReport{
-		Scenario: "freshness", Command: shownCommand("freshness", args), Commit: commit(ctx),
-		Started: time.Now().UTC().Truncate(time.Second), Machine: describeMachine(), Jobs: map[string]int{},
-	}
-	if err := f.measure(ctx, &rep); err != nil {
-		return err
-	}
-	text := rep.markdown()
-	if _, err := io.WriteString(stdout, text); err != nil || f.out == "" {
-		return err
-	}
-	whole, err := json.MarshalIndent(&rep, "", "  ")
-	if err != nil {
-		return err
-	}
-	name := filepath.Join(f.out, fmt.Sprintf("freshness-%s-%s", rep.Started.Format("20060102-1504"), strings.TrimSuffix(rep.Commit, "+")))
-	return errors.Join(os.WriteFile(name+".json", append(whole, '\n'), 0o644), os.WriteFile(name+".md", []byte(text), 0o644))
+	return f.runFlags.validate()
 }
 
-// measure makes the topic and the table, then produces and asks at once.
-func (f *freshFlags) measure(ctx context.Context, rep *freshReport) (err error) {
+func (f *freshFlags) measure(ctx context.Context, h header, _ io.Writer) (report, error) {
+	rep := &freshReport{header: h, Jobs: map[string]int{}}
+	return rep, f.live(ctx, rep)
+}
+
+// live makes the topic and the table, then produces and asks at once.
+func (f *freshFlags) live(ctx context.Context, rep *freshReport) (err error) {
 	topic := fmt.Sprintf("bench-freshness-%d", f.seed)
 	cl, err := newClient(f.brokers, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(5*time.Millisecond), kgo.MaxBufferedRecords(maxBufferedRecords))

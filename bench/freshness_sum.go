@@ -110,8 +110,7 @@ var freshLimits = []float64{20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000, 5
 
 func (r *freshReport) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Freshness, %s, commit %s\n\n`%s`\n\n%d x %s, %.0f GiB, %s, %s, load %.1f before the first run.\n\n", r.Started.Format("2006-01-02 15:04Z"),
-		r.Commit, r.Command, r.Machine.Cores, r.Machine.CPU, float64(r.Machine.MemoryBytes)/(1<<30), r.Machine.System, r.Machine.Go, r.Machine.Load)
+	b.WriteString(r.title("Freshness"))
 	fmt.Fprintf(&b, `%d page views at %.0f a second, while a cube is built of them (a cut every 10 s) and merged: %v jobs. %d answers over HTTP, one after the other. Of each
 record the time from the call that produces it to the end of the first answer whose offsets hold it; producer, broker and tidemark share the machine.
 tidemark took %.1f s of CPU and %.0f MiB.

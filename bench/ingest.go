@@ -42,6 +42,16 @@ func (f *ingestFlags) register(fs *flag.FlagSet) {
 	fs.DurationVar(&f.peerTimeout, "peer-timeout", 10*time.Minute, "for one run of Redpanda Connect")
 }
 
+func (f *ingestFlags) validate() error {
+	if _, err := f.chosen(); err != nil {
+		return err
+	}
+	if f.events < 1 {
+		return wrongUse("%d events: give 1 or more", f.events)
+	}
+	return f.runFlags.validate()
+}
+
 func (f *ingestFlags) chosen() ([]variant, error) {
 	var chosen []variant
 	for _, name := range strings.Split(f.variants, ",") {
@@ -55,48 +65,28 @@ func (f *ingestFlags) chosen() ([]variant, error) {
 			return nil, wrongUse("variant %q: give some of base, wide, p64", name)
 		}
 	}
-	if f.events < 1 {
-		return nil, wrongUse("%d events: give 1 or more", f.events)
-	}
-	return chosen, f.validate()
+	return chosen, nil
 }
 
-func runIngest(ctx context.Context, args []string, stdout io.Writer) (err error) {
-	f := ingestFlags{runFlags: runFlags{log: os.Stderr}}
-	fs := flag.NewFlagSet("ingest", flag.ContinueOnError)
-	f.register(fs)
-	if err := parse(fs, args); err != nil {
-		return err
-	}
+func (f *ingestFlags) measure(ctx context.Context, h header, stdout io.Writer) (report, error) {
 	chosen, err := f.chosen()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	leave, err := f.enter()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, leave()) }()
 	in, skipped := f.contenders()
 	for _, s := range skipped {
 		fmt.Fprintln(stdout, s)
 	}
-	rep := report{
-		Scenario: "ingest", Command: shownCommand("ingest", args), Commit: commit(ctx), Started: time.Now().UTC().Truncate(time.Second),
-		Machine: describeMachine(), Events: f.events, Rounds: f.rounds, Skipped: skipped,
-	}
+	rep := &ingestReport{header: h, Events: f.events, Rounds: f.rounds, Skipped: skipped}
 	for _, v := range chosen {
-		runs, err := f.measure(ctx, v, in, stdout)
+		runs, err := f.inTurn(ctx, v, in, stdout)
 		if err != nil {
-			return fmt.Errorf("variant %s: %w", v.Name, err)
+			return nil, fmt.Errorf("variant %s: %w", v.Name, err)
 		}
 		rep.Runs = append(rep.Runs, runs...)
 	}
 	rep.summarize()
-	if _, err := io.WriteString(stdout, rep.markdown()); err != nil || f.out == "" {
-		return err
-	}
-	return rep.write(f.out)
+	return rep, nil
 }
 
 // prepare fills the topic, and the file of the same events for those who read files.
@@ -146,8 +136,8 @@ func (f *ingestFlags) hasTopic(ctx context.Context, topic string) (bool, error) 
 	return details.Has(topic), nil
 }
 
-// measure runs all contenders, in another order each round (B1).
-func (f *ingestFlags) measure(ctx context.Context, v variant, in []contender, stdout io.Writer) ([]run, error) {
+// inTurn runs all contenders, in another order each round (B1).
+func (f *ingestFlags) inTurn(ctx context.Context, v variant, in []contender, stdout io.Writer) ([]run, error) {
 	j, err := f.prepare(ctx, v)
 	if err != nil {
 		return nil, err

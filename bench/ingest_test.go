@@ -125,7 +125,7 @@ func scenarioSums(t *testing.T) string {
 	return string(b)
 }
 
-func scenario(t *testing.T, more ...string) (out string, results string, err error) {
+func ingestScenario(t *testing.T, more ...string) (out string, results string, err error) {
 	t.Helper()
 	t.Setenv("BENCH_STAND_IN", "1")
 	me, err := os.Executable()
@@ -138,7 +138,7 @@ func scenario(t *testing.T, more ...string) (out string, results string, err err
 		"--out", results, "--broker-pid", fmt.Sprint(os.Getpid()), "--peer-timeout", "1m",
 	}, more...)
 	var b bytes.Buffer
-	err = runIngest(t.Context(), args, &b)
+	err = runScenario(t.Context(), "ingest", new(ingestFlags), args, &b)
 	return b.String(), results, err
 }
 
@@ -151,7 +151,7 @@ func TestIngestScenario(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("BENCH_SUMS", scenarioSums(t))
-	out, results, err := scenario(t, "--python", me, "--connect", me)
+	out, results, err := ingestScenario(t, "--python", me, "--connect", me)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -163,7 +163,7 @@ func TestIngestScenario(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rep report
+	var rep ingestReport
 	if err := json.Unmarshal(b, &rep); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestIngestScenario(t *testing.T) {
 // B2.
 func TestAWrongResultIsNoFigure(t *testing.T) {
 	t.Setenv("BENCH_LOSE", "1")
-	if _, results, err := scenario(t); err == nil || !strings.Contains(err.Error(), "2999 events, the generator made 3000") {
+	if _, results, err := ingestScenario(t); err == nil || !strings.Contains(err.Error(), "2999 events, the generator made 3000") {
 		t.Errorf("a lost event: %v", err)
 	} else if files, _ := filepath.Glob(filepath.Join(results, "*")); len(files) > 0 {
 		t.Errorf("results were written: %v", files)
@@ -206,7 +206,7 @@ func TestWrongSumsAreNoFigure(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("BENCH_SUMS", `{"events": 3000}`)
-	if _, _, err := scenario(t, "--python", me); err == nil || !strings.Contains(err.Error(), "DuckDB finds") {
+	if _, _, err := ingestScenario(t, "--python", me); err == nil || !strings.Contains(err.Error(), "DuckDB finds") {
 		t.Errorf("other sums: %v", err)
 	}
 }
@@ -217,13 +217,13 @@ func TestAPeerThatEndsTooEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("BENCH_CRASH", "1")
-	if _, _, err := scenario(t, "--connect", me); err == nil || !strings.Contains(err.Error(), "ended before its work was done") {
+	if _, _, err := ingestScenario(t, "--connect", me); err == nil || !strings.Contains(err.Error(), "ended before its work was done") {
 		t.Errorf("a peer that ended: %v", err)
 	}
 }
 
 func TestSummary(t *testing.T) {
-	r := report{Started: time.Unix(0, 0), Events: 1000}
+	r := ingestReport{header: header{Started: time.Unix(0, 0)}, Events: 1000}
 	add := func(variant, contender string, round int, seconds, cpu float64, rss int64) {
 		r.Runs = append(r.Runs, run{
 			Variant: variant, Contender: contender, Round: round, Events: 1000,

@@ -22,12 +22,19 @@ func commands() []command {
 		{"produce", "fill a topic with page views and print the sums that a reader must come to", runProduce},
 		{"consume", "read a topic to its present end and discard it", runConsume},
 		{"file", "write the same page views as NDJSON", runFile},
-		{"ingest", "measure tidemark ingest beside its peers", runIngest},
-		{"cube", "measure builds and merges of cubes beside DuckDB", runCube},
-		{"query", "measure statements of a dashboard beside DuckDB", runQuery},
-		{"segments", "measure the same statements over few segments and many", runSegments},
-		{"freshness", "measure how long events take from being produced to being seen in an answer", runFreshness},
+		{"ingest", "measure tidemark ingest beside its peers", measuring("ingest", new(ingestFlags))},
+		{"cube", "measure builds and merges of cubes beside DuckDB", measuring("cube", new(cubeFlags))},
+		{"query", "measure statements of a dashboard beside DuckDB", measuring("query", new(queryFlags))},
+		{"segments", "measure the same statements over few segments and many", measuring("segments", new(segmentFlags))},
+		{"freshness", "measure how long events take from being produced to being seen in an answer", measuring("freshness", new(freshFlags))},
 		{"table", "print the table definition of a topic of page views", runTable},
+	}
+}
+
+// measuring runs a scenario; commands are listed once a process.
+func measuring(name string, s scenario) func(context.Context, []string, io.Writer) error {
+	return func(ctx context.Context, args []string, stdout io.Writer) error {
+		return runScenario(ctx, name, s, args, stdout)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -87,48 +86,20 @@ type latencies struct {
 }
 
 type queryReport struct {
-	Scenario string      `json:"scenario"`
-	Command  string      `json:"command"`
-	Commit   string      `json:"commit"`
-	Started  time.Time   `json:"started"`
-	Machine  machine     `json:"machine"`
+	header
 	Events   int64       `json:"events"`
 	Segments int         `json:"segments"`
 	Runs     []latencies `json:"runs"`
 }
 
-func runQuery(ctx context.Context, args []string, stdout io.Writer) (err error) {
-	f := queryFlags{}
-	f.log = os.Stderr
-	fs := flag.NewFlagSet("query", flag.ContinueOnError)
-	f.register(fs)
-	if err := parse(fs, args); err != nil {
-		return err
-	}
-	if err := f.runFlags.validate(); err != nil {
-		return err
-	}
-	leave, err := f.enter()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, leave()) }()
-	rep := queryReport{
-		Scenario: "query", Command: shownCommand("query", args), Commit: commit(ctx),
-		Started: time.Now().UTC().Truncate(time.Second), Machine: describeMachine(), Events: f.events, Segments: f.segments,
-	}
-	add := func(l latencies) {
+func (f *queryFlags) validate() error { return f.runFlags.validate() }
+
+func (f *queryFlags) measure(ctx context.Context, h header, stdout io.Writer) (report, error) {
+	rep := &queryReport{header: h, Events: f.events, Segments: f.segments}
+	return rep, f.queries(ctx, func(l latencies) {
 		rep.Runs = append(rep.Runs, l)
-		fmt.Fprintf(stdout, "%-16s %3d clients %9.0f queries/s  p50 %8.2f ms  p99 %8.2f ms\n", l.Contender, l.Clients, l.PerSecond, l.P50, l.P99)
-	}
-	if err := f.queries(ctx, add); err != nil {
-		return err
-	}
-	text := rep.markdown()
-	if _, err := io.WriteString(stdout, "\n"+text); err != nil || f.out == "" {
-		return err
-	}
-	return rep.write(f.out, text)
+		fmt.Fprintf(stdout, "%-22s %3d clients %9.0f queries/s  p50 %8.2f ms  p99 %8.2f ms\n", l.Contender, l.Clients, l.PerSecond, l.P50, l.P99)
+	})
 }
 
 // queries stages the events, builds the segments and asks.
@@ -323,8 +294,7 @@ func (f *queryFlags) duckdbQueries(ctx context.Context, st staged, add func(late
 
 func (r *queryReport) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Queries, %s, commit %s\n\n`%s`\n\n%d x %s, %.0f GiB, %s, %s, load %.1f before the first run.\n\n", r.Started.Format("2006-01-02 15:04Z"),
-		r.Commit, r.Command, r.Machine.Cores, r.Machine.CPU, float64(r.Machine.MemoryBytes)/(1<<30), r.Machine.System, r.Machine.Go, r.Machine.Load)
+	b.WriteString(r.title("Queries"))
 	fmt.Fprintf(&b, `%d page views, %d segments, the rest staged and in memory. A mix of ten statements of a dashboard, asked over and over: tidemark over HTTP
 (JSON, from another process), DuckDB in its own process, a cursor a thread, over the same staged Parquet files and over tables rolled up by hand.
 
@@ -350,18 +320,4 @@ func (r *queryReport) markdown() string {
 		b.WriteString("\n")
 	}
 	return b.String()
-}
-
-func (r *queryReport) write(dir, text string) error {
-	whole, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	name := filepath.Join(dir, fmt.Sprintf("query-%s-%s", r.Started.Format("20060102-1504"), strings.TrimSuffix(r.Commit, "+")))
-	for ext, text := range map[string]string{".json": string(whole) + "\n", ".md": text} {
-		if err := os.WriteFile(name+ext, []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }

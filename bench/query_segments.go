@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -13,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // segmentFlags are those of the scenario segments.
@@ -35,56 +32,26 @@ type segmentsRun struct {
 }
 
 type segmentsReport struct {
-	Scenario string        `json:"scenario"`
-	Command  string        `json:"command"`
-	Commit   string        `json:"commit"`
-	Started  time.Time     `json:"started"`
-	Machine  machine       `json:"machine"`
-	Events   int64         `json:"events"`
-	Runs     []segmentsRun `json:"runs"`
+	header
+	Events int64         `json:"events"`
+	Runs   []segmentsRun `json:"runs"`
 }
 
-func runSegments(ctx context.Context, args []string, stdout io.Writer) (err error) {
-	f := segmentFlags{}
-	f.log = os.Stderr
-	fs := flag.NewFlagSet("segments", flag.ContinueOnError)
+func (f *segmentFlags) register(fs *flag.FlagSet) {
 	f.runFlags.register(fs, 1)
 	fs.Int64Var(&f.events, "events", 8_640_000, "page views, of 30 days")
 	fs.IntVar(&f.segments, "few", 10, "segments of the one cube")
 	fs.IntVar(&f.many, "many", 1440, "segments of the other")
 	fs.IntVar(&f.seconds, "seconds", 10, "how long each cube is asked")
 	fs.StringVar(&f.memory, "build-memory", "512MiB", "of tidemark's builds")
-	if err := parse(fs, args); err != nil {
-		return err
-	}
-	if err := f.runFlags.validate(); err != nil {
-		return err
-	}
-	leave, err := f.enter()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, leave()) }()
-	rep := segmentsReport{
-		Scenario: "segments", Command: shownCommand("segments", args), Commit: commit(ctx),
-		Started: time.Now().UTC().Truncate(time.Second), Machine: describeMachine(), Events: f.events,
-	}
-	if err := f.run(ctx, func(r segmentsRun) {
+}
+
+func (f *segmentFlags) measure(ctx context.Context, h header, stdout io.Writer) (report, error) {
+	rep := &segmentsReport{header: h, Events: f.events}
+	return rep, f.run(ctx, func(r segmentsRun) {
 		rep.Runs = append(rep.Runs, r)
 		fmt.Fprintf(stdout, "%-16s %5d segments  p50 %8.2f ms  p99 %8.2f ms\n", r.Asked, r.Segments, r.P50, r.P99)
-	}); err != nil {
-		return err
-	}
-	text := rep.markdown()
-	if _, err := io.WriteString(stdout, "\n"+text); err != nil || f.out == "" {
-		return err
-	}
-	whole, err := json.MarshalIndent(&rep, "", "  ")
-	if err != nil {
-		return err
-	}
-	name := filepath.Join(f.out, fmt.Sprintf("segments-%s-%s", rep.Started.Format("20060102-1504"), strings.TrimSuffix(rep.Commit, "+")))
-	return errors.Join(os.WriteFile(name+".json", append(whole, '\n'), 0o644), os.WriteFile(name+".md", []byte(text), 0o644))
+	})
 }
 
 // run builds both cubes, then asks each of them: at once after a start, and warm.
@@ -168,8 +135,7 @@ func summedSegments(asked string, segments int, took [][]float64) segmentsRun {
 
 func (r *segmentsReport) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Few segments and many, %s, commit %s\n\n`%s`\n\n%d x %s, %.0f GiB, %s, %s, load %.1f before the first run.\n\n", r.Started.Format("2006-01-02 15:04Z"),
-		r.Commit, r.Command, r.Machine.Cores, r.Machine.CPU, float64(r.Machine.MemoryBytes)/(1<<30), r.Machine.System, r.Machine.Go, r.Machine.Load)
+	b.WriteString(r.title("Few segments and many"))
 	fmt.Fprintf(&b, "%d page views of 30 days, in two cubes of the same definition. The mix of ten statements of the scenario query, one client, over HTTP; cold: each once, of a server that has just begun. The ratio is of the medians of each statement, in their geometric mean.\n\n", r.Events)
 	b.WriteString("| asked | segments | p50 ms | p99 ms | times the few |\n| --- | --- | --- | --- | --- |\n")
 	for _, run := range r.Runs {

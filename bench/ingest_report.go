@@ -1,13 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // run is one contender's round.
@@ -48,20 +44,17 @@ type summary struct {
 	CPUToBaseOfVariant float64 `json:"cpu_per_event_to_base,omitempty"` // of the same contender, in another variant
 }
 
-type report struct {
-	Scenario string    `json:"scenario"`
-	Command  string    `json:"command"`
-	Commit   string    `json:"commit"`
-	Started  time.Time `json:"started"`
-	Machine  machine   `json:"machine"`
-	Events   int64     `json:"events"`
-	Rounds   int       `json:"rounds"`
-	Skipped  []string  `json:"skipped,omitempty"`
-	Summary  []summary `json:"summary"`
-	Runs     []run     `json:"runs"`
+// ingestReport is what the scenario leaves.
+type ingestReport struct {
+	header
+	Events  int64     `json:"events"`
+	Rounds  int       `json:"rounds"`
+	Skipped []string  `json:"skipped,omitempty"`
+	Summary []summary `json:"summary"`
+	Runs    []run     `json:"runs"`
 }
 
-func (r *report) summarize() {
+func (r *ingestReport) summarize() {
 	type key struct{ variant, contender string }
 	byKey := map[key][]run{}
 	var order []key
@@ -121,12 +114,11 @@ func ratio(a, b []run, of func(run) float64) float64 {
 	return median(a, func(r run) float64 { return of(r) / of(byRound[r.Round]) })
 }
 
-func (r *report) markdown() string {
+func (r *ingestReport) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Ingest, %s, commit %s\n\n`%s`\n\n", r.Started.Format("2006-01-02 15:04Z"), r.Commit, r.Command)
-	fmt.Fprintf(&b, "%d x %s, %.0f GiB, %s, %s, load %.1f before the first run. %d events a variant, %d rounds in turn; whole processes, medians, "+
-		"highest memory. \"cores of others\" counts what else ran on the machine: above about 0.1 only the ratios mean something.\n",
-		r.Machine.Cores, r.Machine.CPU, float64(r.Machine.MemoryBytes)/(1<<30), r.Machine.System, r.Machine.Go, r.Machine.Load, r.Events, r.Rounds)
+	b.WriteString(r.title("Ingest"))
+	fmt.Fprintf(&b, "%d events a variant, %d rounds in turn; whole processes, medians, highest memory. \"cores of others\" counts what else ran on "+
+		"the machine: above about 0.1 only the ratios mean something.\n", r.Events, r.Rounds)
 	for _, s := range r.Skipped {
 		fmt.Fprintf(&b, "\n%s.\n", s)
 	}
@@ -152,7 +144,7 @@ func (r *report) markdown() string {
 }
 
 // benchstat is the form that golang.org/x/perf/cmd/benchstat reads: a line for each run.
-func (r *report) benchstat() string {
+func (r *ingestReport) benchstat() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "commit: %s\ncpu: %s\n", r.Commit, r.Machine.CPU)
 	for _, x := range r.Runs {
@@ -161,22 +153,4 @@ func (r *report) benchstat() string {
 			x.BrokerCPUSeconds*1e9/float64(x.Events), x.perSecond(), x.PeakRSSBytes)
 	}
 	return b.String()
-}
-
-// write leaves three files: JSON with every run, the table, and the form for benchstat.
-func (r *report) write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	whole, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	name := filepath.Join(dir, fmt.Sprintf("%s-%s-%s", r.Scenario, r.Started.Format("20060102-1504"), strings.TrimSuffix(r.Commit, "+")))
-	for ext, text := range map[string]string{".json": string(whole) + "\n", ".md": r.markdown(), ".txt": r.benchstat()} {
-		if err := os.WriteFile(name+ext, []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }
