@@ -192,6 +192,13 @@ func (f *cubeFlags) builds(ctx context.Context, st staged, smallest, largest boo
 	return nil
 }
 
+// with returns the flags with more of them for tidemark, before the user's own: the last one counts.
+func (f *cubeFlags) with(more string) *cubeFlags {
+	with := *f
+	with.tidemarkArgs = more + " " + f.tidemarkArgs
+	return &with
+}
+
 // readMemory is for events that are read: there are none while cubes are built.
 const readMemory = "16MiB"
 

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,13 +23,15 @@ type freshFlags struct {
 	rate    float64
 	seconds int
 	parts   int
+	cutAge  int // seconds
 	poll    time.Duration
 }
 
 func (f *freshFlags) register(fs *flag.FlagSet) {
 	f.runFlags.register(fs, 1)
 	fs.Float64Var(&f.rate, "rate", 20_000, "events per second of wall time")
-	fs.IntVar(&f.seconds, "seconds", 180, "how long they are produced; cuts come every 10 s, merges of three of those")
+	fs.IntVar(&f.seconds, "seconds", 180, "how long they are produced; long enough for merges, which begin with the fourth segment")
+	fs.IntVar(&f.cutAge, "cut-age", 10, "seconds from cut to cut")
 	fs.IntVar(&f.parts, "partitions", 4, "of the topic")
 	fs.DurationVar(&f.poll, "poll", 20*time.Millisecond, "pause between an answer and the next question")
 	fs.StringVar(&f.memory, "build-memory", "256MiB", "of tidemark's builds")
@@ -42,7 +43,7 @@ const (
 table: pageviews
 dimensions: [minute(ts), country, section, device_type, browser]
 measures: [count, sum(bytes), count_distinct(visitor_id)]
-cut: {age: 10s}
+cut: {age: %ds}
 merge: {budget: [{segments: 3}]}
 `
 	freshSQL = "SELECT country, count(*), sum(bytes) FROM pageviews GROUP BY 1 ORDER BY 2 DESC LIMIT 10"
@@ -53,12 +54,21 @@ type freshReport struct {
 	header
 	Rate     float64            `json:"events_per_second"` // that was reached
 	Events   int64              `json:"events"`
+	CutAge   int                `json:"cut_age_seconds"`
 	Answers  int                `json:"answers"`
-	Quantile map[string]float64 `json:"ms"`       // by quantile
-	Below    map[string]float64 `json:"below_ms"` // share of the records
+	Quantile map[string]float64 `json:"ms"` // by quantile
+	Counts   []freshBucket      `json:"histogram"`
+	Server   float64            `json:"server_p99_ms"` // by its own metric, of the newest record of an answer
+	Below    map[string]float64 `json:"below_ms"`      // share of the records
 	AnswerMs map[string]float64 `json:"answer_ms"`
 	Jobs     map[string]int     `json:"jobs"` // that were finished meanwhile, by kind
 	Process  processUsage       `json:"process"`
+}
+
+// freshBucket counts the records that took longer than the bucket before has, and at most UpTo.
+type freshBucket struct {
+	UpTo    float64 `json:"up_to_ms,omitempty"` // 0: however long
+	Records int     `json:"records"`
 }
 
 // seenUpTo is an answer that covers offsets of a partition below end.
@@ -77,14 +87,14 @@ type fresh struct {
 }
 
 func (f *freshFlags) validate() error {
-	if f.rate <= 0 || f.seconds < 1 || f.parts < 1 {
-		return wrongUse("rate %v, %d seconds, %d partitions: give more than 0 of each", f.rate, f.seconds, f.parts)
+	if f.rate <= 0 || f.seconds < 1 || f.parts < 1 || f.cutAge < 1 {
+		return wrongUse("rate %v, %d seconds, %d partitions, a cut age of %d: give more than 0 of each", f.rate, f.seconds, f.parts, f.cutAge)
 	}
 	return f.runFlags.validate()
 }
 
 func (f *freshFlags) measure(ctx context.Context, h header, _ io.Writer) (report, error) {
-	rep := &freshReport{header: h, Jobs: map[string]int{}}
+	rep := &freshReport{header: h, CutAge: f.cutAge, Jobs: map[string]int{}}
 	return rep, f.live(ctx, rep)
 }
 
@@ -102,7 +112,7 @@ func (f *freshFlags) live(ctx context.Context, rep *freshReport) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.clean(context.WithoutCancel(ctx), &job{topic: topic})) }()
 	data, paths := filepath.Join(f.work, "freshness"), []string{filepath.Join(f.work, "table.yaml"), filepath.Join(f.work, "live.yaml")}
-	for i, text := range []string{pageviews.TableYAML("pageviews", topic), freshYAML} {
+	for i, text := range []string{pageviews.TableYAML("pageviews", topic), fmt.Sprintf(freshYAML, f.cutAge)} {
 		if err := os.WriteFile(paths[i], []byte(text), 0o644); err != nil {
 			return err
 		}
@@ -114,8 +124,7 @@ func (f *freshFlags) live(ctx context.Context, rep *freshReport) (err error) {
 		}
 	}
 	x := &fresh{produced: make([][]time.Time, f.parts), seen: make([][]seenUpTo, f.parts)}
-	f.tidemarkArgs = strings.TrimSpace("--memory 192MiB " + f.tidemarkArgs) // the last one counts
-	rep.Process, err = f.served(ctx, data, func(ctx context.Context, ask asker) error {
+	rep.Process, err = f.with("--memory 192MiB").served(ctx, data, func(ctx context.Context, ask asker) error {
 		url, err := urlOf(staged{data: data})
 		if err != nil {
 			return err
@@ -123,18 +132,11 @@ func (f *freshFlags) live(ctx context.Context, rep *freshReport) (err error) {
 		if err := f.both(ctx, cl, url, x, rep); err != nil {
 			return err
 		}
-		var list struct {
-			Jobs []struct{ Kind, State string } `json:"jobs"`
-		}
-		if err := ask(&list, "job", "list", "--cube", "live"); err != nil {
+		if err := rep.count(ask); err != nil {
 			return err
 		}
-		for _, j := range list.Jobs {
-			if j.State == "finished" {
-				rep.Jobs[j.Kind]++
-			}
-		}
-		return nil
+		rep.Server, err = serverFreshness(ctx, url)
+		return err
 	})
 	if err == nil {
 		rep.sum(x)

@@ -113,30 +113,45 @@ func (f *queryFlags) queries(ctx context.Context, add func(latencies)) error {
 		return err
 	}
 	f.merges.segments, f.merges.events = f.segments, int64(float64(f.events)*(1-f.tail))
-	_, err = f.served(ctx, st.data, func(ctx context.Context, ask asker) error {
+	if _, err := f.served(ctx, st.data, func(_ context.Context, ask asker) error {
 		if err := ask(nil, "cube", "apply", "-f", path); err != nil {
 			return err
 		}
-		if _, err := f.parts(ask, "dashboard"); err != nil {
-			return err
+		_, err := f.parts(ask, "dashboard")
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, c := range []struct{ name, args string }{{"tidemark", noResults}, {"tidemark, result cache", ""}} {
+		if _, err := f.with(c.args).served(ctx, st.data, func(ctx context.Context, _ asker) error {
+			return f.askTidemark(ctx, st, c.name, add)
+		}); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		url, err := urlOf(st)
+	}
+	if f.python == "" {
+		return nil
+	}
+	return f.duckdbQueries(ctx, st, add)
+}
+
+// noResults has tidemark work out each answer, also of a statement that it has just answered.
+const noResults = "--result-cache-bytes 0"
+
+// askTidemark asks the server of a data folder, by one client and by many.
+func (f *queryFlags) askTidemark(ctx context.Context, st staged, contender string, add func(latencies)) error {
+	url, err := urlOf(st)
+	if err != nil {
+		return err
+	}
+	for _, clients := range []int{1, f.clients} {
+		took, seconds, err := askMix(ctx, url, askedOf(mix, ""), clients, f.seconds)
 		if err != nil {
 			return err
 		}
-		for _, clients := range []int{1, f.clients} {
-			took, seconds, err := askMix(ctx, url, askedOf(mix, ""), clients, f.seconds)
-			if err != nil {
-				return err
-			}
-			add(summed("tidemark", clients, took, seconds))
-		}
-		return nil
-	})
-	if err != nil || f.python == "" {
-		return err
+		add(summed(contender, clients, took, seconds))
 	}
-	return f.duckdbQueries(ctx, st, add)
+	return nil
 }
 
 // urlOf returns where the server of a data folder answers.
@@ -296,7 +311,8 @@ func (r *queryReport) markdown() string {
 	var b strings.Builder
 	b.WriteString(r.title("Queries"))
 	fmt.Fprintf(&b, `%d page views, %d segments, the rest staged and in memory. A mix of ten statements of a dashboard, asked over and over: tidemark over HTTP
-(JSON, from another process), DuckDB in its own process, a cursor a thread, over the same staged Parquet files and over tables rolled up by hand.
+(JSON, from another process), without its result cache and then with it, where a statement that comes again is not worked out again; DuckDB in its own
+process, a cursor a thread, over the same staged Parquet files and over tables rolled up by hand.
 
 `, r.Events, r.Segments)
 	b.WriteString("| contender | clients | queries/s | p50 ms | p99 ms |\n| --- | --- | --- | --- | --- |\n")

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -108,10 +109,95 @@ func TestCommittedResultsHaveTodaysFields(t *testing.T) {
 
 func TestWrongUseOfScenarios(t *testing.T) {
 	for _, args := range []string{
-		"query", "cube --tidemark x --parts none", "freshness --tidemark x --rate 0", "query --tidemark x --rounds 0",
+		"query", "cube --tidemark x --parts none", "segments --tidemark x --few 10 --many 10", "freshness --tidemark x --cut-age 0",
+		"freshness --tidemark x --rate 0", "query --tidemark x --rounds 0",
 	} {
 		if code := dispatch(t.Context(), strings.Fields(args)); code != 2 {
 			t.Errorf("bench %s: exit code %d, want 2", args, code)
+		}
+	}
+}
+
+func TestSegmentsAreComparedWithTheFewThatWereAskedTheSame(t *testing.T) {
+	var r segmentsReport
+	for _, run := range []segmentsRun{
+		{Asked: "a day, cold", Segments: 2, Each: []float64{1, 10}},
+		{Asked: "a day, warm", Segments: 2, Each: []float64{1, 2}},
+		{Asked: "a day, cold", Segments: 10, Each: []float64{4, 40}},
+		{Asked: "a day, warm", Segments: 10, Each: []float64{1, 8}},
+	} {
+		r.add(run)
+	}
+	text := r.markdown()
+	for _, row := range []string{"| a day, cold | 2 | 0.00 | 0.00 | 1 |", "| a day, cold | 10 | 0.00 | 0.00 | 4.00 |", "| a day, warm | 10 | 0.00 | 0.00 | 2.00 |"} {
+		if !strings.Contains(text, row) {
+			t.Errorf("no row %q:\n%s", row, text)
+		}
+	}
+}
+
+// Two records of the three of partition 0 are seen at 30 ms, the third 6 s after it was made; partition 1 has none.
+func TestFreshnessCountsRecordsByStep(t *testing.T) {
+	begin := time.Unix(1000, 0)
+	at := func(ms int) time.Time { return begin.Add(time.Duration(ms) * time.Millisecond) }
+	x := &fresh{
+		produced: [][]time.Time{{at(0), at(10), at(20)}, nil},
+		seen:     [][]seenUpTo{{{2, at(30)}, {3, at(6020)}}, nil},
+		answers:  []float64{3, 1, 2},
+	}
+	r := freshReport{Jobs: map[string]int{"build": 5, "merge": 2}, CutAge: 10, Server: 321}
+	r.sum(x)
+	text := r.markdown()
+	for _, want := range []string{
+		"| 20 | 1 | 0.3333 |", "| 50 | 1 | 0.6667 |", "| 5000 | 0 | 0.6667 |", "| more | 1 | 1.0000 |", "a cut every 10 s: 5 builds ended meanwhile, and merges: 2.", "p99 is 321 ms",
+		"| produce to visible, ms | 30 | 6000 |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q:\n%s", want, text)
+		}
+	}
+}
+
+func TestFreshnessNeedsMerges(t *testing.T) {
+	jobs := func(text string) asker {
+		return func(v any, _ ...string) error { return json.Unmarshal([]byte(text), v) }
+	}
+	for _, c := range []struct{ jobs, want string }{
+		{`{"jobs": [{"kind": "build", "state": "finished"}, {"kind": "merge", "state": "finished"}]}`, ""},
+		{`{"jobs": [{"kind": "build", "state": "finished"}, {"kind": "merge", "state": "running"}]}`, "no merge ended (builds: 1)"},
+		{`{"jobs": [{"kind": "merge", "state": "finished"}, {"kind": "build", "state": "failed", "problem": "disk full"}]}`, "a build of cube live failed: disk full"},
+	} {
+		r := freshReport{Jobs: map[string]int{}}
+		err := r.count(jobs(c.jobs))
+		if got := errorText(err); c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%s: error %q, want %q", c.jobs, got, c.want)
+		}
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestHistogramQuantile(t *testing.T) {
+	const text = `# TYPE x_seconds histogram
+x_seconds_bucket{le="0.1"} 10
+x_seconds_bucket{le="0.5"} 90
+x_seconds_bucket{le="+Inf"} 100
+x_seconds_sum 7
+x_seconds_other_bucket{le="+Inf"} 5
+`
+	for p, want := range map[float64]float64{.05: .05, .1: .1, .5: .3, .9: .5, .99: .5} {
+		if got, err := histogramQuantile(text, "x_seconds", p); err != nil || got < want-1e-9 || got > want+1e-9 {
+			t.Errorf("p%g is %v (%v), want %v", 100*p, got, err, want)
+		}
+	}
+	for _, text := range []string{"", `x_seconds_bucket{le="+Inf"} 0`, "x_seconds_bucket{le=\"0.1\"} 0\nx_seconds_bucket{le=\"+Inf\"} 0\n", `x_seconds_bucket{le="a"} 1`} {
+		if got, err := histogramQuantile(text, "x_seconds", .5); err == nil {
+			t.Errorf("%q gave %v and no error", text, got)
 		}
 	}
 }
