@@ -41,10 +41,7 @@ type averages struct{ sums, counts States }
 func (s *averages) Len() int { return s.sums.Len() }
 
 func (s *averages) Fold(groups []uint32, src States, from int) error {
-	in, ok := src.(*averages)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	if err := s.sums.Fold(groups, in.sums, from); err != nil {
 		return err
 	}

@@ -30,10 +30,7 @@ func (s *tops[W]) Signed() bool { return s.signed }
 
 // Contradicts compares states that are whole value by value, others by what their errors and floors leave open.
 func (s *tops[W]) Contradicts(other States, c RankedCheck) string {
-	o, ok := other.(*tops[W])
-	if !ok {
-		panic(wrong(s, other))
-	}
+	o := sameKind(s, other)
 	s.settle()
 	o.settle()
 	if why := s.against(o, c); why != "" {

@@ -29,10 +29,8 @@ type counts struct {
 func (s *counts) Len() int { return s.n }
 
 func (s *counts) Fold(groups []uint32, src States, from int) error {
-	in, ok := src.(*counts)
+	in := sameKind(s, src)
 	switch {
-	case !ok:
-		panic(wrong(s, src))
 	case in.of != nil:
 		vs := in.of[from:][:len(groups)]
 		for i, g := range groups {

@@ -66,10 +66,7 @@ func (s *digests) MemBytes() int64 {
 }
 
 func (s *digests) Fold(groups []uint32, src States, from int) error {
-	in, ok := src.(*digests)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	in.settle()
 	p := piece[centroid]{groups: groups, from: from, of: in.single, none: in.none}
 	if in.single == nil {

@@ -57,10 +57,7 @@ func (s *idSets[T]) Len() int { return max(len(s.single), s.sets.n) }
 func (s *idSets[T]) settle() { s.sets.settle() }
 
 func (s *idSets[T]) Fold(groups []uint32, src States, from int) error {
-	in, ok := src.(*idSets[T])
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	in.settle()
 	p := piece[T]{groups: groups, from: from, of: in.single, none: in.none}
 	if in.single == nil {

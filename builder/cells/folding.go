@@ -66,10 +66,7 @@ func runOf(s Folding, group uint32, from, to int, src States) error {
 
 // FoldRows implements Folding.
 func (s *counts) FoldRows(groups, rows []uint32, from int, src States) error {
-	in, ok := src.(*counts)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	switch {
 	case rows == nil:
 		return s.Fold(groups, src, from)
@@ -113,10 +110,7 @@ func (s *counts) Grow(n int) {
 
 // FoldRows implements Folding.
 func (s *wideSums) FoldRows(groups, rows []uint32, from int, src States) error {
-	in, ok := src.(*wideSums)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	s.nulls.foldRows(groups, rows, from, in.nulls)
 	if in.wide == nil && s.wide == nil {
 		done := 0
@@ -142,8 +136,8 @@ func (s *wideSums) FoldRows(groups, rows []uint32, from int, src States) error {
 		} else {
 			v = wide(in.narrow[r])
 		}
-		s.wide[g], ok = add38(s.wide[g], v)
-		fits = fits && ok
+		sum, ok := add38(s.wide[g], v)
+		s.wide[g], fits = sum, fits && ok
 	}
 	if !fits {
 		return &OverflowError{s.measure}
@@ -217,10 +211,7 @@ func (s *wideSums) Grow(n int) {
 
 // FoldRows implements Folding.
 func (s *floatSums) FoldRows(groups, rows []uint32, from int, src States) error {
-	in, ok := src.(*floatSums)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	if rows == nil {
 		return s.Fold(groups, src, from)
 	}
@@ -268,10 +259,7 @@ func (s *floatSums) Grow(n int) {
 
 // FoldRows implements Folding.
 func (s *averages) FoldRows(groups, rows []uint32, from int, src States) error {
-	in, ok := src.(*averages)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	if err := s.sums.(Folding).FoldRows(groups, rows, from, in.sums); err != nil {
 		return err
 	}
@@ -298,10 +286,7 @@ func (s *averages) Grow(n int) {
 
 // FoldRows implements Folding.
 func (s *leastWords) FoldRows(groups, rows []uint32, from int, src States) error {
-	in, ok := src.(*leastWords)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	if rows == nil {
 		return s.Fold(groups, src, from)
 	}

@@ -4,10 +4,7 @@ import "encoding/binary"
 
 // FoldRows implements Folding.
 func (s *leastBytes) FoldRows(groups, rows []uint32, from int, src States) error {
-	in, ok := src.(*leastBytes)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	for i, g := range groups {
 		r := at(rows, from, i)
 		if in.nulls.has(r) {
@@ -39,10 +36,7 @@ func (s *leastBytes) Grow(n int) {
 
 // FoldRows implements Folding.
 func (s *firsts) FoldRows(groups, rows []uint32, from int, src States) error {
-	in, ok := src.(*firsts)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	for i, g := range groups {
 		r := at(rows, from, i)
 		if in.nulls.has(r) {
@@ -82,10 +76,7 @@ func (s *firsts) Grow(n int) {
 
 // FoldRows implements Folding. Once a state has registers, coupons go there at once.
 func (s *sketches) FoldRows(groups, rows []uint32, from int, src States) error {
-	in, ok := src.(*sketches)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	in.settle()
 	s.settled = false
 	if in.dense != nil && s.registers == nil { // as many are likely to come: they need not grow one by one
@@ -163,10 +154,7 @@ func higher(a, b uint64) uint64 {
 
 // FoldRows implements Folding.
 func (s *idSets[T]) FoldRows(groups, rows []uint32, from int, src States) error {
-	in, ok := src.(*idSets[T])
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	in.settle()
 	for i, g := range groups {
 		switch r := at(rows, from, i); {
@@ -192,10 +180,7 @@ func (s *idSets[T]) Grow(n int) { s.sets.grow(n) }
 
 // FoldRows implements Folding.
 func (s *digests) FoldRows(groups, rows []uint32, from int, src States) error {
-	in, ok := src.(*digests)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	in.settle()
 	for i, g := range groups {
 		switch r := at(rows, from, i); {

@@ -90,10 +90,7 @@ func raise(registers []byte, coupons []uint32) {
 }
 
 func (s *sketches) Fold(groups []uint32, src States, from int) error {
-	in, ok := src.(*sketches)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	s.settled = false
 	in.settle()
 	p := piece[uint32]{groups: groups, from: from, of: in.single, none: in.none}

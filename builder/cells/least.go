@@ -52,10 +52,7 @@ type leastWords struct {
 func (s *leastWords) Len() int { return len(s.of) }
 
 func (s *leastWords) Fold(groups []uint32, src States, from int) error {
-	in, ok := src.(*leastWords)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	s.nulls.fold(groups, in.nulls, from)
 	for i, v := range in.of[from : from+len(groups)] {
 		g := groups[i]

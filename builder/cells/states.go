@@ -135,5 +135,14 @@ func (m *Measure) FromColumns(cols []stage.Column) (States, error) {
 	return s, nil
 }
 
+// sameKind returns src as states of dst's kind. FoldRun, which is called for each run of cells, asks by itself: that is inlined.
+func sameKind[S States](dst S, src States) S {
+	in, ok := src.(S)
+	if !ok {
+		panic(wrong(dst, src))
+	}
+	return in
+}
+
 // wrong reports states of another measure, which only a broken caller folds.
 func wrong(dst, src States) string { return fmt.Sprintf("C3: a %T folds no %T", dst, src) }

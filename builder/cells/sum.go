@@ -80,10 +80,7 @@ func (s *wideSums) widen() {
 }
 
 func (s *wideSums) Fold(groups []uint32, src States, from int) error {
-	in, ok := src.(*wideSums)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	s.nulls.fold(groups, in.nulls, from)
 	done := 0
 	if in.wide == nil && s.wide == nil {
@@ -102,8 +99,8 @@ func (s *wideSums) Fold(groups []uint32, src States, from int) error {
 			v = wide(in.narrow[from+i])
 		}
 		to := &s.wide[groups[i]]
-		*to, ok = add38(*to, v)
-		fits = fits && ok
+		sum, ok := add38(*to, v)
+		*to, fits = sum, fits && ok
 	}
 	if !fits {
 		return &OverflowError{s.measure}
@@ -207,10 +204,7 @@ type floatSums struct {
 func (s *floatSums) Len() int { return len(s.of) }
 
 func (s *floatSums) Fold(groups []uint32, src States, from int) error {
-	in, ok := src.(*floatSums)
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	s.nulls.fold(groups, in.nulls, from)
 	if !in.nulls.any(from, from+len(groups)) {
 		vs := in.of[from:][:len(groups)]

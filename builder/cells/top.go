@@ -92,10 +92,7 @@ func (s *tops[W]) Fold(groups []uint32, src States, from int) error {
 
 // FoldRows implements Folding.
 func (s *tops[W]) FoldRows(groups, rows []uint32, from int, src States) error {
-	in, ok := src.(*tops[W])
-	if !ok {
-		panic(wrong(s, src))
-	}
+	in := sameKind(s, src)
 	in.settle()
 	if s.from != in.tuples || len(s.remap) != in.tuples.len() {
 		s.from, s.remap = in.tuples, make([]uint32, in.tuples.len())
