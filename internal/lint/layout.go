@@ -36,6 +36,22 @@ func Layout(t *Tree) []Problem {
 	return out
 }
 
+// Replaced reports what keeps `go install MODULE@VERSION` from working: it refuses a module with replace or exclude directives.
+func Replaced(t *Tree) []Problem {
+	text, err := fs.ReadFile(t.Root, "go.mod")
+	if err != nil {
+		return []Problem{{Path: "go.mod", Text: err.Error()}}
+	}
+	var out []Problem
+	for line := range strings.Lines(string(text)) {
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if word = strings.TrimSuffix(word, "("); word == "replace" || word == "exclude" {
+			out = append(out, Problem{Path: "go.mod", Text: word + " directive: go install of a version refuses the module"})
+		}
+	}
+	return out
+}
+
 // Map reports where the import table of docs/ARCHITECTURE.md and importMap differ (L3). A row there reads
 // "| `folder` | what it decides | `a`, `b` |"; "-" stands for no import, "Pure." in the second cell for a pure package.
 func Map(t *Tree) []Problem {

@@ -30,6 +30,7 @@ var rules = map[string]func(*Tree) []Problem{
 	"packages":   Packages,
 	"printing":   Printing,
 	"pure":       Pure,
+	"replaced":   Replaced,
 	"skips":      Skips,
 	"sleeps":     Sleeps,
 	"state":      State,
