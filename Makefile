@@ -1,6 +1,7 @@
 # Versions of the tools; each lands in .bin under its version, so that a new version is a new install.
 GOFUMPT_VERSION     := v0.9.2
 STATICCHECK_VERSION := v0.7.0
+ACTIONLINT_VERSION  := v1.7.12
 
 # How long new inputs are fuzzed, over all targets together.
 FUZZ_SECONDS ?= 240
@@ -21,7 +22,9 @@ SHELL        := bash
 bin         := $(CURDIR)/.bin
 gofumpt     := $(bin)/gofumpt-$(GOFUMPT_VERSION)
 staticcheck := $(bin)/staticcheck-$(STATICCHECK_VERSION)
+actionlint  := $(bin)/actionlint-$(ACTIONLINT_VERSION)
 alertcheck  := $(bin)/alertcheck
+deploycheck := $(bin)/deploycheck
 test_sh     := ./deploy/local/test.sh
 
 # All Go files that we wrote; examples of violations under testdata are none of them.
@@ -41,7 +44,7 @@ help:
 	@echo 'sim     tests in virtual time with the in-memory Kafka'
 	@echo 'fuzz    FUZZ_SECONDS (240) of new inputs, shared by all fuzz targets'
 	@echo 'golden  rewrite the text files of planner tests; read the diff'
-	@echo 'lint    gofumpt, vet, staticcheck, internal/lint, alert rules by the parser of Prometheus'
+	@echo 'lint    gofumpt, vet, staticcheck, internal/lint; alert rules, dashboards, deploy/ and workflows by parsers of the tools that use them'
 	@echo 'fmt     format the sources'
 	@echo 'bench   micro-benchmarks, then load on a real Kafka (go run ./bench)'
 	@echo 'e2e     the built program against real servers, with kill -9'
@@ -88,12 +91,14 @@ stage-soak:
 stage-golden:
 	go test $$(go list -f '{{join .TestImports " "}} {{join .XTestImports " "}} {{.ImportPath}}' ./... | grep datadriven | awk '{print $$NF}') -rewrite
 
-stage-lint: $(gofumpt) $(staticcheck) $(alertcheck)
+stage-lint: $(gofumpt) $(staticcheck) $(actionlint) $(alertcheck) $(deploycheck)
 	@bad=$$($(sources) | xargs $(gofumpt) -l); [[ -z $$bad ]] || { echo "not formatted (make fmt):"; echo "$$bad"; exit 1; }
 	go vet -tags e2e,synctests ./...
 	$(staticcheck) -tags e2e,synctests ./...
 	go test -count=1 ./internal/lint
-	$(alertcheck) docs/METRICS.md deploy/alerts.yaml
+	$(alertcheck) docs/METRICS.md deploy/alerts.yaml deploy/prometheus.yaml deploy/grafana/dashboards/*.json
+	$(deploycheck) .
+	$(actionlint) .github/workflows/*.yaml
 
 stage-fmt: $(gofumpt)
 	@$(sources) | xargs $(gofumpt) -l -w
@@ -108,6 +113,13 @@ $(gofumpt):
 
 $(alertcheck): $(wildcard deploy/alertcheck/*)
 	cd deploy/alertcheck && GOFLAGS= go build -o $@ .
+
+$(deploycheck): $(wildcard deploy/deploycheck/*)
+	cd deploy/deploycheck && GOFLAGS= go build -o $@ .
+
+$(actionlint):
+	GOBIN=$(bin) GOFLAGS= go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+	@mv $(bin)/actionlint $@
 
 $(staticcheck):
 	GOBIN=$(bin) GOFLAGS= go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)

@@ -2,7 +2,10 @@ module github.com/tidemarkdb/tidemark/deploy/alertcheck
 
 go 1.26.0
 
-require github.com/prometheus/prometheus v0.305.0
+require (
+	github.com/prometheus/prometheus v0.305.0
+	gopkg.in/yaml.v3 v3.0.1
+)
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
@@ -27,5 +30,4 @@ require (
 	golang.org/x/sys v0.33.0 // indirect
 	golang.org/x/text v0.26.0 // indirect
 	google.golang.org/protobuf v1.36.6 // indirect
-	gopkg.in/yaml.v3 v3.0.1 // indirect
 )

@@ -1,14 +1,16 @@
-// Command alertcheck reads files of alert rules with Prometheus' own parser, templates of annotations included, and wants
-// every metric that they name, and every label that they choose or group by, to stand in docs/METRICS.md. It is a module
-// of its own: nothing of Prometheus reaches tidemark.
+// Command alertcheck reads files of alert rules with Prometheus' own parser, templates of annotations included, and the
+// expressions of Grafana's dashboards, and wants every metric that they name, and every label that they choose or group by, to
+// stand in docs/METRICS.md (which tests compare with the code). Of prometheus.yaml it reads what ours uses, and wants its rule
+// files to be there. It is a module of its own: nothing of Prometheus reaches tidemark.
 //
-//	alertcheck METRICS.md RULES.yaml...
+//	alertcheck METRICS.md RULES.yaml|DASHBOARD.json|prometheus.yaml...
 package main
 
 import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,12 +24,19 @@ var row = regexp.MustCompile("(?m)^\\| `(tidemark_[a-z0-9_]+)` \\| (\\w+) \\| ([
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: alertcheck METRICS.md RULES.yaml...")
+		fmt.Fprintln(os.Stderr, "usage: alertcheck METRICS.md RULES.yaml|DASHBOARD.json|prometheus.yaml...")
 		os.Exit(2)
 	}
 	metrics, err := documented(os.Args[1])
 	for _, path := range os.Args[2:] {
-		err = errors.Join(err, check(path, metrics))
+		look := check
+		switch {
+		case strings.HasSuffix(path, ".json"):
+			look = checkDashboard
+		case filepath.Base(path) == "prometheus.yaml":
+			look = checkServer
+		}
+		err = errors.Join(err, look(path, metrics))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -1,0 +1,91 @@
+// Command deploycheck reads what the project's checks cannot run, each with the reader of the tool that will: compose.yaml with
+// Compose's loader, the Dockerfile with BuildKit's parser, manifests with the API server's strict decoder, Terraform files with
+// Terraform's own inspection of modules. Beside that it wants names to agree: settings with docs/OPERATING.md, labels with
+// selectors, rights with the calls of internal/blob. It starts nothing. It is a module of its own: nothing of these tools
+// reaches tidemark.
+//
+//	deploycheck ROOT
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: deploycheck ROOT")
+		os.Exit(2)
+	}
+	if err := check(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func check(root string) error {
+	known, err := documentedSettings(filepath.Join(root, "docs", "OPERATING.md"))
+	if err != nil {
+		return err
+	}
+	deploy := filepath.Join(root, "deploy")
+	return errors.Join(
+		checkCompose(filepath.Join(deploy, "compose.yaml"), known),
+		checkDockerfile(filepath.Join(deploy, "Dockerfile"), root, known),
+		checkTerraform(filepath.Join(deploy, "terraform"), filepath.Join(root, "internal", "blob")),
+	)
+}
+
+// settings are the flags, variables and keys that tidemark knows.
+type settings struct{ flags, variables, keys map[string]bool }
+
+var settingRow = regexp.MustCompile("(?m)^\\| `--([a-z0-9-]+)[^`]*` \\| `(TIDEMARK_[A-Z0-9_]+)` \\| `([a-z0-9_.]+)` \\|")
+
+func documentedSettings(path string) (settings, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return settings{}, err
+	}
+	s := settings{map[string]bool{"config": true}, map[string]bool{"TIDEMARK_CONFIG": true}, map[string]bool{}}
+	for _, m := range settingRow.FindAllStringSubmatch(string(text), -1) {
+		s.flags[m[1]], s.variables[m[2]], s.keys[m[3]] = true, true, true
+	}
+	if len(s.flags) == 0 {
+		return s, fmt.Errorf("%s: no row of a setting found", path)
+	}
+	return s, nil
+}
+
+// problems complains about flags and variables that tidemark would refuse.
+func (s settings) problems(where string, args, variables []string) (errs []error) {
+	for _, a := range args {
+		name, ok := strings.CutPrefix(a, "--")
+		if name, _, _ = strings.Cut(name, "="); ok && !s.flags[name] {
+			errs = append(errs, fmt.Errorf("%s: tidemark has no setting --%s", where, name))
+		}
+	}
+	for _, v := range variables {
+		if strings.HasPrefix(v, "TIDEMARK_") && !s.variables[v] {
+			errs = append(errs, fmt.Errorf("%s: tidemark has no variable %s", where, v))
+		}
+	}
+	return errs
+}
+
+// file complains about keys of a configuration file that tidemark would refuse.
+func (s settings) file(where, prefix string, values map[string]any) (errs []error) {
+	for name, v := range values {
+		below, nested := v.(map[string]any)
+		switch {
+		case nested:
+			errs = append(errs, s.file(where, prefix+name+".", below)...)
+		case !s.keys[prefix+name]:
+			errs = append(errs, fmt.Errorf("%s: tidemark has no key %s", where, prefix+name))
+		}
+	}
+	return errs
+}
