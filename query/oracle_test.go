@@ -162,6 +162,7 @@ func (o *oracle) want(text string) (r result, err error) {
 	if strings.Contains(text, "_offset") || strings.Contains(text, "_timestamp") {
 		text = regexp.MustCompile(`(?i)\b(from|join) shop\b`).ReplaceAllString(text, "$1 raw.shop")
 	}
+	text = regexp.MustCompile(`(\w+\.)?\bhour_start\b`).ReplaceAllString(text, "date_trunc('hour', ${1}ts)")
 	ctx := context.Background()
 	rows, err := o.db.QueryContext(ctx, "DESCRIBE "+text)
 	if err != nil {
@@ -217,7 +218,7 @@ func scan(rows *sql.Rows) (out [][]string, err error) {
 
 // plainType gives one name to types that an answer does not tell apart.
 func plainType(t string) string {
-	t = strings.NewReplacer("UHUGEINT", "DECIMAL(38,0)", "HUGEINT", "DECIMAL(38,0)", "JSON", "VARCHAR", "UUID", "VARCHAR").Replace(t)
+	t = strings.NewReplacer("UHUGEINT", "DECIMAL(38,0)", "HUGEINT", "DECIMAL(38,0)", "JSON", "VARCHAR", "UUID", "VARCHAR", `"day"`, "day").Replace(t)
 	if strings.HasPrefix(t, "ENUM(") {
 		return "VARCHAR"
 	}

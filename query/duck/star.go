@@ -1,12 +1,17 @@
 package duck
 
-import "slices"
+import (
+	"slices"
+)
 
-const excludeList = "exclude_list"
+const (
+	excludeList   = "exclude_list"
+	excludeOfList = "qualified_exclude_list"
+)
 
-// Exclude leaves columns out of a star. One made by hand, or that picks columns by a pattern, stays as it is.
-func (e *Star) Exclude(names ...string) {
-	i := slices.IndexFunc(e.fields, func(f field) bool { return f.name == excludeList })
+// Exclude leaves columns of a table out of a star. One made by hand, or that picks columns by a pattern, stays as it is.
+func (e *Star) Exclude(table string, names ...string) {
+	i := slices.IndexFunc(e.fields, func(f field) bool { return f.name == excludeOfList })
 	if i < 0 || e.Pattern != nil || len(names) == 0 {
 		return
 	}
@@ -14,10 +19,13 @@ func (e *Star) Exclude(names ...string) {
 	list := e.fields[i].value
 	list.elems = slices.Clone(list.elems)
 	for _, name := range names {
-		text := string(appendQuoted(nil, name))
-		if !slices.ContainsFunc(list.elems, func(v value) bool { return v.raw == text }) {
-			list.elems = append(list.elems, value{raw: text})
+		b := append([]byte(nil), `{"catalog":"","schema":"","table":`...)
+		b = append(appendQuoted(b, table), `,"column":`...)
+		v, err := parseJSON(string(append(appendQuoted(b, name), '}')))
+		if err != nil {
+			panic("D2: a column to exclude: " + err.Error())
 		}
+		list.elems = append(list.elems, v)
 	}
 	raw := []byte{'['}
 	for k, v := range list.elems {

@@ -213,7 +213,7 @@ func (c comparer) rests(a, b Node) bool {
 			return false
 		}
 		x, y := f.value, fb[i].value
-		if f.name == excludeList { // a set
+		if f.name == excludeList || f.name == excludeOfList { // sets
 			x.elems, y.elems = inOrder(x.elems), inOrder(y.elems)
 		}
 		if !sameJSON(x, y) {

@@ -182,7 +182,9 @@ func (a *analyser) selected(s *duck.Select, sc *scope) error {
 			return err
 		}
 	}
-	a.expandStars(s, sc)
+	if err := a.hide(s, sc); err != nil {
+		return err
+	}
 	if err := a.scanFrom(s, sc, reason); err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (a *analyser) regroup(s *duck.Select, sc *scope) (done bool, err error) {
 		return false, nil
 	}
 	t := &sc.tables[at]
-	if t.view == nil && (a.lateral(s.From, t, sc) || !kept(s.From, t.ref) || len(t.ref.Columns) > 0 || sampled(t.ref.Sample)) {
+	if t.view == nil && (a.lateral(s.From, t, sc) || !kept(s.From, t.ref, true) || len(t.ref.Columns) > 0 || sampled(t.ref.Sample)) {
 		return false, nil
 	}
 	if !a.groups(s) || !a.aggregates(s) && !s.GroupAll && len(s.Groups) == 0 && !distinctRows(s) {
@@ -77,16 +77,18 @@ func isWindow(e duck.Expr) bool {
 // isEvents reports whether a table is one of events.
 func isEvents(t table) bool { return t.rel != nil && t.rel.Table != nil }
 
-// kept reports whether the joins of a FROM keep what is true of rows of ref: none adds rows without one, and each is said
+// kept reports whether the joins of a FROM keep what is true of rows of ref: none adds rows without one. With on, each is said
 // with ON.
-func kept(f duck.From, ref *duck.TableRef) bool {
+func kept(f duck.From, ref *duck.TableRef, on bool) bool {
 	switch f := f.(type) {
 	case *duck.TableRef:
 		return f == ref
 	case *duck.Join:
-		plain := len(f.Using) == 0 && (f.Ref == "REGULAR" || f.Ref == "CROSS")
-		left := kept(f.Left, ref) && (f.Type == "INNER" || f.Type == "LEFT" || f.Type == "SEMI" || f.Type == "ANTI")
-		return plain && (left || kept(f.Right, ref) && (f.Type == "INNER" || f.Type == "RIGHT"))
+		if f.Ref != "REGULAR" && f.Ref != "CROSS" && f.Ref != "NATURAL" || on && (len(f.Using) > 0 || f.Ref == "NATURAL") {
+			return false
+		}
+		left := kept(f.Left, ref, on) && (f.Type == "INNER" || f.Type == "LEFT" || f.Type == "SEMI" || f.Type == "ANTI")
+		return left || kept(f.Right, ref, on) && (f.Type == "INNER" || f.Type == "RIGHT")
 	}
 	return false
 }

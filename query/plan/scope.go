@@ -28,6 +28,10 @@ type table struct {
 	rel  *Relation
 	ref  *duck.TableRef // nil: of a view
 	view *view          // nil: the columns are the relation's
+
+	below duck.Expr // what of WHERE is decided where no star sees the table; nil: nothing
+	read  []Column  // what a scan reads
+	seen  []Column  // of it, what the SELECT sees
 }
 
 // add names a query.

@@ -1,72 +1,131 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/tidemarkdb/tidemark/query/duck"
 )
 
-// expandStars keeps hidden columns that the SELECT names out of its stars. A * alone is written out where all tables are
-// known; the others get an EXCLUDE.
-func (a *analyser) expandStars(s *duck.Select, sc *scope) {
-	known, hidden := commas(s.From), false
-	names := make([][]string, len(sc.tables))
+// hide keeps hidden columns that the SELECT names out of its stars, rows and what else says columns without their names. Where
+// only WHERE names them, it is decided below, where no star sees them; stars of other SELECTs leave them out. What cannot leave
+// them out is refused.
+func (a *analyser) hide(s *duck.Select, sc *scope) error {
+	hidden := map[*table][]string{}
 	for i := range sc.tables {
 		t := &sc.tables[i]
-		if t.rel == nil || t.ref == nil {
-			known = false
+		if t.rel == nil || t.ref == nil || !a.unnamed(t, s) {
 			continue
 		}
+		a.below(t, s, sc)
 		for _, c := range a.needed(t, s) {
 			if c.Hidden {
-				names[i], hidden = append(names[i], c.Name), true
+				hidden[t] = append(hidden[t], c.Name)
 			}
 		}
+		if hidden[t] != nil && pivoted(s.From, t.ref) {
+			return hiddenError(-1, "PIVOT", hidden)
+		}
 	}
-	if !hidden {
-		return
+	if len(hidden) == 0 {
+		return nil
 	}
-	if known {
-		a.writeStars(s, sc)
+	if natural(s.From) {
+		return hiddenError(-1, "NATURAL JOIN", hidden)
 	}
-	for _, e := range append(slices.Clone(s.Items), s.Where) {
+	var wrong *Error
+	for _, e := range clauses(s) {
 		each(e, func(x duck.Expr) bool {
-			star, ok := x.(*duck.Star)
-			if !ok {
-				return true
+			if why := leaks(x, sc, hidden); why != "" && wrong == nil {
+				wrong = hiddenError(x.Pos(), why, hidden)
 			}
-			for i := range sc.tables {
-				if star.Table == "" && inStar(s.From, sc.tables[i].ref) || strings.EqualFold(star.Table, sc.tables[i].name) {
-					star.Exclude(names[i]...)
+			if star, ok := x.(*duck.Star); ok && star.Pattern == nil {
+				for i := range sc.tables {
+					t := &sc.tables[i]
+					if star.Table == "" && inStar(s.From, t.ref) || strings.EqualFold(star.Table, t.name) {
+						star.Exclude(t.name, hidden[t]...)
+					}
 				}
 			}
 			return true
 		})
 	}
+	if wrong != nil {
+		return wrong
+	}
+	return nil
 }
 
-// writeStars puts the columns of tables in the place of each * alone.
-func (a *analyser) writeStars(s *duck.Select, sc *scope) {
-	var items []duck.Expr
-	for _, e := range s.Items {
-		star, ok := e.(*duck.Star)
-		if !ok || !duck.Equal(star, &duck.Star{Table: star.Table}) {
-			items = append(items, e)
-			continue
+// leaks returns what an expression is that has hidden columns, and cannot be told not to; "": it has none.
+func leaks(e duck.Expr, sc *scope, hidden map[*table][]string) string {
+	switch e := e.(type) {
+	case *duck.Star:
+		if e.Pattern != nil {
+			return "COLUMNS that picks columns"
 		}
-		for _, t := range sc.tables {
-			if star.Table != "" && !strings.EqualFold(star.Table, t.name) {
-				continue
-			}
-			for _, c := range t.rel.Columns {
-				if !c.Hidden {
-					items = append(items, &duck.Column{Names: []string{t.name, c.Name}})
-				}
+	case *duck.Other:
+		if e.Class == "POSITIONAL_REFERENCE" {
+			return "a column by its number"
+		}
+	case *duck.Column:
+		at, _, _ := sc.find(e.Names)
+		for t := range hidden {
+			if at == nil && len(e.Names) == 1 && strings.EqualFold(e.Names[0], t.name) {
+				return "the row " + t.name
 			}
 		}
 	}
-	s.Items = items
+	return ""
+}
+
+func hiddenError(pos int, what string, hidden map[*table][]string) *Error {
+	var names []string
+	for _, list := range hidden {
+		names = append(names, list...)
+	}
+	slices.Sort(names)
+	return &Error{
+		Pos: pos, Message: fmt.Sprintf("%s cannot be asked beside the hidden column %s outside of WHERE", what, names[0]), Hint: "name the columns",
+	}
+}
+
+// below takes what WHERE says of hidden columns of a table out of it, where it says the same below the joins.
+func (a *analyser) below(t *table, s *duck.Select, sc *scope) {
+	if !kept(s.From, t.ref, false) {
+		return
+	}
+	var left duck.Expr
+	for _, e := range conjuncts(s.Where) {
+		b := &builder{a: a, sc: sc, t: t}
+		if b.own(e) && has(b.e, t.hides) {
+			t.below = conj(t.below, e)
+		} else {
+			left = conj(left, e)
+		}
+	}
+	s.Where = left
+}
+
+// hides reports whether e is a hidden column of the table, by the relation's name.
+func (t *table) hides(e duck.Expr) bool {
+	c, ok := e.(*duck.Column)
+	if !ok {
+		return false
+	}
+	col, _ := t.rel.column(c.Names[0])
+	return col.Hidden
+}
+
+// cover returns what a FROM reads of a table of which conditions are decided below.
+func (t *table) cover(ref *duck.TableRef) duck.From {
+	q := &duck.Select{From: ref, Where: t.below}
+	for _, c := range t.seen {
+		q.Items = append(q.Items, &duck.Column{Names: []string{t.name, c.Name}})
+	}
+	sub := &duck.Subquery{Query: q}
+	sub.As = t.name
+	return sub
 }
 
 // inStar reports whether * has the columns of a table.
@@ -80,8 +139,19 @@ func inStar(f duck.From, ref *duck.TableRef) bool {
 	return false
 }
 
-// commas reports whether * has every column of every table: no join makes one of two.
-func commas(f duck.From) bool {
+// natural reports whether there is a NATURAL JOIN in a FROM.
+func natural(f duck.From) bool {
 	j, ok := f.(*duck.Join)
-	return !ok || len(j.Using) == 0 && j.Ref != "NATURAL" && j.Type != "SEMI" && j.Type != "ANTI" && commas(j.Left) && commas(j.Right)
+	return ok && (j.Ref == "NATURAL" || natural(j.Left) || natural(j.Right))
+}
+
+// pivoted reports whether a FROM turns columns of a table to rows, or rows to columns.
+func pivoted(f duck.From, ref *duck.TableRef) bool {
+	switch f := f.(type) {
+	case *duck.Pivot:
+		return inStar(f.Source, ref) || pivoted(f.Source, ref)
+	case *duck.Join:
+		return pivoted(f.Left, ref) || pivoted(f.Right, ref)
+	}
+	return false
 }

@@ -153,7 +153,12 @@ func (a *analyser) scanFrom(s *duck.Select, sc *scope, reason string) error {
 		return err
 	}
 	where := a.pushed(s, sc)
-	return a.scanTables(&s.From, s, sc, func(t *table, sn *Scan) {
+	for i := range sc.tables {
+		if t := &sc.tables[i]; t.rel != nil && t.ref != nil { // before there are scans, which speak of their columns too
+			t.read, t.seen = a.needed(t, s, t.below), a.needed(t, s)
+		}
+	}
+	return a.scanTables(&s.From, sc, func(t *table, sn *Scan) {
 		sn.Reason = reason
 		if t.rel.Lookup != nil {
 			sn.Reason = "lookup tables are read whole"
@@ -164,7 +169,7 @@ func (a *analyser) scanFrom(s *duck.Select, sc *scope, reason string) error {
 	})
 }
 
-func (a *analyser) scanTables(f *duck.From, s *duck.Select, sc *scope, set func(*table, *Scan)) error {
+func (a *analyser) scanTables(f *duck.From, sc *scope, set func(*table, *Scan)) error {
 	switch from := (*f).(type) {
 	case *duck.TableRef:
 		i := slices.IndexFunc(sc.tables, func(t table) bool { return t.ref == from })
@@ -172,33 +177,57 @@ func (a *analyser) scanTables(f *duck.From, s *duck.Select, sc *scope, set func(
 			return nil
 		}
 		t := &sc.tables[i]
-		sn := &Scan{Name: fmt.Sprintf("__tm_scan_%d", len(a.st.Scans)), Relation: t.rel, Columns: a.needed(t, s), Time: Always()}
+		sn := &Scan{Name: fmt.Sprintf("__tm_scan_%d", len(a.st.Scans)), Relation: t.rel, Columns: t.read, Time: Always()}
 		set(t, sn)
 		a.st.Scans = append(a.st.Scans, sn)
 		ref := duck.Clone(from)
 		ref.Catalog, ref.Schema, ref.Name, ref.As, ref.Columns = "", "", sn.Name, t.name, nil
-		*f = ref
+		if *f = ref; t.below != nil {
+			*f = t.cover(ref)
+		}
 	case *duck.Join:
-		if err := a.scanTables(&from.Left, s, sc, set); err != nil {
+		if err := a.scanTables(&from.Left, sc, set); err != nil {
 			return err
 		}
-		return a.scanTables(&from.Right, s, sc, set)
+		return a.scanTables(&from.Right, sc, set)
 	case *duck.Subquery:
 		return a.query(from.Query, sc)
 	case *duck.Pivot:
-		return a.scanTables(&from.Source, s, sc, set)
+		return a.scanTables(&from.Source, sc, set)
 	}
 	return nil
 }
 
-// needed lists the columns of a table that a SELECT may speak of, those in the queries within it included.
-func (a *analyser) needed(t *table, s *duck.Select) (out []Column) {
+// needed lists the columns of a table that parts of a SELECT may speak of, those in the queries within it included.
+func (a *analyser) needed(t *table, parts ...duck.Node) (out []Column) {
 	all := false
 	var names []string
-	duck.Walk(s, func(n duck.Node) bool {
+	for _, n := range parts {
+		duck.Walk(n, func(n duck.Node) bool {
+			switch n := n.(type) {
+			case *duck.Column:
+				names = append(names, n.Names...)
+			case *duck.Join:
+				names = append(names, n.Using...)
+			}
+			return true
+		})
+		all = all || a.unnamed(t, n)
+	}
+	for _, c := range t.rel.Columns {
+		named := slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, c.Name) })
+		if named || all && !c.Hidden {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// unnamed reports whether part of a SELECT may speak of columns of a table without their names.
+func (a *analyser) unnamed(t *table, part duck.Node) (all bool) {
+	duck.Walk(part, func(n duck.Node) bool {
 		switch n := n.(type) {
 		case *duck.Column:
-			names = append(names, n.Names...)
 			all = all || len(n.Names) == 1 && strings.EqualFold(n.Names[0], t.name)
 		case *duck.Order:
 			if star, ok := n.X.(*duck.Star); ok && star.Columns && star.Pattern == nil {
@@ -209,24 +238,17 @@ func (a *analyser) needed(t *table, s *duck.Select) (out []Column) {
 		case *duck.Other:
 			all = all || n.Class == "POSITIONAL_REFERENCE"
 		case *duck.Join:
-			names = append(names, n.Using...)
 			all = all || n.Ref == "NATURAL"
 		}
-		return true
+		return !all
 	})
-	for _, c := range t.rel.Columns {
-		named := slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, c.Name) })
-		if named || all && !c.Hidden {
-			out = append(out, c)
-		}
-	}
-	return out
+	return all
 }
 
 // pushed returns what WHERE says of each table alone, where rows that fail it cannot matter.
 func (a *analyser) pushed(s *duck.Select, sc *scope) map[*duck.TableRef]*Cond {
 	out := map[*duck.TableRef]*Cond{}
-	if s.Where == nil || !inner(s.From) || s.Sample != "" && s.Sample != "null" {
+	if !inner(s.From) || s.Sample != "" && s.Sample != "null" {
 		return out
 	}
 	for i := range sc.tables {
@@ -235,7 +257,7 @@ func (a *analyser) pushed(s *duck.Select, sc *scope) map[*duck.TableRef]*Cond {
 			continue
 		}
 		var conds []*Cond
-		for _, e := range conjuncts(s.Where) {
+		for _, e := range append(slices.Clone(conjuncts(s.Where)), conjuncts(t.below)...) {
 			if b := (&builder{a: a, sc: sc, t: t}); b.own(e) {
 				c := t.rel.cond(b.e)
 				if slices.ContainsFunc(c.Leaves(), func(l *Cond) bool { return !l.Timed && l.Simple == nil }) {
