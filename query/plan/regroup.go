@@ -14,7 +14,9 @@ import (
 // groups. So many rows become few before they are joined.
 type regrouper struct {
 	*builder
-	name string // of the table in the rest
+	name    string      // of the table in the rest
+	grouped bool        // the SELECT groups: outside of aggregates it speaks of its groups alone
+	groups  []duck.Expr // these, with the relation's names where they are over its columns
 }
 
 // regroup rewrites a SELECT so that its only table of events becomes a block; done is false where that is not possible.
@@ -149,22 +151,26 @@ func (r *regrouper) rest() (*duck.Select, error) {
 		}
 	}
 	var err error
-	over := func(e duck.Expr) duck.Expr {
-		if e == nil || err != nil {
-			return e
+	by := func(rewrite func(duck.Expr) (duck.Expr, error)) func(duck.Expr) duck.Expr {
+		return func(e duck.Expr) duck.Expr {
+			if e == nil || err != nil {
+				return e
+			}
+			alias := e.Alias()
+			out, wrong := rewrite(e)
+			if err = wrong; err != nil {
+				return e
+			}
+			out.SetAlias(alias)
+			return out
 		}
-		alias := e.Alias()
-		out, wrong := r.over(e)
-		if err = wrong; err != nil {
-			return e
-		}
-		out.SetAlias(alias)
-		return out
 	}
 	if r.renames(r.s.Having) {
 		return nil, noBlock("HAVING says a column by a name that an item has")
 	}
-	r.rewrite(next, over)
+	r.readGroups()
+	over := by(r.over)
+	r.rewrite(next, over, by(r.outside))
 	fixJoins(duck.Clone(next.From), over) // it is changed in place below, where nothing can go wrong
 	if err != nil {
 		return nil, err
@@ -193,20 +199,23 @@ func (r *regrouper) renames(having duck.Expr) (found bool) {
 	return found
 }
 
-// rewrite puts what over makes of them in the place of all expressions but names of items.
-func (r *regrouper) rewrite(next *duck.Select, over func(duck.Expr) duck.Expr) {
-	lists := [][]duck.Expr{next.Items, next.Groups}
+// rewrite puts what over makes of them in the place of what is asked of rows, and what outside makes in the place of what is asked
+// of groups, but for names of items.
+func (r *regrouper) rewrite(next *duck.Select, over, outside func(duck.Expr) duck.Expr) {
+	for i := range next.Groups {
+		next.Groups[i] = over(next.Groups[i])
+	}
+	next.Where = over(next.Where)
+	lists := [][]duck.Expr{next.Items}
 	if d := next.Modifiers.Distinct; d != nil {
 		lists = append(lists, d.On)
 	}
 	for _, list := range lists {
 		for i := range list {
-			list[i] = over(list[i])
+			list[i] = outside(list[i])
 		}
 	}
-	for _, e := range []*duck.Expr{&next.Where, &next.Having, &next.Qualify} {
-		*e = over(*e)
-	}
+	next.Having, next.Qualify = outside(next.Having), outside(next.Qualify)
 	for _, o := range next.Modifiers.Order {
 		if c, ok := o.X.(*duck.Column); ok && len(c.Names) == 1 && r.alias(c.Names[0]) >= 0 {
 			continue
@@ -214,7 +223,7 @@ func (r *regrouper) rewrite(next *duck.Select, over func(duck.Expr) duck.Expr) {
 		if star, ok := o.X.(*duck.Star); ok && star.Columns && star.Pattern == nil {
 			continue // ORDER BY ALL
 		}
-		o.X = over(o.X)
+		o.X = outside(o.X)
 	}
 }
 
@@ -274,6 +283,11 @@ func (r *regrouper) over(e duck.Expr) (_ duck.Expr, err error) {
 	if own, ok := r.own(e); ok {
 		return r.keys(own)
 	}
+	return r.parts(e, r.over)
+}
+
+// parts puts what f makes of the expressions right below e in their place, if the block's rows tell them.
+func (r *regrouper) parts(e duck.Expr, f func(duck.Expr) (duck.Expr, error)) (_ duck.Expr, err error) {
 	switch x := e.(type) {
 	case *duck.Column:
 		if r.row(x) {
@@ -301,7 +315,7 @@ func (r *regrouper) over(e duck.Expr) (_ duck.Expr, err error) {
 			return x
 		}
 		alias := x.Alias()
-		y, wrong := r.over(x)
+		y, wrong := f(x)
 		if err = wrong; err != nil {
 			return x
 		}
