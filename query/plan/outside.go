@@ -38,18 +38,15 @@ func (r *regrouper) readGroups() {
 	}
 }
 
-// outside returns what is asked of groups as over does: of the columns only the parts that the SELECT groups by.
+// outside returns what is asked of groups as over does: only the parts that the SELECT groups by. DuckDB complains of other columns.
 func (r *regrouper) outside(e duck.Expr) (duck.Expr, error) {
 	is, mine := r.own(e)
 	if !mine {
 		is = e
 	}
 	group := slices.ContainsFunc(r.groups, func(g duck.Expr) bool { return duck.Equal(g, is) })
-	if !r.grouped || group || r.a.isAggregate(e) {
+	if !r.grouped || group || r.a.isAggregate(e) || isColumn(e) {
 		return r.over(e)
-	}
-	if c, ok := e.(*duck.Column); ok && mine {
-		return nil, noBlock("%s is neither grouped by nor aggregated", c.Names[0])
 	}
 	return r.parts(e, r.outside)
 }
