@@ -119,7 +119,7 @@ func (f *segmentFlags) coldAndWarm(ctx context.Context, st staged, list []string
 	c := &http.Client{}
 	defer c.CloseIdleConnections()
 	for _, q := range list {
-		d, err := askHTTP(ctx, c, url, q)
+		d, _, err := askHTTP(ctx, c, url, q)
 		if err != nil {
 			return nil, nil, err
 		}
