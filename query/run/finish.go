@@ -42,6 +42,9 @@ func (q *Query) Record(ctx context.Context) (arrow.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := q.mem.add(q.columnBytes(rowsOf(results))); err != nil {
+		return nil, err
+	}
 	return q.record(results, order)
 }
 
@@ -101,7 +104,10 @@ func (r *result) through(rows []uint32) []uint32 {
 	return out
 }
 
-// take returns the states of some groups.
+// columnBytes is about what rows take as columns of the answer: at least a word each.
+func (q *Query) columnBytes(rows int) int64 { return int64(rows) * 8 * int64(len(q.a.schema.Fields())) }
+
+// take returns the states of some groups, which count as memory from then on.
 func (q *Query) take(states []cells.Folding, rows []uint32) ([]cells.Folding, error) {
 	places := iota32(len(rows))
 	var out []cells.Folding
@@ -114,6 +120,9 @@ func (q *Query) take(states []cells.Folding, rows []uint32) ([]cells.Folding, er
 			}
 		}
 		out = append(out, to)
+		if err := q.mem.add(to.MemBytes()); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
@@ -167,9 +176,9 @@ func (q *Query) rollUp(ctx context.Context, all *result) ([]*result, error) {
 	return out, nil
 }
 
-// holds has the query's memory know of a result: its ids, its states, and its rows as columns of the answer.
+// holds has the query's memory know of a result: its ids and its states.
 func (q *Query) holds(r *result) error {
-	n := int64(r.n) * 8 * int64(len(q.a.schema.Fields()))
+	n := int64(0)
 	for _, ids := range r.groups {
 		n += 4 * int64(len(ids))
 	}
@@ -279,6 +288,9 @@ func (q *Query) pick(results []*result, rows []uint32) (out []*result, order []u
 			to.groups[g] = make([]uint32, 0, to.n)
 			for _, row := range own[k] {
 				to.groups[g] = append(to.groups[g], ids[row])
+			}
+			if err := q.mem.add(4 * int64(to.n)); err != nil {
+				return nil, nil, err
 			}
 		}
 		if to.states, to.at, to.known = r.states, r.through(own[k]), r.known; len(own[k]) < r.n/4 && len(r.known) < len(q.a.aggs) { // the results of all others need not be worked out

@@ -298,3 +298,58 @@ func TestGroupingSetsCount(t *testing.T) {
 		t.Errorf("got %v and %v, want a MemoryError of 64 sets of 6,000 groups", rec, err)
 	}
 }
+
+// TestWhatIsChosenCounts has the rows of an answer count as memory, and of those that are chosen of many groups their ids and states (N4).
+func TestWhatIsChosenCounts(t *testing.T) {
+	const groups, columns, state = 60_000, 3, 8 + 8
+	p, b := wideBatch(t, groups, small)
+	limit := func(n int64) *int64 { return &n }
+	for _, c := range []struct {
+		limit *int64
+		rows  int
+		want  int64 // bytes at least
+	}{
+		{nil, groups, groups * columns * 8},
+		{limit(groups / 2), groups / 2, groups / 2 * (columns*8 + 4)},
+		{limit(groups / 6), groups / 6, groups / 6 * (columns*8 + 4 + state)},
+	} {
+		a := *p.Answer
+		a.Limit = c.limit
+		answer, err := NewAnswer(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of := *p
+		of.Answer = answer
+		program, err := NewProgram(of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newRunner(t, Options{Threads: 1})
+		for _, tight := range []bool{false, true} {
+			q, err := r.Start(answer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := q.Fold(t.Context(), []Input{{Program: program, Batch: b}}); err != nil {
+				t.Fatal(err)
+			}
+			before := q.mem.bytes.Load()
+			if tight {
+				q.mem.limit = before + c.want - 1
+			}
+			rec, err := q.Record(t.Context())
+			var full *MemoryError
+			switch took := q.mem.bytes.Load() - before; {
+			case tight && !errors.As(err, &full):
+				t.Errorf("%d rows of %d groups with %d bytes left: %v, want a MemoryError", c.rows, groups, c.want-1, err)
+			case !tight && (err != nil || rec.NumRows() != int64(c.rows) || took < c.want || took > 3*c.want):
+				t.Errorf("%d rows of %d groups count %d bytes, %v: want about %d", c.rows, groups, took, err, c.want)
+			}
+			if rec != nil {
+				rec.Release()
+			}
+			q.Close()
+		}
+	}
+}
