@@ -80,6 +80,9 @@ func New(o Options) (*Engine, error) {
 	if e.db, err = duck.Open(o.Duck); err != nil {
 		return nil, err
 	}
+	if err = e.m.watch(o.Registry, e.db); err != nil {
+		return nil, fmt.Errorf("query metrics: %w", err)
+	}
 	return e, nil
 }
 
@@ -130,9 +133,14 @@ func (e *Engine) Query(ctx context.Context, r Request) (a *Answer, err error) {
 	return a, err
 }
 
-// take waits for a turn.
+// take waits for a turn. A statement that DuckDB does not end after its time-out has given its turn back, but counts here.
 func (e *Engine) take(ctx context.Context, t *turns) error {
-	err := t.take(ctx)
+	var err error
+	if n, _ := e.db.Abandoned(); n >= int64(e.o.Abandoned) {
+		err = &BusyError{Setting: "query.abandoned", Abandoned: n}
+	} else {
+		err = t.take(ctx)
+	}
 	var busy *BusyError
 	if errors.As(err, &busy) {
 		e.m.refused.WithLabelValues(busy.Setting).Inc()

@@ -109,3 +109,28 @@ func TestProgramBytes(t *testing.T) {
 		t.Errorf("%v bytes are compiled for plans that are not kept, want 0", n)
 	}
 }
+
+// A time-out holds and gives the turn back also where DuckDB works on; with query.abandoned such statements others are refused.
+func TestAbandoned(t *testing.T) {
+	w := someWorld(t)
+	reg := prometheus.NewRegistry()
+	e := w.limited(query.Options{Timeout: 50 * time.Millisecond, Concurrent: 1, Queue: 1, QueueWait: time.Nanosecond, RawConcurrent: 1, Abandoned: 2, Registry: reg})
+	for range 2 {
+		_, err := answered(e, query.Request{SQL: "SELECT levenshtein(repeat('a', 40000), repeat('b', 40000))"})
+		var late *query.TimeoutError
+		if !errors.As(err, &late) {
+			t.Fatalf("a distance of long texts: %v, want a time-out", err)
+		}
+		if running, _ := e.Statements(); len(running) != 0 {
+			t.Errorf("%d statements run after the time-out, want 0", len(running))
+		}
+	}
+	_, err := answered(e, query.Request{SQL: "SELECT 1"})
+	var busy *query.BusyError
+	if !errors.As(err, &busy) || !strings.Contains(err.Error(), "query.abandoned") {
+		t.Errorf("a statement beside two abandoned ones: %v, want it refused with query.abandoned", err)
+	}
+	if now, ever := metric(t, reg, "tidemark_query_statements_abandoned"), metric(t, reg, "tidemark_query_statements_abandoned_total"); now != 2 || ever != 2 {
+		t.Errorf("%v statements are abandoned, %v ever were: want 2 and 2", now, ever)
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidemarkdb/tidemark/query/duck"
 )
 
 // metrics are those of statements; what they read is counted by the packages below.
@@ -28,6 +30,24 @@ type metrics struct {
 	results                  *prometheus.CounterVec
 	resultBytes, resultLimit prometheus.Gauge
 	resultsDropped           prometheus.Counter
+}
+
+// watch registers what DuckDB counts by itself.
+func (m *metrics) watch(reg prometheus.Registerer, db *duck.DB) error {
+	return errors.Join(
+		reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "tidemark_query_statements_abandoned", Help: "Statements that have ended for whoever asked them, and on which DuckDB still works.",
+		}, func() float64 {
+			now, _ := db.Abandoned()
+			return float64(now)
+		})),
+		reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "tidemark_query_statements_abandoned_total", Help: "Statements that DuckDB did not end when it was told to.",
+		}, func() float64 {
+			_, ever := db.Abandoned()
+			return float64(ever)
+		})),
+	)
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {

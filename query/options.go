@@ -43,6 +43,7 @@ type Options struct {
 	Memory     int64         // of a statement; default 256 MiB. Where Run, Source and Duck name none: all of it, half of it, and four times as much for all statements
 	MaxRows    int64         // of an answer; default: any number
 	Concurrent int           // statements that run at once, but for those that read events; default 4 a core
+	Abandoned  int           // statements that DuckDB does not end; with so many others are refused; default as Concurrent
 	Queue      int           // that wait for their turn; default 64
 	QueueWait  time.Duration // for how long; default 1s
 	Slow       time.Duration // from which on a statement is logged; default 1s
@@ -94,6 +95,9 @@ func (o Options) withDefaults() Options {
 		if *n == 0 {
 			*n = v
 		}
+	}
+	if o.Abandoned == 0 {
+		o.Abandoned = o.Concurrent
 	}
 	if o.Memory == 0 {
 		o.Memory = 256 << 20
@@ -159,6 +163,7 @@ func (o Options) validate() error {
 	}{
 		{"statements at once", o.Concurrent},
 		{"waiting statements", o.Queue},
+		{"abandoned statements", o.Abandoned},
 		{"history", o.History},
 		{"plans", o.Plans},
 		{"segments", o.Segments},

@@ -10,9 +10,13 @@ import (
 type BusyError struct {
 	Setting          string // which bounds those that run
 	Running, Waiting int
+	Abandoned        int64 // nobody's statements that are still worked on; 0: not the reason
 }
 
 func (e *BusyError) Error() string {
+	if e.Abandoned > 0 {
+		return fmt.Sprintf("%d statements that did not end when they were told to are still worked on: try again later, or raise %s", e.Abandoned, e.Setting)
+	}
 	return fmt.Sprintf("%d statements run and %d wait: try again later, or raise %s", e.Running, e.Waiting, e.Setting)
 }
 
@@ -43,7 +47,7 @@ func (t *turns) take(ctx context.Context) error {
 	select {
 	case t.waiting <- struct{}{}:
 	default:
-		return &BusyError{t.setting, cap(t.running), cap(t.waiting)}
+		return &BusyError{Setting: t.setting, Running: cap(t.running), Waiting: cap(t.waiting)}
 	}
 	defer func() { <-t.waiting }()
 	late := time.NewTimer(t.patience)
@@ -52,7 +56,7 @@ func (t *turns) take(ctx context.Context) error {
 	case t.running <- struct{}{}:
 		return nil
 	case <-late.C:
-		return &BusyError{t.setting, cap(t.running), len(t.waiting)}
+		return &BusyError{Setting: t.setting, Running: cap(t.running), Waiting: len(t.waiting)}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

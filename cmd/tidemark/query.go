@@ -113,7 +113,7 @@ func queryOptions(c *config.Config) query.Options {
 	o := query.Options{
 		Timeout: q.Timeout, Memory: q.Memory, MaxRows: q.MaxRows, Concurrent: int(q.Concurrent), Queue: q.Queue, QueueWait: q.QueueWait,
 		Slow: q.Slow, History: q.History, Raw: query.RawPolicy(q.Raw), RawBytes: q.RawBytes, RawConcurrent: int(q.RawConcurrent), RawQueueWait: q.RawQueueWait,
-		LookupBytes: q.LookupBytes, IDBytes: q.IDBytes, EdgeRanges: q.EdgeRanges, ProgramBytes: q.ProgramBytes,
+		LookupBytes: q.LookupBytes, IDBytes: q.IDBytes, Abandoned: int(q.Abandoned), EdgeRanges: q.EdgeRanges, ProgramBytes: q.ProgramBytes,
 	}
 	o.Duck.TempDir, o.Duck.TempBytes, o.Duck.MaxTextBytes = c.QueryDir(), q.Disk, int(q.SQLBytes)
 	if q.FileCacheBytes > 0 && strings.Contains(c.StoreURL(), "://") { // a folder needs none

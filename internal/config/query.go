@@ -13,6 +13,7 @@ type Query struct {
 	Concurrent int64 // 0: four a core
 	Queue      int
 	QueueWait  time.Duration
+	Abandoned  int64 // 0: as Concurrent
 	Timeout    time.Duration
 	Memory     int64 // bytes of one statement; 0 of the other sizes is off or none
 	Disk       int64 // bytes of what the rest of statements spills
@@ -90,6 +91,8 @@ func querySettings() []Setting {
 			count(func(c *Config) *int { return &c.Query.Queue }),
 		row("query.queue_wait", "query-queue-wait", "TIME", "1s", "how long a statement waits for its turn, then it is refused").
 			duration(func(c *Config) *time.Duration { return &c.Query.QueueWait }),
+		row("query.abandoned", "query-abandoned", "N", "0", "statements that are still worked on after they were told to end, because DuckDB looks for that between chunks of rows only; with so many others are refused; 0: as query.concurrent").
+			limit(func(c *Config) *int64 { return &c.Query.Abandoned }),
 		row("query.timeout", "query-timeout", "TIME", "1m0s", "how long a statement may take, reading its answer included").
 			duration(func(c *Config) *time.Duration { return &c.Query.Timeout }),
 		row("query.memory", "query-memory", "SIZE", "256MiB", "memory of one statement, at least 16MiB: groups and what it keeps of the tail; half of it for events in hand; four times as much for all that DuckDB does, and 1GiB for values that expressions make (with GNU's C library)").

@@ -4,13 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	bindings "github.com/duckdb/duckdb-go-bindings"
 )
 
-// interruptEvery is how often a statement is told to stop until it does: DuckDB forgets it where a statement begins.
-const interruptEvery = 5 * time.Millisecond
+const (
+	// interruptEvery is how often a statement is told to stop until it does: DuckDB forgets it where a statement begins.
+	interruptEvery = 5 * time.Millisecond
+	// abandonAfter is how long a statement that was told to stop is waited for. DuckDB looks whether it is to stop between chunks of 2,048
+	// rows only: an expression over long texts may take minutes for one.
+	abandonAfter = 250 * time.Millisecond
+)
 
 // conn is a connection to DuckDB, which runs one statement at a time.
 type conn struct {
@@ -46,29 +52,49 @@ func (c *conn) disconnect() {
 	bindings.Disconnect(&c.duck)
 }
 
-// while runs f and interrupts what DuckDB does in it once ctx is done.
-func (c *conn) while(ctx context.Context, f func()) {
-	done, idle := make(chan struct{}), make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(idle)
-		tick := time.NewTicker(interruptEvery)
-		defer tick.Stop()
-		for {
-			bindings.Interrupt(c.duck)
-			select {
-			case <-done:
-				return
-			case <-tick.C:
+// while runs f and interrupts what DuckDB does in it once ctx is done. Where that does not help within abandonAfter it returns a channel that is
+// closed when f has ended; else nil.
+func (c *conn) while(ctx context.Context, f func()) (working <-chan struct{}) {
+	done := make(chan struct{})
+	var fault *PanicError
+	go func() {
+		defer close(done)
+		defer func() {
+			if v := recover(); v != nil {
+				fault = &PanicError{v, debug.Stack()}
 			}
-		}
-	})
-	defer func() { // also after a panic
-		close(done)
-		if !stop() {
-			<-idle // or it would interrupt the next statement
-		}
+		}()
+		f()
 	}()
-	f()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		late := time.NewTimer(abandonAfter)
+		defer late.Stop()
+		if !c.interrupt(done, late.C) {
+			return done
+		}
+	}
+	if fault != nil {
+		panic(fmt.Sprintf("%v\n%s", fault.Value, fault.Stack))
+	}
+	return nil
+}
+
+// interrupt tells DuckDB to stop until done is closed, or late says that it is enough: then it returns false.
+func (c *conn) interrupt(done <-chan struct{}, late <-chan time.Time) bool {
+	tick := time.NewTicker(interruptEvery)
+	defer tick.Stop()
+	for {
+		bindings.Interrupt(c.duck)
+		select {
+		case <-done:
+			return true
+		case <-late:
+			return false
+		case <-tick.C:
+		}
+	}
 }
 
 // prepared is a statement that is ready to run.

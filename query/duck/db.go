@@ -24,7 +24,12 @@ type DB struct {
 	closed    chan struct{}
 	boxes     atomic.Int64 // values of ours that DuckDB holds
 
+	users     sync.WaitGroup // of connections, but for those that are abandoned
+	abandoned atomic.Int64   // statements that DuckDB works on for nobody,
+	left      atomic.Int64   // and those that ever were
+
 	mu       sync.Mutex
+	ended    bool    // no more users
 	engine   *engine // nil after one broke, until the next statement
 	compiled map[string]*Statement
 }
@@ -157,22 +162,52 @@ func (db *DB) acquire(ctx context.Context) (*conn, error) {
 		return nil, ctx.Err()
 	case db.slots <- struct{}{}:
 	}
+	c, err := db.take()
+	if err != nil {
+		<-db.slots
+	}
+	return c, err
+}
+
+// take finds a connection for a new user.
+func (db *DB) take() (*conn, error) {
+	db.mu.Lock()
+	if db.ended {
+		db.mu.Unlock()
+		return nil, errClosed
+	}
+	db.users.Add(1)
+	db.mu.Unlock()
 	for {
 		e, err := db.current()
-		if err != nil {
-			<-db.slots
-			return nil, err
-		}
-		c, err := e.take()
 		if err == nil {
-			return c, nil
+			var c *conn
+			if c, err = e.take(); err == nil {
+				return c, nil
+			}
 		}
 		if !errors.Is(err, errBroken) { // else it broke in between, and the next one is another
-			<-db.slots
+			db.users.Done()
 			return nil, err
 		}
 	}
 }
+
+// Abandoned returns how many statements DuckDB works on although they were told to stop and nobody waits for them, and how many there ever were.
+// Each holds one of the connections.
+func (db *DB) Abandoned() (now, ever int64) { return db.abandoned.Load(), db.left.Load() }
+
+// abandon counts a statement whose user has gone.
+func (db *DB) abandon(s *Statement) {
+	db.abandoned.Add(1)
+	db.left.Add(1)
+	text := s.Text[:min(len(s.Text), maxLogged)]
+	db.opts.Logger.LogAttrs(context.Background(), slog.LevelWarn, "statement does not stop and is abandoned", slog.String("sql", strings.ToValidUTF8(text, "")))
+	db.users.Done()
+}
+
+// maxLogged is how much of a statement is logged, in bytes.
+const maxLogged = 1 << 10
 
 var errBroken = errors.New("duckdb broke")
 
@@ -196,8 +231,13 @@ func (e *engine) take() (*conn, error) {
 	return c, err
 }
 
-// release gives a connection back.
-func (db *DB) release(c *conn) {
+// release gives a connection back. Nobody waited for one that is abandoned.
+func (db *DB) release(c *conn, abandoned bool) {
+	if abandoned {
+		db.abandoned.Add(-1)
+	} else {
+		defer db.users.Done()
+	}
 	e := c.engine
 	e.mu.Lock()
 	e.used--
@@ -230,14 +270,16 @@ func (db *DB) broke(ctx context.Context, e *engine, why error) {
 	db.opts.Logger.LogAttrs(ctx, slog.LevelError, "duckdb broke and is opened again", slog.Any("err", why))
 }
 
-// Close waits until the statements that run have ended, and stops DuckDB. Calls that come later fail.
+// Close waits until the statements that run have ended, and stops DuckDB; where it works on abandoned ones, once the last of them has ended, which is not
+// waited for. Calls that come later fail.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
 		close(db.closed)
 		defer boundHeap(-db.opts.HeapBytes)
-		for range cap(db.slots) {
-			db.slots <- struct{}{}
-		}
+		db.mu.Lock()
+		db.ended = true
+		db.mu.Unlock()
+		db.users.Wait()
 		db.mu.Lock()
 		defer db.mu.Unlock()
 		if e := db.engine; e != nil {

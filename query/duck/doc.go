@@ -18,4 +18,6 @@
 //   - D6: rows of a table pass by. At most two records of a scan for each thread are held, and one chunk of the answer.
 //   - D7 (I10): whatever a statement asks for, DuckDB takes no more memory than Options.HeapBytes: at the limit the statement
 //     fails.
+//   - D8: who asked waits at most abandonAfter for a statement that was told to stop. DuckDB cannot be interrupted within one chunk: what it
+//     works on then is abandoned, holds its connection until DuckDB has ended, and nothing of ours but that.
 package duck

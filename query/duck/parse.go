@@ -34,7 +34,7 @@ func (db *DB) Parse(ctx context.Context, sql string) (*Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer db.release(c)
+	defer db.release(c, false)
 	return db.parse(c, sql)
 }
 
@@ -48,7 +48,7 @@ func (db *DB) Tree(ctx context.Context, sql string) (Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer db.release(c)
+	defer db.release(c, false)
 	v, err := db.single(c, sql)
 	if err != nil {
 		return nil, err
@@ -240,7 +240,7 @@ func (db *DB) Text(ctx context.Context, n Node) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer db.release(c)
+	defer db.release(c, false)
 	sql, err := c.text(statementJSON(sayable(q)))
 	if !ok {
 		sql = strings.TrimPrefix(sql, before)
@@ -304,7 +304,7 @@ func (db *DB) Compile(ctx context.Context, q Query) (*Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer db.release(c)
+	defer db.release(c, false)
 	sql, err := c.text(key)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -26,13 +27,24 @@ type Rows struct {
 	result  *bindings.Result
 	schema  *arrow.Schema
 	readers []reader
+	chunk   bindings.DataChunk
 	done    bool
 	err     error
+
+	working <-chan struct{} // closed when DuckDB, which was told to stop, has; nil: it works on nothing
+	fate    atomic.Int32    // of the connection
 }
+
+// Fates of a connection: the first that comes is its.
+const (
+	inUse = iota
+	released
+	abandoned // Close did not wait for DuckDB
+)
 
 // Query runs a statement over the tables that it reads, with values for its parameters in the order of
 // Statement.Params: nil, bool, int64, float64, string, []byte, *big.Int, Decimal or time.Time, which is a TIMESTAMP in
-// UTC. When ctx is done the statement stops within milliseconds, also while its Rows are read. Errors of DuckDB are an
+// UTC. When ctx is done the statement stops within milliseconds, also while its Rows are read; where DuckDB does not stop it is abandoned. Errors of DuckDB are an
 // *Error, errors of a Table's Scan are what that returned, wrapped.
 func (db *DB) Query(ctx context.Context, s *Statement, tables []Table, params ...any) (*Rows, error) {
 	r, err := db.open(ctx, s, tables)
@@ -95,7 +107,7 @@ func (db *DB) open(ctx context.Context, s *Statement, tables []Table) (*Rows, er
 	}
 	r := &Rows{db: db, conn: c, stmt: s}
 	if r.session, err = c.begin(ctx, tables); err != nil {
-		db.release(c)
+		db.release(c, false)
 		return nil, err
 	}
 	if err := r.while(func() (err error) {
@@ -142,13 +154,18 @@ func (r *Rows) while(f func() error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r.conn.while(ctx, func() { err = f() })
+	var failed error // nobody's but f's while that runs
+	if r.working = r.conn.while(ctx, func() { failed = f() }); r.working != nil {
+		r.abandon()
+		return context.Cause(ctx)
+	}
+	err = failed
 	r.db.check(ctx, r.conn, err)
-	switch failed := r.session.failure(); {
+	switch scan := r.session.failure(); {
 	case err == nil:
 		return nil
-	case failed != nil:
-		return failed
+	case scan != nil:
+		return scan
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
@@ -279,19 +296,20 @@ func (r *Rows) Next() (arrow.Record, error) {
 }
 
 func (r *Rows) next() (arrow.Record, error) {
-	var chunk bindings.DataChunk
 	if err := r.while(func() error {
-		chunk = bindings.FetchChunk(*r.result)
-		if msg := bindings.ResultError(r.result); chunk.Ptr == nil && msg != "" {
+		r.chunk = bindings.FetchChunk(*r.result)
+		if msg := bindings.ResultError(r.result); r.chunk.Ptr == nil && msg != "" {
 			return fromDuckDB(r.stmt.Text, msg)
 		}
 		return nil
 	}); err != nil {
 		return nil, err
 	}
-	if chunk.Ptr == nil {
+	if r.chunk.Ptr == nil {
 		return nil, io.EOF
 	}
+	chunk := r.chunk
+	r.chunk = bindings.DataChunk{}
 	defer bindings.DestroyDataChunk(&chunk)
 	n := int(bindings.DataChunkGetSize(chunk))
 	if n == 0 {
@@ -313,26 +331,63 @@ func (r *Rows) next() (arrow.Record, error) {
 	return array.NewRecord(r.schema, columns, int64(n)), nil
 }
 
-// Close stops the statement if it still runs, and waits for the Scans of its tables. It may be called again.
+// Close stops the statement if it still runs, and waits for the Scans of its tables. It may be called again. What DuckDB does not end soon goes
+// on without anybody (D8).
 func (r *Rows) Close() error {
-	if r.conn == nil {
+	c := r.conn
+	if c == nil {
 		return nil
 	}
-	running := r.result != nil && !(r.done && r.err == nil)
-	r.session.cancel()
-	if r.result != nil {
-		bindings.DestroyResult(r.result)
-	}
-	r.ready.close()
-	var err error
-	if running {
-		err = r.conn.exec("SELECT 1") // makes DuckDB forget the statement and what it holds
-	}
-	r.conn.end(r.session)
-	r.db.release(r.conn)
+	complete := r.working == nil && (r.result == nil || r.done && r.err == nil)
 	r.conn, r.done = nil, true
 	if r.err == nil {
 		r.err = errEnded
 	}
+	r.session.stop()
+	if complete {
+		return r.giveBack(c, false)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		if r.working != nil {
+			c.interrupt(r.working, nil)
+		}
+		ended <- r.giveBack(c, true)
+	}()
+	if r.fate.Load() == abandoned {
+		return nil
+	}
+	late := time.NewTimer(abandonAfter)
+	defer late.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-late.C:
+		r.abandon()
+		return nil
+	}
+}
+
+// giveBack frees what DuckDB has of the statement, and the connection.
+func (r *Rows) giveBack(c *conn, running bool) (err error) {
+	if r.chunk.Ptr != nil {
+		bindings.DestroyDataChunk(&r.chunk)
+	}
+	if r.result != nil {
+		bindings.DestroyResult(r.result)
+	}
+	r.ready.close()
+	if running {
+		err = c.exec("SELECT 1") // makes DuckDB forget the statement and what it holds
+	}
+	c.end(r.session)
+	r.db.release(c, !r.fate.CompareAndSwap(inUse, released))
 	return err
+}
+
+// abandon leaves the statement to DuckDB, unless it has just ended.
+func (r *Rows) abandon() {
+	if r.fate.CompareAndSwap(inUse, abandoned) {
+		r.db.abandon(r.stmt)
+	}
 }

@@ -53,7 +53,7 @@ func TestLocked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.release(c)
+	defer db.release(c, false)
 	file := filepath.Join(t.TempDir(), "secret.csv")
 	if err := os.WriteFile(file, []byte("a\n1\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestSettings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer db.release(c)
+		defer db.release(c, false)
 		for _, s := range db.opts.settings() {
 			got, err := c.column("SELECT current_setting('" + s[0] + "')::VARCHAR")
 			if err != nil || len(got) != 1 {
@@ -115,7 +115,7 @@ func TestFunctions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.release(c)
+	defer db.release(c, false)
 	f := db.functions
 	all, err := c.column("SELECT DISTINCT concat_ws(' ', function_type, coalesce(stability, '-'), coalesce(has_side_effects, false), lower(function_name)) FROM duckdb_functions() WHERE function_type <> 'pragma'")
 	if err != nil || len(all) < 500 {

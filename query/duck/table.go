@@ -81,16 +81,21 @@ func (c *conn) begin(ctx context.Context, tables []Table) (*session, error) {
 	return s, nil
 }
 
-// end takes the tables away. After it no Scan runs.
-func (c *conn) end(s *session) {
+// stop ends the Scans. After it none runs, whatever DuckDB does.
+func (s *session) stop() {
 	s.cancel()
-	c.engine.mu.Lock()
-	delete(c.engine.sessions, c.id)
-	c.engine.mu.Unlock()
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
 	s.scans.Wait()
+}
+
+// end takes the tables away, which DuckDB does not read any more.
+func (c *conn) end(s *session) {
+	s.stop()
+	c.engine.mu.Lock()
+	delete(c.engine.sessions, c.id)
+	c.engine.mu.Unlock()
 	s.free()
 }
 

@@ -16,7 +16,7 @@ func TestTreeKeepsAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.release(c)
+	defer db.release(c, false)
 	for _, sql := range statements(t) {
 		want, err := c.tree(sql)
 		if err != nil {
