@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -30,6 +31,8 @@ type blockRun struct {
 	answer *run.Answer
 	cells  []run.Input // of events, that are yet to be folded
 	held   int         // rows of them
+	named  plan.Choice // the last one whose cuboid was named,
+	name   string      // and how
 	scan   *scanRun
 	result []arrow.Record
 	report BlockReport
@@ -181,14 +184,16 @@ func (b *blockRun) readFiles(ctx context.Context) error {
 
 // segments folds cuboids of the segments that may have events which count, and single events where cells do not tell.
 func (b *blockRun) segments(ctx context.Context) error {
-	var inputs []run.Input
+	list := b.t.snap.SegmentsIn(b.p.b.Time.Lo, b.p.b.Time.Hi)
+	inputs := make([]run.Input, 0, len(list)+len(b.cells))
+	b.report.Segments = slices.Grow(b.report.Segments, len(list))
 	var bare []*catalog.SegmentEntry // that are answered from their staged files
 	type edge struct {
 		need *plan.Need
 		of   []*catalog.SegmentEntry
 	}
 	var edges []*edge
-	for _, s := range b.t.snap.SegmentsIn(b.p.b.Time.Lo, b.p.b.Time.Hi) {
+	for _, s := range list {
 		c, more, err := b.segment(ctx, s)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -256,9 +261,17 @@ func (b *blockRun) segment(ctx context.Context, s *catalog.SegmentEntry) (c plan
 	if err != nil {
 		return c, nil, err
 	}
-	inputs = b.x.watched(inputs, o.object.Name, s.Number)
-	b.report.Segments = append(b.report.Segments, SegmentReport{Segment: s.Number, Cuboid: c.Cuboid(), Rows: c.Entry.Rows})
+	inputs = b.x.watched(inputs, o.object.Name.Value(), s.Number)
+	b.report.Segments = append(b.report.Segments, SegmentReport{Segment: s.Number, Cuboid: b.cuboid(&c), Rows: c.Entry.Rows})
 	return c, inputs, nil
+}
+
+// cuboid names the cuboid of a choice: mostly it is that of the last one.
+func (b *blockRun) cuboid(c *plan.Choice) string {
+	if b.named.Need != c.Need || b.named.Entry.Cuboid != c.Entry.Cuboid || b.name == "" {
+		b.named, b.name = *c, c.Cuboid()
+	}
+	return b.name
 }
 
 // needsOf returns the needs of a segment's layout.

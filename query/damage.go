@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -11,7 +12,10 @@ import (
 
 // damages are the segments whose cuboids cannot be read, by folder: a refresh gives a segment another one. After a while they are tried
 // again, for a store may answer again: the more often in vain, the later.
-type damages struct{ kept *lru[string, damage] }
+type damages struct {
+	any  atomic.Bool // was ever added
+	kept *lru[string, damage]
+}
 
 type damage struct {
 	err  error
@@ -24,7 +28,7 @@ const (
 	longestDamage = time.Hour        // and of what is there and is wrong
 )
 
-func newDamages(limit int) *damages { return &damages{newLRU[string, damage](limit)} }
+func newDamages(limit int) *damages { return &damages{kept: newLRU[string, damage](limit)} }
 
 // get returns why a segment is not to be read now; nil: it is to be tried.
 func (d *damages) get(folder string, now time.Time) error {
@@ -49,6 +53,7 @@ func (d *damages) add(folder string, err error, now time.Time) {
 		x.wait = min(2*x.wait, longestDamage)
 	}
 	x.err, x.till = err, now.Add(x.wait)
+	d.any.Store(true)
 	d.kept.replace(folder, x)
 }
 

@@ -22,7 +22,7 @@ type Engine struct {
 	known    *definitions
 	plans    *lru[planKey, *prepared]
 	programs *programs
-	segments *lru[string, *opened]
+	segments *lru[segmentKey, *opened]
 	lookups  *lookups
 	ids      *stringIDs
 	damaged  *damages
@@ -52,7 +52,7 @@ func New(o Options) (*Engine, error) {
 		o.Store, o.Source.Store = files, files
 	}
 	e := &Engine{
-		o: o, known: newDefinitions(o.Catalog), plans: newLRU[planKey, *prepared](o.Plans), segments: newLRU[string, *opened](o.Segments), damaged: newDamages(o.Segments),
+		o: o, known: newDefinitions(o.Catalog), plans: newLRU[planKey, *prepared](o.Plans), segments: newLRU[segmentKey, *opened](o.Segments), damaged: newDamages(o.Segments),
 		turns: newTurns("query.concurrent", o.Concurrent, o.Queue, o.QueueWait), rawTurns: newTurns("query.raw_concurrent", o.RawConcurrent, o.Queue, o.RawQueueWait),
 		history: newHistory(o.History),
 	}

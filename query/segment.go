@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"time"
+	"unique"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
@@ -20,6 +21,12 @@ import (
 // maxManifestBytes bounds the manifest of a segment.
 const maxManifestBytes = 256 << 20
 
+// segmentKey names what opened has, as its folder does: it costs less to make.
+type segmentKey struct {
+	cube, id string
+	attempt  int64
+}
+
 // opened is a segment whose cuboids may be read. Its folder names it for ever.
 type opened struct {
 	manifest *segmenter.Manifest
@@ -30,12 +37,14 @@ type opened struct {
 
 // open reads a segment's manifest, or finds it.
 func (e *Engine) open(ctx context.Context, s *catalog.SegmentEntry, t *tableDef) (*opened, error) {
-	folder := segmenter.SegmentFolder(s.CubeID, s.ID, s.Attempt)
-	if err := e.damaged.get(folder, time.Now()); err != nil {
-		return nil, err
-	}
-	if o, ok := e.segments.get(folder); ok {
+	key := segmentKey{s.CubeID, s.ID, s.Attempt}
+	o, ok := e.segments.get(key)
+	if ok && !e.damaged.any.Load() {
 		return o, nil
+	}
+	folder := segmenter.SegmentFolder(s.CubeID, s.ID, s.Attempt)
+	if err := e.damaged.get(folder, time.Now()); err != nil || ok {
+		return o, err
 	}
 	body, err := e.o.Store.Open(ctx, folder+"/"+segmenter.ManifestName, 0, maxManifestBytes)
 	if err != nil {
@@ -50,12 +59,12 @@ func (e *Engine) open(ctx context.Context, s *catalog.SegmentEntry, t *tableDef)
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{manifest: m}
+	o = &opened{manifest: m}
 	version, _ := strconv.Atoi(string(m.Notes["table_version"])) // 0: written before there was one
 	if o.layout, o.def, err = e.layoutOf(ctx, s.CubeID, m.DefinitionVersion, version, t); err != nil {
 		return nil, err
 	}
-	o.object = &run.Object{Name: folder, Layout: o.layout}
+	o.object = &run.Object{Name: unique.Make(folder), Layout: o.layout}
 	switch {
 	case m.Stored == nil:
 		o.object.Reader, err = cuboid.NewReader(e.o.Store, o.layout, m.Files, m.Cuboids)
@@ -67,7 +76,7 @@ func (e *Engine) open(ctx context.Context, s *catalog.SegmentEntry, t *tableDef)
 	if err != nil {
 		return nil, err
 	}
-	return e.segments.put(folder, o), nil
+	return e.segments.put(key, o), nil
 }
 
 // isDamage reports whether an error lies in what is stored, and not in how it was reached.

@@ -4,7 +4,9 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"math/bits"
 	"sync"
+	"unique"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
@@ -20,7 +22,7 @@ type Reader interface {
 
 // Object is the cuboids of a segment under a name that stands for these bytes for ever, such as the segment's folder (N7).
 type Object struct {
-	Name   string
+	Name   unique.Handle[string] // compared with those of other columns some times for each row group
 	Layout *cells.Layout
 	Reader Reader
 }
@@ -38,7 +40,7 @@ type columns struct {
 
 // columnKey names a column of a row group: a dimension, a measure behind them, or the list of row groups.
 type columnKey struct {
-	object string
+	object unique.Handle[string]
 	mask   uint64
 	place  int
 	column int
@@ -92,8 +94,9 @@ func (r *Runner) Inputs(ctx context.Context, o *Object, mask uint64, p *Program)
 }
 
 // wanted lists the columns that a program reads of a cuboid.
-func wanted(o *Object, mask uint64, p *Program) (out []int) {
+func wanted(o *Object, mask uint64, p *Program) []int {
 	n := len(o.Layout.Dims)
+	out := make([]int, 0, bits.OnesCount64(p.dims&mask)+len(p.reads))
 	for i := range n {
 		if p.dims&mask>>(n-1-i)&1 == 1 {
 			out = append(out, i)

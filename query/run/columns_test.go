@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unique"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
@@ -74,7 +75,7 @@ func stored(t testing.TB, name string, l *cells.Layout, c *cells.Cells, rows int
 		}
 	})
 	of := &counting{Reader: rd}
-	return &Object{name, l, of}, of
+	return &Object{unique.Make(name), l, of}, of
 }
 
 // counter reads a counter of the runner, of a state where it has states.
