@@ -128,6 +128,7 @@ func (s *sketches) settle() {
 	s.settled = true
 	all, starts := s.sets.place()
 	most := maxCoupons(s.precision)
+	var seen []uint32
 	kept := uint32(0)
 	for i := range s.sets.n {
 		set := all[starts[i]:starts[i+1]]
@@ -135,8 +136,10 @@ func (s *sketches) settle() {
 		case len(set) > 0 && s.isDense(i):
 			raise(s.registersOf(i), set)
 			set = nil
-		case len(set) > most:
-			set = s.crowd(i, set, most)
+		case len(set) > min(few, most):
+			size := 2 << bits.Len(uint(min(len(set), most)))
+			seen = append(seen[:0], make([]uint32, size)...)
+			set = s.distinct(i, set, most, seen)
 		case len(set) > 1:
 			set = sortSet(set)
 		}
@@ -146,9 +149,9 @@ func (s *sketches) settle() {
 	s.sets.of = all[:kept]
 }
 
-// crowd settles coupons of which most may stay if they repeat enough; of more it makes registers and returns none.
-func (s *sketches) crowd(i int, set []uint32, most int) []uint32 {
-	seen := make([]uint32, 4<<bits.Len(uint(most)))
+// distinct drops the coupons that repeat others, with seen, of zeros, to find them in: it takes as long as to look at each, and
+// only who writes states wants an order. Where more than most are left it makes registers of them and returns none.
+func (s *sketches) distinct(i int, set []uint32, most int, seen []uint32) []uint32 {
 	distinct := 0
 	for at, c := range set {
 		slot := c * 0x9E3779B1 >> 7 & uint32(len(seen)-1)
@@ -167,7 +170,7 @@ func (s *sketches) crowd(i int, set []uint32, most int) []uint32 {
 		seen[slot], set[distinct] = c, c
 		distinct++
 	}
-	return sortSet(set[:distinct])
+	return set[:distinct]
 }
 
 type hllLifter struct {

@@ -42,7 +42,9 @@ func (s *sketches) Columns(from, to int) []stage.Column {
 		case s.isDense(i):
 			c.Data = s.appendRegisters(c.Data, s.registersOf(i))
 		default:
-			c.Data = s.appendCoupons(c.Data, s.sets.get(i))
+			set := s.sets.get(i)
+			slices.Sort(set)
+			c.Data = s.appendCoupons(c.Data, set)
 		}
 		c.Ends = append(c.Ends, uint32(len(c.Data)))
 	}

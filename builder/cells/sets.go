@@ -28,9 +28,12 @@ func (s *sets[T]) settle() {
 	s.of = all[:kept]
 }
 
+// few is up to how many numbers are sorted one by one.
+const few = 24
+
 // sortSet sorts numbers and drops repeats, in their place.
 func sortSet[T uint32 | uint64](set []T) []T {
-	const few, many = 24, 1 << 12
+	const many = 1 << 12
 	switch {
 	case len(set) <= few:
 		for i := 1; i < len(set); i++ {
