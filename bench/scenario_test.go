@@ -121,15 +121,15 @@ func TestWrongUseOfScenarios(t *testing.T) {
 func TestSegmentsAreComparedWithTheFewThatWereAskedTheSame(t *testing.T) {
 	var r segmentsReport
 	for _, run := range []segmentsRun{
-		{Asked: "a day, cold", Segments: 2, Each: []float64{1, 10}},
-		{Asked: "a day, warm", Segments: 2, Each: []float64{1, 2}},
-		{Asked: "a day, cold", Segments: 10, Each: []float64{4, 40}},
-		{Asked: "a day, warm", Segments: 10, Each: []float64{1, 8}},
+		{Asked: "a day, cold", Segments: 2, Read: 1, Each: []float64{1, 10}},
+		{Asked: "a day, warm", Segments: 2, Read: 1, Each: []float64{1, 2}},
+		{Asked: "a day, cold", Segments: 10, Read: 3, Each: []float64{4, 40}},
+		{Asked: "a day, warm", Segments: 10, Read: 3, Each: []float64{1, 8}},
 	} {
 		r.add(run)
 	}
 	text := r.markdown()
-	for _, row := range []string{"| a day, cold | 2 | 0.00 | 0.00 | 1 |", "| a day, cold | 10 | 0.00 | 0.00 | 4.00 |", "| a day, warm | 10 | 0.00 | 0.00 | 2.00 |"} {
+	for _, row := range []string{"| a day, cold | 2 | 1 | 0.00 | 0.00 | 1 |", "| a day, cold | 10 | 3 | 0.00 | 0.00 | 4.00 |", "| a day, warm | 10 | 3 | 0.00 | 0.00 | 2.00 |"} {
 		if !strings.Contains(text, row) {
 			t.Errorf("no row %q:\n%s", row, text)
 		}
