@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -75,7 +74,8 @@ func tablePath(name string, more ...string) string {
 func (a *app) tableApply() *cobra.Command {
 	c := &cobra.Command{
 		Use: "apply -f FILE", Short: "Make a table, or change it, by a definition in YAML or JSON", Args: exactly(),
-		Example: "  tidemark table apply -f clicks.yaml\n  tidemark table apply --dry-run -f clicks.yaml   only say what it would do\n  tidemark table sample clicks | tidemark table apply -f -",
+		Long:    "Makes a table, or gives it another version. A file may hold several definitions, with a line --- between them; those that begin\nwith cube: are of cubes.",
+		Example: "  tidemark table apply -f clicks.yaml\n  tidemark table apply --dry-run -f clicks.yaml   only say what it would do\n  tidemark table sample clicks --cube | tidemark table apply -f -   both of what was proposed",
 	}
 	files := c.Flags().StringArrayP("file", "f", nil, "`FILE` with the definition, - for standard input; may be given more than once")
 	dry := c.Flags().Bool("dry-run", false, "check the definition and say what would change")
@@ -96,35 +96,6 @@ func (a *app) tableApply() *cobra.Command {
 		return errors.Join(errs...)
 	}
 	return c
-}
-
-func (a *app) applyFile(cmd *cobra.Command, cl *client, file string, query url.Values) error {
-	body, name, err := a.readFile(file)
-	if err != nil {
-		return err
-	}
-	var out server.Applied
-	err = cl.do(cmd.Context(), request{method: http.MethodPut, path: "/tables", query: query, body: body}, &out)
-	var refused *server.Error
-	if errors.As(err, &refused) && len(refused.Problems) > 0 && !a.json() {
-		return named(refused, name)
-	}
-	if err != nil {
-		return err
-	}
-	return a.print(out, func(w io.Writer) error {
-		would := ""
-		if out.DryRun {
-			would = " (dry run: nothing was done)"
-		}
-		if _, err := fmt.Fprintf(w, "table %s/%s %s, version %d%s\n", out.Project, out.Table, out.Outcome, out.Version, would); err != nil {
-			return err
-		}
-		for _, c := range out.Changes {
-			fmt.Fprintf(w, "  %s\n", c)
-		}
-		return nil
-	})
 }
 
 func (a *app) readFile(file string) (body []byte, name string, err error) {
@@ -239,30 +210,4 @@ func (a *app) changeState(cmd *cobra.Command, q request) error {
 		_, err := fmt.Fprintf(w, "table %s/%s is %s%s\n", out.Project, out.Table, out.State, before)
 		return err
 	})
-}
-
-func (a *app) tableSample() *cobra.Command {
-	c := &cobra.Command{
-		Use: "sample TOPIC", Short: "Propose a definition from the newest records of a topic", Args: exactly("TOPIC"),
-		Long:    "Reads the newest records of a topic and prints a definition that applies as it is, its choices explained in comments.",
-		Example: "  tidemark table sample clicks --brokers broker-1:9092 > clicks.yaml\n  tidemark table sample clicks -n 10000",
-	}
-	n := c.Flags().IntP("records", "n", 1000, "how many records to read")
-	project := projectFlag(c)
-	c.RunE = func(cmd *cobra.Command, args []string) error {
-		var out server.Sample
-		q := request{method: http.MethodGet, path: "/sample", query: queryOf("topic", args[0], "n", strconv.Itoa(*n), "project", *project)}
-		if err := a.ask(cmd, true, q, &out); err != nil {
-			return err
-		}
-		err := a.print(out, func(w io.Writer) error {
-			_, err := io.WriteString(w, out.Definition)
-			return err
-		})
-		if err == nil && out.Problem != "" {
-			err = errors.New(out.Problem)
-		}
-		return err
-	}
-	return c
 }

@@ -18,15 +18,18 @@ func (w work) Sample(ctx context.Context, project, topic string, n int) (*server
 	if err != nil {
 		return nil, err
 	}
-	text, _, err := cube.Infer(topic, samples, cube.InferOptions{Project: project})
+	text, table, err := cube.Infer(topic, samples, cube.InferOptions{Project: project})
 	if text == nil && err != nil {
 		return nil, err
 	}
 	out := &server.Sample{Topic: topic, Records: len(samples), Definition: string(text)}
 	if err != nil {
 		out.Problem = err.Error()
+		return out, nil
 	}
-	return out, nil
+	text, _, err = cube.InferCube(table, samples)
+	out.Cube = string(text)
+	return out, err
 }
 
 func (w work) Requeue(ctx context.Context, r server.RequeueRequest) (*server.RequeueResult, error) {

@@ -10,4 +10,5 @@
 //   - C4: the definition that Infer returns passes ParseTable, whatever the records were; without one it says why.
 //   - C5: a cube that passed Validate against its table can be cut and built: no later step refuses it for what it says.
 //   - C6: Cuboids are exactly the sets that the aggregation groups allow, and the base; never more than MaxCuboids.
+//   - C7: the cube that InferCube returns passes ParseCube against its table, whatever the records were.
 package cube

@@ -34,9 +34,36 @@ func TestInfer(t *testing.T) {
 				return fmt.Sprintf("%sError: %v\n", text, err)
 			}
 			checkInferred(t, text, table)
+			if d.Cmd == "infer-cube" {
+				return inferredCube(t, table, samples)
+			}
 			return string(text)
 		})
 	})
+}
+
+// inferredCube holds C7: the text applies as it is, beside its table.
+func inferredCube(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, table *Table, samples []Sample,
+) string {
+	t.Helper()
+	text, c, err := InferCube(table, samples)
+	if err != nil {
+		t.Fatalf("C7: %v", err)
+	}
+	again, err := ParseCube(text, "inferred.yaml", table)
+	if err != nil {
+		t.Fatalf("C7: %v\n%s", err, text)
+	}
+	if !SameCube(c, again) {
+		t.Fatalf("C7: the cube is not what the text says:\n%s", text)
+	}
+	if n := len(c.lattice().masks()); n > maxProposedCuboids+1 {
+		t.Fatalf("C7: %d cuboids:\n%s", n, text)
+	}
+	return string(text)
 }
 
 // checkInferred holds C4: the text applies as it is.
@@ -107,7 +134,39 @@ func TestInferProperty(t *testing.T) {
 			return
 		}
 		checkInferred(t, text, table)
+		inferredCube(t, table, samples)
 	})
+}
+
+// C7: many columns of few values get a cap, so that the cuboids stay few.
+func TestInferCubeOfManyColumns(t *testing.T) {
+	var samples []Sample
+	for i := range 100 {
+		event := map[string]any{"ts": 1_767_225_600_000 + i}
+		for c := range 40 {
+			event[fmt.Sprintf("c%d", c)] = fmt.Sprint(i % 3)
+		}
+		b, err := json.Marshal(event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples = append(samples, Sample{Value: b, TimestampMs: 1_767_225_600_000})
+	}
+	_, table, err := Infer("t", samples, InferOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := inferredCube(t, table, samples)
+	c, err := ParseCube([]byte(text), "", table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Dimensions) != maxProposedDimensions+2 || c.Groups[0].DimCap != 2 {
+		t.Errorf("got %d dimensions and dim_cap %d, want %d and 2:\n%s", len(c.Dimensions), c.Groups[0].DimCap, maxProposedDimensions+2, text)
+	}
+	if _, _, err := InferCube(table, nil); err == nil || !strings.Contains(err.Error(), "no records") {
+		t.Errorf("an empty topic: %v", err)
+	}
 }
 
 func genValue(keys *rapid.Generator[string], depth int) *rapid.Generator[any] {

@@ -65,7 +65,7 @@ func (s *Server) ownRoutes() []route {
 			query: []param{text("project", "only of this project"), text("table", "only of this table")},
 		},
 		{
-			method: "GET", path: "/sample", summary: "propose a definition from records of a topic", answer: Sample{}, handle: s.sample, slow: true,
+			method: "GET", path: "/sample", summary: "propose definitions of a table and of a cube over it from records of a topic", answer: Sample{}, handle: s.sample, slow: true,
 			query: inProject(text("topic", "topic to read"), number("n", "how many of its newest records; default 1000")),
 		},
 		{

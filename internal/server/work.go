@@ -14,6 +14,7 @@ type Sample struct {
 	Topic      string `json:"topic"`
 	Records    int    `json:"records"`           // how many were read
 	Definition string `json:"definition"`        // YAML with comments, applies as it is
+	Cube       string `json:"cube,omitempty"`    // the same of a cube over the table; empty where there is a problem
 	Problem    string `json:"problem,omitempty"` // why it does not: what a person has to add, and where
 }
 
