@@ -44,7 +44,10 @@ func (a *app) report(err error) int {
 	code := 1
 	var wrong *usageError
 	var refused *server.Error
+	var own *exitError
 	switch {
+	case errors.As(err, &own):
+		code = own.code
 	case errors.As(err, &wrong):
 		code = 2
 	case errors.As(err, &refused) && refused.Code == "bad_request":

@@ -91,6 +91,7 @@ func (c *client) close() error {
 // request is one question.
 type request struct {
 	method, path string
+	root         bool // the path is not below /api/v1
 	query        url.Values
 	body         []byte
 	key          string // Idempotency-Key; may be empty
@@ -119,6 +120,9 @@ func (c *client) do(ctx context.Context, q request, out any) error {
 // send asks and returns the body of a good answer.
 func (c *client) send(ctx context.Context, q request) (io.ReadCloser, error) {
 	u := c.base + "/api/v1" + q.path
+	if q.root {
+		u = c.base + q.path
+	}
 	if len(q.query) > 0 {
 		u += "?" + q.query.Encode()
 	}

@@ -4,7 +4,7 @@
 //
 //   - X1: a command is a client of /api/v1: of --server, else of the process that holds the data folder, else of the same
 //     handlers in this process, which then holds the folder.
-//   - X2: exit codes: 0 done, 1 failed, 2 wrong use, 130 ended by a second Ctrl-C.
+//   - X2: exit codes: 0 done, 1 failed, 2 wrong use, 3 doctor found nothing but warnings, 130 ended by a second Ctrl-C.
 //   - X3: standard output carries the answer alone, in text or with -o json in JSON; progress and errors go to standard
 //     error.
 package main

@@ -1,9 +1,17 @@
 package main
 
 import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tidemarkdb/tidemark/internal/config"
+	"github.com/tidemarkdb/tidemark/internal/doctor"
 )
 
 // What doctor advises can be pasted into a shell: it reaches the same process.
@@ -30,5 +38,91 @@ func TestAdviceReachesTheSameProcess(t *testing.T) {
 		if got := reaching(given(c.args), c.command); got != c.want {
 			t.Errorf("%q with %v: got %q, want %q", c.command, c.args, got, c.want)
 		}
+	}
+}
+
+// Exit codes go by the worst finding.
+func TestVerdict(t *testing.T) {
+	a := &app{process: process{stderr: io.Discard}}
+	for want, severities := range map[int][]doctor.Severity{
+		0: {doctor.Fine, doctor.Fine}, exitWarnings: {doctor.Fine, doctor.Warning}, 1: {doctor.Warning, doctor.Blocked, doctor.Fine},
+	} {
+		var list []doctor.Finding
+		for _, s := range severities {
+			list = append(list, doctor.Finding{Severity: s})
+		}
+		if got := a.report(verdict(list)); got != want {
+			t.Errorf("%v: exit code %d, want %d", severities, got, want)
+		}
+	}
+}
+
+// A bundle has settings without secrets and the state, is written once, and where nobody can be asked it says so.
+func TestBundle(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	def := filepath.Join(dir, "t.yaml")
+	if err := os.WriteFile(def, []byte("table: clicks\ntopic: clicks\nevent_time: {column: ts}\ncolumns: [{name: ts, type: timestamp(ms)}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := cli(t, "table", "apply", "-f", def, "--data", data); code != 0 {
+		t.Fatal(errs)
+	}
+	path := filepath.Join(dir, "b.tar.gz")
+	args := []string{"doctor", "--bundle", path, "--data", data, "--kafka-sasl", "PLAIN", "--kafka-user", "ann", "--kafka-password", "topsecret"}
+	if out, errs, code := cli(t, args...); code != 1 || !strings.Contains(out, "table default/clicks was never read") || !strings.Contains(errs, "is written") {
+		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+	got := unpacked(t, path)
+	for _, name := range []string{"README.txt", "version.json", "settings.txt", "doctor.json", "ready.json", "tables.json", "cubes.json", "sources.json", "tasks.json", "jobs.json", "metrics.txt"} {
+		if got[name] == "" {
+			t.Errorf("%s is missing; errors: %s", name, got["errors.txt"])
+		}
+	}
+	for name, text := range got {
+		if strings.Contains(text, "topsecret") {
+			t.Errorf("a password is in %s", name)
+		}
+	}
+	if !strings.Contains(got["settings.txt"], "user: ann") || !strings.Contains(got["doctor.json"], "never read") || !strings.Contains(got["metrics.txt"], "go_goroutines") {
+		t.Errorf("settings %s\ndoctor %s", got["settings.txt"], got["doctor.json"])
+	}
+	if _, errs, code := cli(t, args...); code != 1 || !strings.Contains(errs, "exist") {
+		t.Errorf("a file that is there: exit %d, %s", code, errs)
+	}
+	alone := filepath.Join(dir, "alone.tar.gz")
+	if out, _, code := cli(t, "doctor", "--bundle", alone, "--data", filepath.Join(dir, "none")); code != 1 || !strings.Contains(out, "there is no data folder") {
+		t.Errorf("nobody to ask: exit %d, %s", code, out)
+	}
+	if got := unpacked(t, alone); got["settings.txt"] == "" || !strings.Contains(got["doctor.json"], "there is no data folder") {
+		t.Errorf("nobody to ask: %v", got)
+	}
+}
+
+func unpacked(t *testing.T, path string) map[string]string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	zr, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for tr := tar.NewReader(zr); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[strings.TrimPrefix(h.Name, "tidemark-support/")] = string(body)
 	}
 }

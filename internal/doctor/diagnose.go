@@ -70,11 +70,15 @@ func (t *tableFacts) diagnose(now time.Time) Finding {
 		f.Blocked, f.Says, f.Command = true, says, command
 		return f
 	}
-	var events int64
+	var events, lost int64
 	for _, p := range t.parts {
 		events += p.Stats.Events
+		lost += p.Stats.Lost
 	}
 	f.Says = fmt.Sprintf("%s is read: %d events are committed in %d partitions", t, events, len(t.parts))
+	if lost > 0 {
+		f.Says += fmt.Sprintf("; %d offsets are lost: Kafka removed them before they were read (tidemark table offsets %s --ranges)", lost, t.def.Name)
+	}
 	return f
 }
 
@@ -96,6 +100,11 @@ func (f *cubeFacts) diagnose(now time.Time) Finding {
 		if s.State == segmenter.SegmentReady {
 			ready++
 		}
+	}
+	if ready > maxSegments {
+		out.Severity, out.Command = Warning, "tidemark segment plan "+f.Cube.Name+flag(f.Cube.Project)
+		out.Says = fmt.Sprintf("%s has %d ready segments, over %d: merges do not keep up, and queries read all that their times touch", f, ready, maxSegments)
+		return out
 	}
 	out.Says = fmt.Sprintf("%s moves: %d segments are ready, %d jobs are open, %d committed offsets are in no segment yet",
 		f, ready, len(f.jobs), f.unbuilt())

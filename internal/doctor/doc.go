@@ -1,5 +1,5 @@
-// Package doctor decides why a table or a cube does not move: which one thing blocks it first, and which command mends it.
-// It looks at the catalog and changes nothing.
+// Package doctor decides why a table or a cube does not move: which one thing blocks it first, and which command mends it;
+// and what of the whole is about to block: tasks, processes, the store, disks. It looks at the catalog and changes nothing.
 //
 //   - D1: a finding is one sentence and one command. Of several things that block, the one that must be mended first is
 //     told: what a table waits for before what its cubes wait for, what a person did before what failed by itself.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/cube"
@@ -14,15 +15,37 @@ import (
 
 // Finding says how one table or cube fares.
 type Finding struct {
-	Project string `json:"project"`
-	Kind    string `json:"kind"` // table or cube
-	Name    string `json:"name"`
-	Blocked bool   `json:"blocked"`
-	Says    string `json:"says"`              // one sentence
-	Command string `json:"command,omitempty"` // that mends it; empty: nothing is to be mended
+	Project  string   `json:"project"` // empty: of no project
+	Kind     string   `json:"kind"`    // table, cube, source, task, process, store, disk or catalog
+	Name     string   `json:"name"`
+	Blocked  bool     `json:"blocked"`
+	Severity Severity `json:"severity"`
+	Says     string   `json:"says"`              // one sentence
+	Command  string   `json:"command,omitempty"` // that mends it; empty: nothing is to be mended
 }
 
-// Report lists findings, tables first.
+// Severity says how much a finding matters.
+type Severity string
+
+// The severities.
+const (
+	Fine    Severity = "fine"
+	Warning Severity = "warning" // it moves, but will not for long, or not well
+	Blocked Severity = "blocked"
+)
+
+// graded fills in the severity.
+func (f Finding) graded() Finding {
+	switch {
+	case f.Blocked:
+		f.Severity = Blocked
+	case f.Severity == "":
+		f.Severity = Fine
+	}
+	return f
+}
+
+// Report lists findings: of what all share first, then tables, then cubes.
 type Report struct {
 	Findings []Finding `json:"findings"`
 }
@@ -30,7 +53,9 @@ type Report struct {
 // Query says what to look at. Empty fields mean all.
 type Query struct {
 	Project string
-	Name    string // of a table or cube
+	Name    string   // of a table or cube
+	Sources []Source // that the asked process reads
+	Store   string   // why the store does not answer; empty: it does
 }
 
 // queue is what all cubes share.
@@ -70,6 +95,10 @@ func Look(ctx context.Context, c *catalog.Catalog, q Query, now time.Time) (*Rep
 	if err != nil {
 		return nil, err
 	}
+	if q.Name == "" {
+		out.Findings = slices.Concat(diagnoseStore(q.Store), shared.diagnoseNodes(), shared.diagnoseTasks())
+	}
+	out.Findings = append(out.Findings, diagnoseSources(q.Sources, q)...)
 	known := map[string]*tableFacts{}
 	for _, def := range tables {
 		t, err := lookAtTable(ctx, c, def)
@@ -101,6 +130,9 @@ func Look(ctx context.Context, c *catalog.Catalog, q Query, now time.Time) (*Rep
 	}
 	if q.Name != "" && len(out.Findings) == 0 {
 		return nil, fmt.Errorf("table or cube %s: %w", q.Name, catalog.ErrNotFound)
+	}
+	for i, f := range out.Findings {
+		out.Findings[i] = f.graded()
 	}
 	return out, nil
 }

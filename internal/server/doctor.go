@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -9,5 +10,17 @@ import (
 
 func (s *Server) doctor(r *http.Request) (any, error) {
 	q := doctor.Query{Project: r.URL.Query().Get("project"), Name: r.URL.Query().Get("name")}
+	if s.opts.Ingest != nil {
+		for _, src := range s.opts.Ingest.Sources() {
+			q.Sources = append(q.Sources, doctor.Source{
+				Project: src.Project, Table: src.Table, Partition: src.Partition, State: string(src.State), Reason: src.Reason,
+			})
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.opts.ReadyLimit)
+	defer cancel()
+	if err := s.storeAnswers(ctx); err != nil {
+		q.Store = err.Error()
+	}
 	return doctor.Look(r.Context(), s.opts.Catalog, q, time.Now())
 }
