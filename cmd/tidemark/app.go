@@ -24,6 +24,7 @@ type app struct {
 	configFile string
 	settings   map[string]*string // values of the settings' flags by their name
 	given      func() map[string]string
+	level      slog.LevelVar          // of the log
 	limit      atomic.Int64           // nanoseconds a clean stop may take; 0: the default
 	interrupts atomic.Pointer[func()] // what Ctrl-C does; nil: it stops the process
 }
@@ -80,7 +81,8 @@ func (a *app) config() (*config.Config, error) {
 }
 
 func (a *app) logger(c *config.Config) *slog.Logger {
-	o := &slog.HandlerOptions{Level: c.Log.Level}
+	a.level.Set(c.Log.Level)
+	o := &slog.HandlerOptions{Level: &a.level}
 	if c.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(a.stderr, o))
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/config"
@@ -21,6 +20,7 @@ type client struct {
 	base string
 	http *http.Client
 	node *node // set when the handlers run in this process
+	who  config.Client
 }
 
 const (
@@ -36,7 +36,7 @@ func (a *app) connect(ctx context.Context, create bool) (*client, error) {
 		return nil, err
 	}
 	if cfg.Server != "" {
-		return remote(cfg.Server)
+		return remote(cfg.Server, cfg.Client)
 	}
 	if !create && !exists(cfg.Data) {
 		return nil, fmt.Errorf("there is no data folder %s here: name one with --data, or start with tidemark table apply or tidemark serve", cfg.Data)
@@ -57,7 +57,7 @@ func (a *app) connect(ctx context.Context, create bool) (*client, error) {
 			return nil, aerr
 		}
 		if address != "" {
-			return remote(address)
+			return holder(cfg, address)
 		}
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("%w (it has published no address to ask)", err)
@@ -68,17 +68,6 @@ func (a *app) connect(ctx context.Context, create bool) (*client, error) {
 		case <-tick.C:
 		}
 	}
-}
-
-func remote(address string) (*client, error) {
-	if !strings.Contains(address, "://") {
-		address = "http://" + address
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, usage("--server %q is no address: want http://host:port", address)
-	}
-	return &client{base: strings.TrimSuffix(u.String(), "/"), http: &http.Client{}}, nil
 }
 
 func (c *client) close() error {
@@ -136,12 +125,13 @@ func (c *client) send(ctx context.Context, q request) (io.ReadCloser, error) {
 	if q.accept != "" {
 		r.Header.Set("Accept", q.accept)
 	}
+	c.sign(r)
 	resp, err := c.http.Do(r)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause
 		}
-		return nil, fmt.Errorf("ask the running tidemark: %w", err)
+		return nil, fmt.Errorf("ask the running tidemark: %w", explained(err))
 	}
 	if resp.StatusCode == http.StatusOK {
 		return resp.Body, nil

@@ -89,7 +89,7 @@ func (a *app) demo(ctx context.Context, cfg *config.Config, o demoOptions) (err 
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
-	at, err := open(ctx, cfg)
+	at, err := n.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (d *demoRun) greet(at ports) {
 	data := d.n.cfg.Data
 	fmt.Fprintf(d.a.stderr, `tidemark demo: %s page views a second go to %s and from there to table %s
   data   %s
-  HTTP   http://%s/api/v1/tables
+  HTTP   %s%s/api/v1/tables
   SQL    psql %s
   try    tidemark query --data %s
          tidemark table offsets %s --data %s
@@ -160,5 +160,5 @@ func (d *demoRun) greet(at ports) {
          tidemark segment list %s --data %s
          tidemark verify --against-kafka --data %s
   files  %s/staged/*/*/*.parquet
-`, countText(d.o.rate), where, demoTable, data, at.http.Addr(), at.pgAddress(), data, demoTable, data, demoTable, data, demoCube, data, data, d.n.cfg.StoreURL())
+`, countText(d.o.rate), where, demoTable, data, d.n.access.scheme(), at.http.Addr(), at.pgAddress(), data, demoTable, data, demoTable, data, demoCube, data, data, d.n.cfg.StoreURL())
 }

@@ -63,15 +63,15 @@ func (a *app) ingest(ctx context.Context, o ingest.Options) (err error) {
 	if err := n.ready(ctx); err != nil {
 		return err
 	}
-	ln, err := listen(ctx, cfg.HTTP)
+	at, err := n.listenHTTP(ctx)
 	if err != nil {
 		return err
 	}
-	o.Address = ln.Addr().String()
+	o.Address = at.http.Addr().String()
 	if err := n.read(o); err != nil {
-		return errors.Join(err, ln.Close())
+		return errors.Join(err, at.close())
 	}
-	err = n.run(ctx, ports{http: ln}, a.showProgress(n))
+	err = n.run(ctx, at, a.showProgress(n))
 	if err != nil {
 		return err
 	}

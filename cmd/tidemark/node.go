@@ -47,6 +47,7 @@ type node struct {
 	builder  *builder.Builder
 	builds   bool // run runs the builder too
 	queries  *queries
+	access   access
 }
 
 func exists(path string) bool {
@@ -74,8 +75,14 @@ func (a *app) open(ctx context.Context, cfg *config.Config) (*node, error) {
 // openLong is open for a process that runs for long enough to be profiled.
 func (a *app) openLong(ctx context.Context, cfg *config.Config) (*node, error) {
 	n, err := a.open(ctx, cfg)
-	if err != nil || cfg.Pprof == "" {
-		return n, err
+	if err != nil {
+		return nil, err
+	}
+	if n.access, err = openAccess(cfg.Auth, n); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	if cfg.Pprof == "" {
+		return n, nil
 	}
 	if n.profiles, err = serveProfiles(ctx, a, cfg.Pprof); err != nil {
 		return nil, errors.Join(err, n.close())
@@ -153,7 +160,7 @@ func (n *node) serve(ing *ingest.Ingester) error {
 	o := server.Options{
 		Query:   n.queries,
 		Catalog: n.catalog, Store: n.store, Work: work{n}, Building: building{n.builder, n.catalog}, HBase: n.hbase, Metrics: n.registry,
-		Version: version(), Logger: n.log,
+		Auth: n.access.gate, Version: version(), Logger: n.log,
 	}
 	if ing != nil {
 		o.Ingest = ing

@@ -7,22 +7,25 @@ import (
 	"net"
 	"syscall"
 
-	"github.com/tidemarkdb/tidemark/internal/config"
+	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/internal/server/pgwire"
 )
 
 // ports are where a process listens.
 type ports struct {
-	http net.Listener
-	pg   net.Listener // nil: nowhere
+	http  net.Listener
+	local net.Listener // for commands on the data folder; nil: they use http
+	pg    net.Listener // nil: nowhere
 }
 
 func (p ports) close() error {
-	err := p.http.Close()
-	if p.pg != nil {
-		err = errors.Join(err, p.pg.Close())
+	var errs []error
+	for _, ln := range []net.Listener{p.http, p.local, p.pg} {
+		if ln != nil {
+			errs = append(errs, ln.Close())
+		}
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // pgAddress is what people are told of the PostgreSQL port.
@@ -33,9 +36,27 @@ func (p ports) pgAddress() string {
 	return "postgres://" + p.pg.Addr().String() + "/default"
 }
 
-// open opens both. Where HTTP takes any free port, so does PostgreSQL, unless its own is said.
-func open(ctx context.Context, cfg *config.Config) (p ports, err error) {
-	if p.http, err = listen(ctx, cfg.HTTP); err != nil {
+// listenHTTP opens the port of HTTP, and says by which flag to move where it is taken.
+func (n *node) listenHTTP(ctx context.Context) (p ports, err error) {
+	address := n.cfg.HTTP
+	ln, err := server.Listen(ctx, address, n.access.asks())
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return p, fmt.Errorf("address %s is taken by another program: choose another with --http, as in --http 127.0.0.1:0 for any free port", address)
+	}
+	if err != nil {
+		return p, err
+	}
+	p.http = n.access.over(ln)
+	if p.local, err = n.access.besideTLS(ctx); err != nil {
+		return p, errors.Join(err, ln.Close())
+	}
+	return p, nil
+}
+
+// listen opens all ports. Where HTTP takes any free port, so does PostgreSQL, unless its own is said.
+func (n *node) listen(ctx context.Context) (p ports, err error) {
+	cfg := n.cfg
+	if p, err = n.listenHTTP(ctx); err != nil {
 		return p, err
 	}
 	address := cfg.PG.Listen
@@ -45,12 +66,13 @@ func open(ctx context.Context, cfg *config.Config) (p ports, err error) {
 	if _, port, err := net.SplitHostPort(cfg.HTTP); err == nil && port == "0" && !cfg.Given("pg.listen") {
 		address = "127.0.0.1:0"
 	}
-	p.pg, err = pgwire.Listen(ctx, address)
+	p.pg, err = pgwire.Listen(ctx, address, n.access.asks())
 	if errors.Is(err, syscall.EADDRINUSE) {
 		err = fmt.Errorf("address %s is taken by another program: choose another with --pg, as in --pg 127.0.0.1:0 for any free port, or --pg off", address)
 	}
 	if err != nil {
-		return p, errors.Join(err, p.http.Close())
+		p.pg = nil
+		return p, errors.Join(err, p.close())
 	}
 	return p, nil
 }
@@ -58,6 +80,7 @@ func open(ctx context.Context, cfg *config.Config) (p ports, err error) {
 // postgres makes the server of the PostgreSQL protocol.
 func (n *node) postgres() (*pgwire.Server, error) {
 	return pgwire.New(pgwire.Options{
-		Query: n.queries, Catalog: n.catalog, Version: version(), Connections: n.cfg.PG.Connections, Logger: n.log, Registry: n.registry,
+		Query: n.queries, Catalog: n.catalog, Version: version(), Connections: n.cfg.PG.Connections,
+		Auth: n.access.gate, TLS: n.access.forPG(), Logger: n.log, Registry: n.registry,
 	})
 }

@@ -20,7 +20,7 @@ type profiles struct {
 }
 
 func serveProfiles(ctx context.Context, a *app, address string) (*profiles, error) {
-	ln, err := server.Listen(ctx, address)
+	ln, err := server.Listen(ctx, address, false)
 	if err != nil {
 		return nil, fmt.Errorf("pprof: %w", err)
 	}

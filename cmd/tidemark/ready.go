@@ -28,16 +28,7 @@ func (a *app) readyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			address := cfg.Server
-			if address == "" {
-				if address, err = config.Address(cfg.Data); err != nil {
-					return err
-				}
-			}
-			if address == "" {
-				return fmt.Errorf("no process holds data folder %s: start tidemark serve, or name one with --server", cfg.Data)
-			}
-			c, err := remote(address)
+			c, err := running(cfg)
 			if err != nil {
 				return err
 			}
@@ -61,15 +52,31 @@ func (a *app) readyCommand() *cobra.Command {
 	}
 }
 
-// readiness asks what a load balancer asks, and no user needs to be known for.
+// running connects to the process that runs already.
+func running(cfg *config.Config) (*client, error) {
+	if cfg.Server != "" {
+		return remote(cfg.Server, cfg.Client)
+	}
+	address, err := config.Address(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	if address == "" {
+		return nil, fmt.Errorf("no process holds data folder %s: start tidemark serve, or name one with --server", cfg.Data)
+	}
+	return holder(cfg, address)
+}
+
+// readiness asks what a load balancer asks; no user needs to be known for it, but one that is known is told reasons.
 func (c *client) readiness(ctx context.Context) (out server.Readiness, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/readyz", http.NoBody)
 	if err != nil {
 		return out, err
 	}
+	c.sign(r)
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return out, fmt.Errorf("ask the running tidemark: %w", err)
+		return out, fmt.Errorf("ask the running tidemark: %w", explained(err))
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(&out); err != nil {

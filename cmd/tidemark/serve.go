@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemarkdb/tidemark/ingest"
-	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/internal/server/pgwire"
 )
 
@@ -23,9 +21,14 @@ func (a *app) serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "serve", Short: "Read all tables and build all cubes for ever, and answer on HTTP", Args: exactly(),
 		Long: `Reads all tables and builds all cubes until it is stopped, and answers /api/v1, /metrics, /healthz and /readyz. Tables and cubes that
-are applied meanwhile are read and built at once. Ctrl-C or SIGTERM stops it clean: what is in hand is committed first.`,
+are applied meanwhile are read and built at once. Ctrl-C or SIGTERM stops it clean: what is in hand is committed first. SIGHUP has it read
+users, certificates and the level of the log again.
+
+Without --auth-file whoever reaches a port may do everything, so it listens on loopback only. With it every port asks, and with TLS besides it
+may listen anywhere: see tidemark user.`,
 		Example: `  tidemark serve --brokers broker-1:9092 --data /var/lib/tidemark
   tidemark serve --brokers broker-1:9092 --store s3://bucket/prefix --catalog postgres://tidemark@db/tidemark
+  tidemark serve --http 0.0.0.0:7070 --pg 0.0.0.0:7432 --auth-file users.yaml --tls-cert cert.pem --tls-key key.pem
   tidemark serve --config tidemark.yaml`,
 	}
 	c.RunE = func(cmd *cobra.Command, _ []string) (err error) {
@@ -41,7 +44,7 @@ are applied meanwhile are read and built at once. Ctrl-C or SIGTERM stops it cle
 		if err := n.ready(cmd.Context()); err != nil {
 			return err
 		}
-		at, err := open(cmd.Context(), cfg)
+		at, err := n.listen(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -53,26 +56,21 @@ are applied meanwhile are read and built at once. Ctrl-C or SIGTERM stops it cle
 		if err := n.read(ingest.Options{Address: address}); err != nil {
 			return errors.Join(err, at.close())
 		}
-		fmt.Fprintf(a.stderr, "tidemark serves http://%s, %s, data in %s, files in %s\n", address, at.pgAddress(), cfg.Data, cfg.StoreURL())
-		return n.run(cmd.Context(), at, nil)
+		fmt.Fprintf(a.stderr, "tidemark serves %s%s, %s, data in %s, files in %s\n", n.access.scheme(), address, at.pgAddress(), cfg.Data, cfg.StoreURL())
+		return n.run(cmd.Context(), at, a.reloads(n))
 	}
 	return c
-}
-
-// listen opens the port and says by which flag to move where it is taken.
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	ln, err := server.Listen(ctx, address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("address %s is taken by another program: choose another with --http, as in --http 127.0.0.1:0 for any free port", address)
-	}
-	return ln, err
 }
 
 // run serves, reads and builds until ctx is done, or reading ends by itself. beside runs meanwhile; it is no reason to end, but
 // its error is. Reading stops first, so that it can be asked until the end.
 func (n *node) run(ctx context.Context, at ports, beside func(context.Context) error) (err error) {
 	address := at.http.Addr().String()
-	if err := n.data.Publish(address); err != nil {
+	own := at.http
+	if at.local != nil {
+		own = at.local
+	}
+	if err := n.data.Publish(own.Addr().String(), n.access.local); err != nil {
 		return errors.Join(err, at.close())
 	}
 	var pg *pgwire.Server
@@ -87,11 +85,16 @@ func (n *node) run(ctx context.Context, at ports, beside func(context.Context) e
 	g, gctx := errgroup.WithContext(ctx)
 	reading, stopReading := context.WithCancel(gctx)
 	defer stopReading()
-	g.Go(func() error {
-		err := n.server.Run(serving, at.http, httpStop)
-		stopReading() // without its interface the process cannot be asked or stopped in an orderly way
-		return err
-	})
+	for _, ln := range []net.Listener{at.http, at.local} {
+		if ln == nil {
+			continue
+		}
+		g.Go(func() error {
+			err := n.server.Run(serving, ln, httpStop)
+			stopReading() // without its interface the process cannot be asked or stopped in an orderly way
+			return err
+		})
+	}
 	if pg != nil {
 		g.Go(func() error {
 			err := pg.Run(serving, at.pg, httpStop)

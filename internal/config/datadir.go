@@ -65,7 +65,7 @@ func (d *DataDir) init() error {
 	if _, err := d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	if err := remove(d.addressFile()); err != nil {
+	if err := errors.Join(remove(d.addressFile()), remove(d.tokenFile())); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Join(d.path, "spool"), 0o755); err != nil {
@@ -110,27 +110,47 @@ func readPID(f *os.File) int {
 
 func (d *DataDir) addressFile() string { return filepath.Join(d.path, "address") }
 
-// Publish leaves the HTTP address of this process where commands find it.
-func (d *DataDir) Publish(address string) error {
-	tmp := d.addressFile() + ".tmp"
-	if err := os.WriteFile(tmp, []byte(address+"\n"), 0o644); err != nil {
-		return fmt.Errorf("publish address: %w", err)
+func (d *DataDir) tokenFile() string { return filepath.Join(d.path, "token") }
+
+// Publish leaves the HTTP address of this process where commands find it, and the token that it wants of them, which only
+// its own user may read; "": it wants none.
+func (d *DataDir) Publish(address, token string) error {
+	if token != "" {
+		if err := d.leave(d.tokenFile(), token, 0o600); err != nil {
+			return err
+		}
 	}
-	if err := os.Rename(tmp, d.addressFile()); err != nil {
-		return fmt.Errorf("publish address: %w", err)
+	return d.leave(d.addressFile(), address, 0o644)
+}
+
+func (d *DataDir) leave(path, text string, mode os.FileMode) error {
+	tmp := path + ".tmp"
+	if err := remove(tmp); err != nil { // it would keep its mode
+		return err
+	}
+	if err := os.WriteFile(tmp, []byte(text+"\n"), mode); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("data folder: %w", err)
 	}
 	return nil
 }
 
 // Close gives the folder back.
 func (d *DataDir) Close() error {
-	return errors.Join(remove(d.addressFile()), d.lock.Close())
+	return errors.Join(remove(d.addressFile()), remove(d.tokenFile()), d.lock.Close())
 }
 
 // Address returns what the process that holds dir has published, or "" when it published nothing. It may be what a
 // killed process left: whoever holds the lock is asked first.
-func Address(dir string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(dir, "address"))
+func Address(dir string) (string, error) { return left(dir, "address") }
+
+// Token returns what the process that holds dir wants of those who ask it, or "" when it wants nothing.
+func Token(dir string) (string, error) { return left(dir, "token") }
+
+func left(dir, name string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

@@ -47,7 +47,7 @@ func TestAddressLivesAsLongAsItsProcess(t *testing.T) {
 	if a, err := Address(dir); a != "" || err != nil {
 		t.Fatalf("stale address %q, %v", a, err)
 	}
-	if err := d.Publish("127.0.0.1:7070"); err != nil {
+	if err := d.Publish("127.0.0.1:7070", ""); err != nil {
 		t.Fatal(err)
 	}
 	if a, err := Address(dir); a != "127.0.0.1:7070" || err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/tidemarkdb/tidemark/internal/auth"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -34,8 +35,11 @@ type CloneRequest struct {
 	Project string `json:"project,omitempty"` // of the copy; default: the same. It needs a table of the same name
 }
 
-// by says who asks, for those who look later. Any name is believed, since there are no users yet.
+// by says who asks, for those who look later. Without users any name is believed.
 func by(r *http.Request) string {
+	if who, ok := auth.From(r.Context()); ok {
+		return who.User
+	}
 	if user, _, ok := r.BasicAuth(); ok && user != "" {
 		return user
 	}

@@ -8,8 +8,10 @@
 //     nothing was left to do.
 //   - R3: bodies, answers and times have limits with names (I10). A long answer is streamed, its last line says whether
 //     it is whole.
-//   - R4: without users the interface is open, so it listens on loopback only and refuses what a web page of another
-//     origin sends.
+//   - R4: without users the interface is open, so it listens on loopback only. What a web page of another origin sends is
+//     refused.
 //   - R5: a definition is in the store (tables/<id>/v<n>.json, cubes/<id>/v<n>.json) before an apply is answered.
 //   - R6: /api/v1/openapi.json is made of the table of routes that is served, and every answer is valid by it.
+//   - R7: with users every request says who asks, in Basic credentials or by a bearer token, before anything else of it is
+//     looked at; but /healthz, which tells nothing, and /readyz, which gives nobody reasons.
 package server

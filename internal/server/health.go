@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"sync"
+
+	"github.com/tidemarkdb/tidemark/internal/auth"
 )
 
 // Readiness says which part answers: "ok", or what is wrong with it.
@@ -25,6 +27,9 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	wg.Go(func() { a.Catalog = status(s.opts.Catalog.Ping(ctx)) })
 	wg.Go(func() { a.Store = status(s.storeAnswers(ctx)) })
 	wg.Wait()
+	if _, known := auth.From(ctx); s.opts.Auth != nil && !known {
+		a.Catalog, a.Store = withoutReason(a.Catalog), withoutReason(a.Store)
+	}
 	code := http.StatusOK
 	if a.Ready = a.Catalog == "ok" && a.Store == "ok"; !a.Ready {
 		code = http.StatusServiceUnavailable
@@ -38,6 +43,14 @@ func (s *Server) storeAnswers(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// withoutReason hides names of servers and folders from those whom nobody knows (R7).
+func withoutReason(status string) string {
+	if status == "ok" {
+		return status
+	}
+	return "does not answer: ask with credentials for the reason"
 }
 
 func status(err error) string {

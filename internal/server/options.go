@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/ingest"
+	"github.com/tidemarkdb/tidemark/internal/auth"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/verify"
 	"github.com/tidemarkdb/tidemark/query"
@@ -25,6 +26,7 @@ type Options struct {
 	Building Building            // nil: this process plans no segments
 	HBase    *hbase.Store        // nil: tables of cuboids are not shown
 	Query    Queries             // nil: this process answers no statements
+	Auth     *auth.Gate          // nil: whoever asks is answered (R4)
 	Metrics  prometheus.Gatherer // default: empty
 	Version  string              // shown by /api/v1/version
 

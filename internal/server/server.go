@@ -39,7 +39,7 @@ func New(o Options) (*Server, error) {
 	s.mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{Timeout: o.CallTimeout}))
 	s.mux.HandleFunc("GET /healthz", s.healthz)
 	s.mux.HandleFunc("GET /readyz", s.readyz)
-	s.root = s.logged(s.guarded(s.mux))
+	s.root = s.logged(s.guarded(s.authenticated(s.mux)))
 	return s, nil
 }
 
@@ -56,15 +56,15 @@ func (s *Server) Mount(path string, h http.Handler) { s.mux.Handle(path, h) }
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.root.ServeHTTP(w, r) }
 
-// Listen opens the port of an address. Other addresses than loopback are refused, since there are no users yet (R4).
-func Listen(ctx context.Context, address string) (net.Listener, error) {
+// Listen opens the port of an address. Other addresses than loopback are refused, unless what listens there asks who is
+// there, over TLS (R4).
+func Listen(ctx context.Context, address string, asks bool) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("http address %q: want host:port, as in 127.0.0.1:7070", address)
 	}
-	if !Loopback(host) {
-		return nil, fmt.Errorf("http address %q is refused: whoever reaches it could change and drop tables, since there are no users yet; "+
-			"listen on 127.0.0.1 and put a proxy that asks for passwords before it", address)
+	if !asks && !Loopback(host) {
+		return nil, NoUsers("http", address, "read all tables, change and drop them")
 	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {

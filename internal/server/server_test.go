@@ -25,20 +25,20 @@ import (
 
 func TestListenRefusesAllButLoopback(t *testing.T) {
 	for address, want := range map[string]string{
-		"0.0.0.0:0":       "no users yet",
-		":0":              "no users yet",
-		"192.0.2.1:80":    "no users yet",
-		"example.org:80":  "no users yet",
-		"[::]:0":          "no users yet",
+		"0.0.0.0:0":       "tidemark user add NAME --auth-file",
+		":0":              "tidemark user add NAME --auth-file",
+		"192.0.2.1:80":    "tidemark user add NAME --auth-file",
+		"example.org:80":  "tidemark user add NAME --auth-file",
+		"[::]:0":          "tidemark user add NAME --auth-file",
 		"127.0.0.1":       "want host:port",
 		"127.0.0.1:70707": "invalid port",
 	} {
-		if ln, err := Listen(t.Context(), address); err == nil || !strings.Contains(err.Error(), want) {
+		if ln, err := Listen(t.Context(), address, false); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Listen(%q) = %v, %v, want %q (R4)", address, ln, err, want)
 		}
 	}
 	for _, address := range []string{"127.0.0.1:0", "localhost:0"} {
-		ln, err := Listen(t.Context(), address)
+		ln, err := Listen(t.Context(), address, false)
 		if err != nil {
 			t.Errorf("Listen(%q): %v", address, err)
 			continue
@@ -235,7 +235,7 @@ func TestRunStopsWithinItsLimit(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	w.work.progress = []VerifyProgress{{Table: "first"}}
 	w.work.until = make(chan struct{})
-	ln, err := Listen(t.Context(), "127.0.0.1:0")
+	ln, err := Listen(t.Context(), "127.0.0.1:0", false)
 	if err != nil {
 		t.Fatal(err)
 	}

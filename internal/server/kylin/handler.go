@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidemarkdb/tidemark/internal/auth"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/server"
@@ -235,6 +236,11 @@ func (h *Handler) bounded(limit time.Duration, do answer) http.Handler {
 	})
 }
 
+// Refuse answers a request that is not looked at, as nobody knows who asks.
+func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, status int, message string) {
+	h.handle(func(http.ResponseWriter, *http.Request) (any, error) { return nil, failed(status, "%s", message) }).ServeHTTP(w, r)
+}
+
 // readBody reads JSON; no body is an empty object, since enable, disable and purge come without one (K3).
 func readBody(r *http.Request, into any) error {
 	text, err := io.ReadAll(r.Body)
@@ -269,9 +275,12 @@ func (l *long) UnmarshalJSON(b []byte) error {
 
 const sessionCookie = "JSESSIONID"
 
-// user is who asks: by Basic credentials, or by the cookie that a log-in has set. The cookie holds the name and proves
-// nothing, as long as nobody need prove anything (K5).
+// user is who asks: who has proved it, where there are users; else by Basic credentials, or by the cookie that a log-in has
+// set. The cookie holds the name and proves nothing, as nobody need prove anything then (K5).
 func user(r *http.Request) (string, bool) {
+	if who, ok := auth.From(r.Context()); ok { // who has proved it
+		return who.User, true
+	}
 	if name, _, ok := r.BasicAuth(); ok && name != "" {
 		return name, true
 	}

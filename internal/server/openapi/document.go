@@ -56,7 +56,13 @@ func Document(i Info, ops []Operation) ([]byte, error) {
 		"openapi": "3.1.0",
 		"info":    object{"title": i.Title, "version": i.Version, "license": object{"name": i.License, "identifier": i.License}},
 		"paths":   paths,
+		// Asked for with --auth-file only, which the empty one says.
+		"security": []object{{"basic": []string{}}, {"bearer": []string{}}, {}},
 		"components": object{
+			"securitySchemes": object{
+				"basic":  object{"type": "http", "scheme": "basic", "description": "a user of --auth-file"},
+				"bearer": object{"type": "http", "scheme": "bearer", "description": "a token of tidemark user token"},
+			},
 			"schemas":   s.defs,
 			"responses": object{"Error": failed},
 		},

@@ -11,5 +11,6 @@
 //   - W6: sessions, statements and portals of a session, and the bytes of both, have limits with names.
 //   - W7: nothing can be changed: what would write is refused with 25006, and what a driver sets up is answered as a server
 //     does that only reads.
-//   - W8: without users the port is open, so it listens on loopback only (R4 of server).
+//   - W8: without users the port is open, so it listens on loopback only (R4 of server). With users each session proves who
+//     it is before anything else is said to it, and no password crosses the wire; from another machine over TLS alone.
 package pgwire

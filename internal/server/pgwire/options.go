@@ -2,6 +2,7 @@ package pgwire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tidemarkdb/tidemark/internal/auth"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/query/plan"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -19,6 +21,8 @@ type Options struct {
 	Query   Queries          // required
 	Catalog *catalog.Catalog // required
 	Version string           // of tidemark, which version() says
+	Auth    *auth.Gate       // nil: any user will do (W8)
+	TLS     *tls.Config      // nil: none is spoken
 
 	Connections  int           // sessions at once; default 100
 	Statements   int           // prepared statements, and portals, of a session; default 1000

@@ -98,11 +98,17 @@ func (s *Server) endIdle() {
 }
 
 // serve answers one connection.
-func (s *Server) serve(ctx context.Context, conn net.Conn) {
-	defer conn.Close()
+func (s *Server) serve(ctx context.Context, raw net.Conn) {
+	defer raw.Close()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, func() { raw.Close() })()
+	conn, err := s.secure(ctx, raw)
+	if err != nil {
+		s.m.opened.WithLabelValues(stateBroken).Inc()
+		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session not begun", slog.Any("err", err))
+		return
+	}
 	x := newSession(s, conn)
 	x.pumped.Go(func() { x.in.run(func(err error) { end(fmt.Errorf("the client is gone: %w", err)) }) })
 	defer func() {

@@ -297,7 +297,7 @@ func TestSessionsAreLimited(t *testing.T) {
 
 func TestListenRefuses(t *testing.T) {
 	for address, want := range map[string]string{"0.0.0.0:0": "refused", "nonsense": "host:port"} {
-		if ln, err := pgwire.Listen(t.Context(), address); err == nil || !strings.Contains(err.Error(), want) {
+		if ln, err := pgwire.Listen(t.Context(), address, false); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v %v", address, ln, err)
 		}
 	}

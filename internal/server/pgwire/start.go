@@ -21,37 +21,35 @@ const (
 	stateBroken    = "broken"
 )
 
-// maxStarts is how many messages may come before a session starts: TLS asked for, encryption asked for, start.
+// maxStarts is how many messages may come before a session starts: encryption asked for, TLS asked for, start.
 const maxStarts = 3
 
 // start reads who asks and for what, and answers. A session is only there with stateOpened.
 func (x *session) start(ctx context.Context) (state string, err error) {
 	late := time.AfterFunc(x.srv.opts.StartTimeout, func() { x.conn.Close() })
 	defer late.Stop()
-	for range maxStarts {
-		m, err := x.b.ReceiveStartupMessage()
-		if err != nil {
+	m, err := x.b.ReceiveStartupMessage()
+	if err != nil {
+		return stateBroken, err
+	}
+	switch m := m.(type) {
+	case *pgproto3.CancelRequest:
+		x.srv.cancel(m.ProcessID, m.SecretKey)
+		return stateCancelled, nil
+	case *pgproto3.StartupMessage:
+		err := x.open(ctx, m)
+		if isEOF(err) { // psql leaves to ask for a password
 			return stateBroken, err
 		}
-		switch m := m.(type) {
-		case *pgproto3.SSLRequest, *pgproto3.GSSEncRequest:
-			if _, err := x.conn.Write([]byte{'N'}); err != nil {
-				return stateBroken, err
-			}
-		case *pgproto3.CancelRequest:
-			x.srv.cancel(m.ProcessID, m.SecretKey)
-			return stateCancelled, nil
-		case *pgproto3.StartupMessage:
-			if err := x.open(ctx, m); err != nil {
-				x.fail(err)
-				return stateRefused, errors.Join(err, x.out.flush())
-			}
-			if err := x.out.flush(); err != nil {
-				x.srv.leave(x)
-				return stateBroken, err
-			}
-			return stateOpened, nil
+		if err != nil {
+			x.fail(err)
+			return stateRefused, errors.Join(err, x.out.flush())
 		}
+		if err := x.out.flush(); err != nil {
+			x.srv.leave(x)
+			return stateBroken, err
+		}
+		return stateOpened, nil
 	}
 	return stateBroken, errors.New("no start message")
 }
@@ -62,6 +60,15 @@ func (x *session) open(ctx context.Context, m *pgproto3.StartupMessage) error {
 	x.names = names{user: m.Parameters["user"], database: m.Parameters["database"]}
 	if x.names.user == "" {
 		return &failure{severity: fatal, code: "28000", message: "no user was named"}
+	}
+	if x.srv.exposed(x.conn) {
+		return &failure{severity: fatal, code: "28000", message: "from another machine TLS is wanted", hint: "connect with sslmode=require, or verify-full"}
+	}
+	if err := x.authenticate(x.names.user); err != nil {
+		if isEOF(err) {
+			return err
+		}
+		return fatally(err)
 	}
 	if x.names.database == "" {
 		x.names.database = x.names.user

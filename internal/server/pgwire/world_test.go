@@ -66,7 +66,7 @@ func newWorld(t *testing.T, change func(*pgwire.Options)) *world {
 	}
 	w.server, err = pgwire.New(po)
 	must(t, err)
-	ln, err := pgwire.Listen(ctx, "127.0.0.1:0")
+	ln, err := pgwire.Listen(ctx, "127.0.0.1:0", false)
 	must(t, err)
 	w.address = ln.Addr().String()
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
