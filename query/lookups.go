@@ -39,14 +39,22 @@ func newLookups(st blob.Store, limit int64, m *metrics) *lookups {
 	return &lookups{store: st, limit: limit, m: m, items: map[string]*list.Element{}}
 }
 
-// snapshotColumns are columns of one snapshot. A column that is asked for while it is read is waited for.
+// snapshotColumns are columns of one snapshot. Its object is read by one statement at a time, which holds no lock meanwhile: columns
+// that are kept are there for others at once, and who wants more of them waits for that read first.
 type snapshotColumns struct {
 	key string
 
 	mu      sync.Mutex
 	columns map[string]*stage.Column
-	bytes   int64 // of them
-	counted int64 // of that, in lookups.bytes: under its mutex
+	reading *objectRead // nil: nobody reads
+	bytes   int64       // of columns
+	counted int64       // of that, in lookups.bytes: under its mutex
+}
+
+// objectRead is a read of a snapshot's object that is under way.
+type objectRead struct {
+	done chan struct{}
+	err  error // set before done is closed: what is wrong for all who wait
 }
 
 // columns returns columns of a snapshot.
@@ -68,48 +76,98 @@ func (l *lookups) columns(ctx context.Context, v catalog.LookupVersion, names []
 	return out, nil
 }
 
+// read returns columns, and how many bytes are kept of the snapshot then.
 func (s *snapshotColumns) read(ctx context.Context, l *lookups, v catalog.LookupVersion, names []string) (map[string]*stage.Column, int64, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := map[string]*stage.Column{}
-	var missing []string
-	for _, name := range names {
-		if c, ok := s.columns[name]; ok {
-			out[name] = c
-		} else if _, asked := out[name]; !asked {
-			out[name], missing = nil, append(missing, name)
+	for {
+		w := s.kept(names)
+		if len(w.missing) == 0 {
+			return w.columns, w.bytes, nil
+		}
+		if w.begun {
+			err := s.fetch(ctx, l, v, &w)
+			return w.columns, w.bytes, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, 0, ctx.Err()
+		case <-w.read.done:
+		}
+		if w.read.err != nil {
+			return nil, 0, w.read.err
 		}
 	}
-	if len(missing) == 0 {
-		return out, s.bytes, nil
+}
+
+// wanted is what a statement wants of a snapshot.
+type wanted struct {
+	columns map[string]*stage.Column // nil: missing
+	missing []string
+	bytes   int64       // that are kept of the snapshot
+	read    *objectRead // that is to be waited for
+	begun   bool        // by this statement, which has to do it
+}
+
+// kept returns the columns that are kept. For the others a read begins, where there is none.
+func (s *snapshotColumns) kept(names []string) wanted {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := wanted{columns: map[string]*stage.Column{}, bytes: s.bytes}
+	for _, name := range names {
+		if c, ok := s.columns[name]; ok {
+			w.columns[name] = c
+		} else if _, asked := w.columns[name]; !asked {
+			w.columns[name], w.missing = nil, append(w.missing, name)
+		}
 	}
-	read, err := lookup.Columns(ctx, l.store, v, missing)
+	if len(w.missing) > 0 && s.reading == nil {
+		s.reading, w.begun = &objectRead{done: make(chan struct{})}, true
+	}
+	w.read = s.reading
+	return w
+}
+
+// fetch reads what is missing and keeps it.
+func (s *snapshotColumns) fetch(ctx context.Context, l *lookups, v catalog.LookupVersion, w *wanted) error {
+	defer func() { // also after a panic
+		s.mu.Lock()
+		s.reading = nil
+		s.mu.Unlock()
+		close(w.read.done)
+	}()
+	read, err := lookup.Columns(ctx, l.store, v, w.missing)
 	if err != nil {
-		return nil, 0, fmt.Errorf("lookup table %s, version %d: %w: apply it again", v.Lookup.Name, v.Lookup.Version, err)
+		err = fmt.Errorf("lookup table %s, version %d: %w: apply it again", v.Lookup.Name, v.Lookup.Version, err)
+		if ctx.Err() == nil { // else it is this statement that ended, and one of those that wait reads
+			w.read.err = err
+		}
+		return err
 	}
 	l.m.lookups.Inc()
-	need := int64(0)
-	for i, name := range missing {
-		out[name] = read[i]
+	for i, name := range w.missing {
+		w.columns[name] = read[i]
 	}
-	for _, c := range out {
+	need := int64(0)
+	for _, c := range w.columns {
 		need += c.MemBytes()
 	}
 	if need > l.limit {
-		return nil, 0, &duck.Error{
+		return &duck.Error{
 			Kind: duck.KindMemory, Offset: -1, Message: fmt.Sprintf("columns of lookup table %s take %d bytes of memory, query.lookup_bytes is %d", v.Lookup.Name, need, l.limit),
 			Hint: "ask for fewer columns, or raise it",
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.bytes+need > l.limit { // what others asked for goes
 		s.columns, s.bytes = map[string]*stage.Column{}, 0
 	}
-	for name, c := range out {
+	for name, c := range w.columns {
 		if _, ok := s.columns[name]; !ok {
 			s.columns[name], s.bytes = c, s.bytes+c.MemBytes()
 		}
 	}
-	return out, s.bytes, nil
+	w.bytes = s.bytes
+	return nil
 }
 
 // count keeps what is held below the limit: the snapshots that were asked for longest ago go.
