@@ -15,8 +15,9 @@ type Lookup struct {
 	Name    string         `json:"lookup"`
 	ID      string         `json:"id,omitempty"`
 	Version int64          `json:"version,omitempty"`
-	Key     string         `json:"key"`     // name of the column whose values are unique and not null
-	Columns []LookupColumn `json:"columns"` // the key among them
+	Key     string         `json:"key"`             // name of the column whose values are unique and not null
+	Columns []LookupColumn `json:"columns"`         // the key among them
+	Query   *LookupQuery   `json:"query,omitempty"` // of whose answer it is a snapshot; nil: it is made of a file
 }
 
 // LookupColumn is a column of a lookup table. A type has its text form: decimal(12,2).
@@ -39,6 +40,9 @@ func (l *Lookup) Validate() error {
 	k := &checker{}
 	k.name("lookup", l.Name)
 	k.name("project", l.Project)
+	if l.Query != nil {
+		l.Query.validate(k)
+	}
 	if len(l.Columns) > MaxLookupColumns {
 		k.add("columns", fmt.Sprintf("%d columns", len(l.Columns)), fmt.Sprintf("keep at most %d", MaxLookupColumns))
 	}

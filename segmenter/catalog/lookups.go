@@ -20,6 +20,15 @@ type LookupVersion struct {
 	SHA256    string
 	Rows      int64
 	CreatedUs int64
+	Refresh   LookupRefresh // of its table
+}
+
+// LookupRefresh is what became of the refreshes of a lookup table, which is a snapshot of a query.
+type LookupRefresh struct {
+	TriedUs     int64
+	RefreshedUs int64 // the last one that succeeded, whether it changed anything or not
+	Failures    int   // in a row
+	Problem     string
 }
 
 // text is the definition as it is stored.
@@ -115,11 +124,23 @@ func (t *tx) appendLookup(v LookupVersion, text string) error {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, id, l.Version, text, v.Key, v.Size, v.SHA256, v.Rows, now()); err != nil {
 		return err
 	}
-	_, err = t.exec(`UPDATE lookups SET version = $2 WHERE id = $1`, id, l.Version)
+	_, err = t.exec(`UPDATE lookups SET version = $2, tried_us = $3, refreshed_us = $3, failures = 0, problem = '' WHERE id = $1`, id, l.Version, now())
 	return err
 }
 
-const selectLookup = `SELECT p.id, v.version, v.definition, v.object_key, v.size, v.sha256, v.row_count, v.created_us
+// NoteLookupRefresh notes that the query of a lookup table's newest version was asked again: why that failed, or with no problem that
+// it has the same answer. Of a version that is not the newest any more nothing is noted.
+func (c *Catalog) NoteLookupRefresh(ctx context.Context, id string, version int64, problem string) error {
+	return c.write(ctx, "note refresh of lookup "+id, func(t *tx) error {
+		_, err := t.exec(`UPDATE lookups SET tried_us = $3, problem = $4,
+			failures = CASE WHEN $4 = '' THEN 0 ELSE failures + 1 END, refreshed_us = CASE WHEN $4 = '' THEN $3 ELSE refreshed_us END
+			WHERE id = $1 AND version = $2`, id, version, now(), problem)
+		return err
+	})
+}
+
+const selectLookup = `SELECT p.id, v.version, v.definition, v.object_key, v.size, v.sha256, v.row_count, v.created_us,
+	p.tried_us, p.refreshed_us, p.failures, p.problem
 	FROM lookups p JOIN lookup_versions v ON v.lookup_id = p.id `
 
 func (t *tx) lookupsWhere(where string, args ...any) (list []LookupVersion, err error) {
@@ -127,7 +148,8 @@ func (t *tx) lookupsWhere(where string, args ...any) (list []LookupVersion, err 
 		v := LookupVersion{Lookup: new(cube.Lookup)}
 		var id, text string
 		var version int64
-		if err := scan(&id, &version, &text, &v.Key, &v.Size, &v.SHA256, &v.Rows, &v.CreatedUs); err != nil {
+		if err := scan(&id, &version, &text, &v.Key, &v.Size, &v.SHA256, &v.Rows, &v.CreatedUs,
+			&v.Refresh.TriedUs, &v.Refresh.RefreshedUs, &v.Refresh.Failures, &v.Refresh.Problem); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(text), v.Lookup); err != nil {

@@ -62,6 +62,56 @@ func TestLookupVersions(t *testing.T) {
 	})
 }
 
+// What became of refreshes is kept with the newest version: a success ends a row of failures, a new version begins anew, and what is
+// said of an older version is too late.
+func TestNoteLookupRefresh(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		ctx, c := context.Background(), openAt(t, dsn)
+		want := func(when string, failures int, problem string, refreshed bool) LookupRefresh {
+			t.Helper()
+			v, err := c.Lookup(ctx, "default", "shops")
+			r := v.Refresh
+			if err != nil || r.Failures != failures || r.Problem != problem || r.TriedUs == 0 || (r.TriedUs == r.RefreshedUs) != refreshed {
+				t.Fatalf("%s: got %+v, %v, want %d failures %q, the last try a success: %t", when, r, err, failures, problem, refreshed)
+			}
+			return r
+		}
+		note := func(version int64, problem string) {
+			t.Helper()
+			before, err := c.Revision(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.NoteLookupRefresh(ctx, "a", version, problem); err != nil {
+				t.Fatal(err)
+			}
+			if after, err := c.Revision(ctx); err != nil || after != before {
+				t.Errorf("revision: got %d, %v, want %d: no definition has changed", after, err, before)
+			}
+		}
+		if err := c.AppendLookup(ctx, lookupVersion("a", 1)); err != nil {
+			t.Fatal(err)
+		}
+		want("new", 0, "", true)
+		note(1, "no such table")
+		note(1, "no such column")
+		r := want("failed twice", 2, "no such column", false)
+		note(2, "of another version")
+		if got := want("of another version", 2, "no such column", false); got != r {
+			t.Errorf("of another version: got %+v, want %+v", got, r)
+		}
+		note(1, "")
+		if got := want("succeeded", 0, "", true); got.RefreshedUs <= r.RefreshedUs {
+			t.Errorf("succeeded: got %d, want later than %d", got.RefreshedUs, r.RefreshedUs)
+		}
+		note(1, "again")
+		if err := c.AppendLookup(ctx, lookupVersion("a", 2)); err != nil {
+			t.Fatal(err)
+		}
+		want("a new version", 0, "", true)
+	})
+}
+
 // Of those that apply at once one gets each version.
 func TestLookupsRace(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
