@@ -49,6 +49,8 @@ type Snapshot struct {
 	Rows   int64
 	Bytes  []byte
 	SHA256 string
+
+	t *table
 }
 
 // Read makes a snapshot of a file. What is wrong with the file is a *FileError, what is wrong with names and types a
@@ -65,7 +67,7 @@ func Read(s Source, text []byte) (*Snapshot, error) {
 	case "parquet":
 		t, err = readParquet(s, text)
 	default:
-		return nil, wrong(0, 0, "format %q: want csv or parquet", s.Format)
+		return nil, wrong(0, 0, "format %q: want csv, parquet or query", s.Format)
 	}
 	if err != nil {
 		return nil, err
@@ -114,7 +116,7 @@ func (t *table) encode() (*Snapshot, error) {
 		return nil, fmt.Errorf("write snapshot: %w", err)
 	}
 	sum := sha256.Sum256(b.Bytes())
-	return &Snapshot{Lookup: t.def, Rows: int64(len(t.rows)), Bytes: b.Bytes(), SHA256: hex.EncodeToString(sum[:])}, nil
+	return &Snapshot{Lookup: t.def, Rows: int64(len(t.rows)), Bytes: b.Bytes(), SHA256: hex.EncodeToString(sum[:]), t: t}, nil
 }
 
 func node(t cube.Type) parquet.Node {
@@ -138,29 +140,58 @@ func node(t cube.Type) parquet.Node {
 	return parquet.String()
 }
 
+// of returns the snapshot as it would be of the moment of a version with the same query: what it holds decides whether they differ,
+// not when it was asked.
+func (s *Snapshot) of(v catalog.LookupVersion) (*Snapshot, error) {
+	if !s.Lookup.Query.Same(v.Lookup.Query) {
+		return s, nil
+	}
+	def := *s.Lookup
+	def.Query = v.Lookup.Query
+	return (&table{def: &def, kind: s.t.kind, rows: s.t.rows}).encode()
+}
+
 // Apply stores a snapshot and makes it the newest version (K3). Changed is false where the newest version is the same.
 func Apply(ctx context.Context, st blob.Store, c *catalog.Catalog, s *Snapshot) (v catalog.LookupVersion, changed bool, err error) {
 	id, version, err := c.NextLookup(ctx, s.Lookup.Project, s.Lookup.Name)
 	if err != nil {
 		return v, false, err
 	}
+	newest := catalog.LookupVersion{Lookup: &cube.Lookup{ID: id}}
 	if version > 1 {
-		if v, err = c.Lookup(ctx, s.Lookup.Project, s.Lookup.Name); err != nil {
-			return v, false, err
-		}
-		if v.SHA256 == s.SHA256 { // its object may be gone: then it is mended by this
-			err := blob.CreateSame(ctx, st, v.Key, bytes.NewReader(s.Bytes))
-			if err != nil {
-				err = fmt.Errorf("snapshot of lookup %s/%s: %w", s.Lookup.Project, s.Lookup.Name, err)
-			}
+		if newest, err = c.Lookup(ctx, s.Lookup.Project, s.Lookup.Name); err != nil {
 			return v, false, err
 		}
 	}
+	return put(ctx, st, c, s, newest)
+}
+
+// put stores a snapshot as the version after newest, unless that is the same.
+func put(ctx context.Context, st blob.Store, c *catalog.Catalog, s *Snapshot, newest catalog.LookupVersion) (v catalog.LookupVersion, changed bool, err error) {
+	store := func(s *Snapshot, key string) error {
+		if err := blob.CreateSame(ctx, st, key, bytes.NewReader(s.Bytes)); err != nil {
+			return fmt.Errorf("store snapshot of lookup %s/%s: %w", s.Lookup.Project, s.Lookup.Name, err)
+		}
+		return nil
+	}
+	if newest.Lookup.Version > 0 {
+		same, err := s.of(newest)
+		if err != nil {
+			return v, false, err
+		}
+		if newest.SHA256 == same.SHA256 { // its object may be gone: then it is mended by this
+			err := store(same, newest.Key)
+			if err == nil && s.Lookup.Query != nil {
+				err = c.NoteLookupRefresh(ctx, newest.Lookup.ID, newest.Lookup.Version, "")
+			}
+			return newest, false, err
+		}
+	}
 	def := *s.Lookup
-	def.ID, def.Version = id, version
-	v = catalog.LookupVersion{Lookup: &def, Key: Key(id, version, s.SHA256), Size: int64(len(s.Bytes)), SHA256: s.SHA256, Rows: s.Rows}
-	if err := blob.CreateSame(ctx, st, v.Key, bytes.NewReader(s.Bytes)); err != nil {
-		return v, false, fmt.Errorf("store snapshot of lookup %s/%s: %w", def.Project, def.Name, err)
+	def.ID, def.Version = newest.Lookup.ID, newest.Lookup.Version+1
+	v = catalog.LookupVersion{Lookup: &def, Key: Key(def.ID, def.Version, s.SHA256), Size: int64(len(s.Bytes)), SHA256: s.SHA256, Rows: s.Rows}
+	if err := store(s, v.Key); err != nil {
+		return v, false, err
 	}
 	return v, true, c.AppendLookup(ctx, v)
 }

@@ -14,10 +14,10 @@ import (
 // Limits of a lookup table.
 const (
 	MaxRows  = 2_000_000
-	MaxBytes = 256 << 20 // of the file that is read
+	MaxBytes = 256 << 20 // of the file that is read, or of the values of an answer
 )
 
-// FileError says what is wrong with a file that was to become a lookup table.
+// FileError says what is wrong with a file, or an answer, that was to become a lookup table.
 type FileError struct {
 	Line, Column int // of a CSV file, from 1; 0: none
 	Err          error
@@ -39,12 +39,13 @@ func wrong(line, column int, format string, args ...any) error {
 	return &FileError{Line: line, Column: column, Err: fmt.Errorf(format, args...)}
 }
 
-// Source says what a file is to become.
+// Source says what a file, or the answer to a query, is to become.
 type Source struct {
 	Project, Name string
 	Key           string              // name of a column
 	Types         []cube.LookupColumn // of a CSV file; a column that is not named is a string. Of a Parquet file: none
 	Format        string              // "csv" or "parquet"
+	Query         *cube.LookupQuery   // whose answer it is; nil: a file
 }
 
 // table is rows in memory.
