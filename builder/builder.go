@@ -20,10 +20,13 @@ const (
 	taskRecover         = "recover"
 	taskCleanup         = "cleanup"
 	taskBackup          = "backup"
+	taskPlanLookups     = "plan_lookups"
 
 	taskCut      = "cut"      // of one cube
 	taskMaintain = "maintain" // of one cube
 	taskBody     = "body"     // of one job
+
+	taskRefreshLookup = "refresh_lookup" // of one lookup table
 )
 
 // Builder plans and builds the segments of all cubes of a catalog. Several processes may run one on the same catalog.
@@ -84,7 +87,7 @@ func (b *Builder) kinds() map[string]scheduler.Kind {
 	short := func(run func(ctx context.Context, t scheduler.Task) ([]scheduler.Submission, error)) scheduler.Kind {
 		return scheduler.Kind{Run: run, Timeout: 5 * time.Minute}
 	}
-	return map[string]scheduler.Kind{
+	kinds := map[string]scheduler.Kind{
 		taskPlanCut:         short(b.planCut),
 		taskPlanRefresh:     short(b.planRefresh),
 		taskPlanMaintenance: short(b.planMaintenance),
@@ -95,6 +98,11 @@ func (b *Builder) kinds() map[string]scheduler.Kind {
 		taskCut:             short(b.perCube(b.cut)),
 		taskBody:            {Run: b.runBody, MaxAttempts: 1 << 20}, // the job counts its own attempts
 	}
+	if b.o.Ask != nil {
+		kinds[taskPlanLookups] = short(b.planLookups)
+		kinds[taskRefreshLookup] = scheduler.Kind{Run: b.refreshLookup, Timeout: 10 * time.Minute} // far below Options.Grace, which keeps what is stored
+	}
+	return kinds
 }
 
 func (b *Builder) periodic() []scheduler.Periodic {
@@ -110,6 +118,9 @@ func (b *Builder) periodic() []scheduler.Periodic {
 		every(b.o.MaintenanceEvery, taskPlanMaintenance),
 		every(b.o.RecoverEvery, taskRecover),
 		alone(b.o.CleanupEvery, taskCleanup),
+	}
+	if b.o.Ask != nil {
+		list = append(list, every(b.o.LookupsEvery, taskPlanLookups))
 	}
 	if b.o.BackupEvery > 0 {
 		list = append(list, alone(b.o.BackupEvery, taskBackup))

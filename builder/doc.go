@@ -20,4 +20,6 @@
 //     after a restart it looks at every cube once.
 //   - B10: a time that a job was given (lease, back-off, wait, hold) is judged in one place, patience: no clock, however it is
 //     set, makes it last longer than that, or takes the job of an owner that renews its lease.
+//   - B11: the query of a lookup table is asked again by one process at a time, when it is due; one that fails is, after pauses that
+//     double. Meanwhile the newest version stays what it is.
 package builder

@@ -31,6 +31,8 @@ type metrics struct {
 	catalogSeconds *prometheus.HistogramVec
 	notices        *prometheus.CounterVec
 	logFailures    prometheus.Counter
+	lookups        *prometheus.CounterVec
+	lookupsFailing prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -64,17 +66,23 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, []string{"kind"}),
 		notices:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "notices_total", Help: "Webhooks told of failures."}, []string{"state"}),
 		logFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "log_failures_total", Help: "Questions for the end of a topic that brokers did not answer."}),
+		lookups:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "lookup_refreshes_total", Help: "Queries of lookup tables that were asked again when they were due."}, []string{"state"}),
+
+		lookupsFailing: one("lookups_failing", "Lookup tables whose query failed when it was last asked."),
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.jobSeconds, m.jobsOpen, m.jobOldest, m.jobsStalled, m.jobFailures, m.plansApplied, m.plansDiscarded, m.segments, m.holes, m.mergeBacklog, m.stale, m.garbage, m.removed,
-		m.lastCleanup, m.lastBackup, m.catalogSeconds, m.notices, m.logFailures,
+		m.lastCleanup, m.lastBackup, m.catalogSeconds, m.notices, m.logFailures, m.lookups, m.lookupsFailing,
 	} {
 		errs = append(errs, reg.Register(c))
 	}
 	for _, kind := range []string{KindBuild, KindFill, KindRefresh, KindMerge, KindRetire} { // a rise from nothing is a rise
 		m.plansApplied.WithLabelValues(kind).Add(0)
 		m.plansDiscarded.WithLabelValues(kind).Add(0)
+	}
+	for _, state := range []string{refreshChanged, refreshUnchanged, refreshFailed} {
+		m.lookups.WithLabelValues(state).Add(0)
 	}
 	return m, errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tidemarkdb/tidemark/builder/lookup"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/complaints"
 	"github.com/tidemarkdb/tidemark/internal/cube"
@@ -67,6 +68,7 @@ type Options struct {
 	Log     Log              // nil: the end of a topic is what is committed of it
 	Engine  Engine           // nil: segments without cuboids
 	Tables  Tables           // of cuboids in HBase, for clean-up; nil: there are none
+	Ask     lookup.Ask       // queries of lookup tables; nil: this process refreshes none
 	Node    string           // name of this process, the same after a restart; required
 	Address string           // host:port where it is asked; may be empty
 	Roles   []string         // for others to see
@@ -89,6 +91,7 @@ type Options struct {
 	RefreshEvery     time.Duration // PlanRefresh; default 10s
 	MaintenanceEvery time.Duration // PlanMaintenance; default 10s
 	RecoverEvery     time.Duration // Recover; default 1s
+	LookupsEvery     time.Duration // PlanLookups; default 10s
 	CleanupEvery     time.Duration // Cleanup; default 15m
 	BackupEvery      time.Duration // Backup; default 24h; below 0: never
 	Grace            time.Duration // between marking and deletion of what nothing names; default 1h
@@ -135,6 +138,7 @@ func (o Options) withDefaults() Options {
 	dur(&o.RefreshEvery, 10*time.Second)
 	dur(&o.MaintenanceEvery, 10*time.Second)
 	dur(&o.RecoverEvery, time.Second)
+	dur(&o.LookupsEvery, 10*time.Second)
 	dur(&o.CleanupEvery, 15*time.Minute)
 	dur(&o.BackupEvery, day)
 	dur(&o.Grace, time.Hour)
@@ -161,7 +165,7 @@ func (o Options) validate() error {
 	bad.If(o.Interval < time.Millisecond, "interval %v: want at least 1ms", o.Interval)
 	bad.If(o.Lease < 8*o.Interval, "lease %v: want at least 8 intervals of %v", o.Lease, o.Interval)
 	bad.If(min(o.BackOff, o.StagingWait, o.FailedHold, o.Grace, o.KeepJobs) < 0 || o.MaxBackOff < o.BackOff, "a time is below 0, or the back-off's limit below its start")
-	bad.If(min(o.CutEvery, o.RefreshEvery, o.MaintenanceEvery, o.RecoverEvery, o.CleanupEvery) < o.Interval, "a periodic task comes more often than the interval of %v", o.Interval)
+	bad.If(min(o.CutEvery, o.RefreshEvery, o.MaintenanceEvery, o.RecoverEvery, o.LookupsEvery, o.CleanupEvery) < o.Interval, "a periodic task comes more often than the interval of %v", o.Interval)
 	return bad.Err()
 }
 

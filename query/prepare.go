@@ -24,8 +24,9 @@ func planKeyOf(project string, r Request) planKey {
 
 // prepared is a statement and what is done for it, as long as no definition changes.
 type prepared struct {
-	id     int64 // of this plan, for good
-	fixed  bool  // the answer is the same as long as events are
+	id     int64  // of this plan, for good
+	fixed  bool   // the answer is the same as long as events are
+	random string // what of the statement gives another answer each time; "": nothing does
 	names  *names
 	text   string
 	st     *plan.Statement
@@ -69,7 +70,7 @@ func (e *Engine) prepare(ctx context.Context, r Request) (*prepared, error) {
 	if err != nil {
 		return nil, inText(err, r.SQL)
 	}
-	p.fixed = e.fixed(asked, p.st)
+	p.fixed, p.random = e.fixed(asked, p.st), e.random(asked)
 	for _, b := range p.st.Blocks {
 		bp, err := e.planBlock(ctx, n, b)
 		if err != nil {

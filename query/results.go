@@ -119,18 +119,32 @@ func dataBytes(d arrow.ArrayData) (n int64) {
 
 // fixed reports whether a statement has the same answer as long as events are the same.
 func (e *Engine) fixed(root duck.Query, st *plan.Statement) bool {
-	fixed := !st.Timely
+	fixed := !st.Timely && e.random(root) == ""
 	duck.Walk(root, func(n duck.Node) bool {
-		switch n := n.(type) {
-		case *duck.Function:
-			k := e.db.Functions().Kind(n.Name)
-			fixed = fixed && k != duck.Volatile && k != duck.PerStatement
-		case *duck.Select:
-			fixed = fixed && len(n.Sample) == 0
+		if f, ok := n.(*duck.Function); ok {
+			fixed = fixed && e.db.Functions().Kind(f.Name) != duck.PerStatement
 		}
 		return fixed
 	})
 	return fixed // snapshots of lookup tables are those of the plan
+}
+
+// random names what of a statement gives another answer each time that it is asked; "": nothing does.
+func (e *Engine) random(root duck.Query) (name string) {
+	duck.Walk(root, func(n duck.Node) bool {
+		switch n := n.(type) {
+		case *duck.Function:
+			if e.db.Functions().Kind(n.Name) == duck.Volatile {
+				name = n.Name + "()"
+			}
+		case *duck.Select:
+			if len(n.Sample) > 0 {
+				name = "USING SAMPLE"
+			}
+		}
+		return name == ""
+	})
+	return name
 }
 
 // known returns the answer over what the snapshots have, if it is kept; it also finds the key under which it would be.

@@ -111,7 +111,7 @@ func refusedOrNil(err error) error {
 // kindsByHand are the kinds of tasks that people may submit, and what they are about.
 func kindsByHand() map[string]string {
 	return map[string]string{
-		"plan_cut": aboutAll, "plan_refresh": aboutAll, "plan_maintenance": aboutAll, "recover": aboutAll,
+		"plan_cut": aboutAll, "plan_refresh": aboutAll, "plan_maintenance": aboutAll, "recover": aboutAll, "plan_lookups": aboutAll,
 		"cleanup": alone, "backup": alone,
 		"cut": aboutCube, "maintain": aboutCube,
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/cuboid/hbase"
 	"github.com/tidemarkdb/tidemark/builder/dictionary"
 	"github.com/tidemarkdb/tidemark/builder/local"
+	"github.com/tidemarkdb/tidemark/builder/lookup"
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/config"
@@ -144,9 +145,14 @@ func (n *node) build(address string, metrics *prometheus.Registry) (err error) {
 	}
 	n.builder, err = builder.New(builder.Options{
 		Tables: tables, Catalog: n.catalog, Store: n.store, Log: n.brokers, Engine: engine, Node: name, Address: address, Roles: []string{"schedule", "build"},
-		Version: version(), Logger: n.log, Registry: metrics,
+		Version: version(), Logger: n.log, Registry: metrics, Ask: n.ask,
 	})
 	return err
+}
+
+// ask answers queries of lookup tables, with the engine that the process has by then.
+func (n *node) ask(ctx context.Context, project, sql string) (lookup.Answer, error) {
+	return server.AskFor(n.queries)(ctx, project, sql)
 }
 
 // serve makes the handlers; ing is nil in a process that reads nothing.

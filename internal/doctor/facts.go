@@ -16,7 +16,7 @@ import (
 // Finding says how one table or cube fares.
 type Finding struct {
 	Project  string   `json:"project"` // empty: of no project
-	Kind     string   `json:"kind"`    // table, cube, source, task, process, store, disk or catalog
+	Kind     string   `json:"kind"`    // table, cube, lookup, source, task, process, store, disk or catalog
 	Name     string   `json:"name"`
 	Blocked  bool     `json:"blocked"`
 	Severity Severity `json:"severity"`
@@ -45,7 +45,7 @@ func (f Finding) graded() Finding {
 	return f
 }
 
-// Report lists findings: of what all share first, then tables, then cubes.
+// Report lists findings: of what all share first, then tables, cubes, and the lookup tables that are not refreshed as they should be.
 type Report struct {
 	Findings []Finding `json:"findings"`
 }
@@ -53,7 +53,7 @@ type Report struct {
 // Query says what to look at. Empty fields mean all.
 type Query struct {
 	Project string
-	Name    string   // of a table or cube
+	Name    string   // of a table, cube or lookup table
 	Sources []Source // that the asked process reads
 	Store   string   // why the store does not answer; empty: it does
 }
@@ -84,7 +84,7 @@ type cubeFacts struct {
 // maxTasks is how many live tasks are looked at.
 const maxTasks = 20_000
 
-// Look examines tables and cubes at a time. A name that is neither is catalog.ErrNotFound.
+// Look examines tables, cubes and lookup tables at a time. A name that is neither is catalog.ErrNotFound.
 func Look(ctx context.Context, c *catalog.Catalog, q Query, now time.Time) (*Report, error) {
 	out := &Report{Findings: []Finding{}}
 	tables, err := c.Tables(ctx, q.Project)
@@ -127,6 +127,15 @@ func Look(ctx context.Context, c *catalog.Catalog, q Query, now time.Time) (*Rep
 		}
 		f.queue, f.table = shared, known[i.TableID]
 		out.Findings = append(out.Findings, f.diagnose(now))
+	}
+	lookups, err := c.Lookups(ctx, q.Project)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range lookups {
+		if f, blocked := diagnoseLookup(v, now); (blocked || q.Name != "") && (q.Name == "" || q.Name == v.Lookup.Name) {
+			out.Findings = append(out.Findings, f)
+		}
 	}
 	if q.Name != "" && len(out.Findings) == 0 {
 		return nil, fmt.Errorf("table or cube %s: %w", q.Name, catalog.ErrNotFound)

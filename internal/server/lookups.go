@@ -23,7 +23,9 @@ type Lookup struct {
 	Object  string    `json:"object"` // key in the store
 	SHA256  string    `json:"sha256"`
 	Created time.Time `json:"created,omitzero"`
-	Outcome string    `json:"outcome,omitempty"` // of an apply: created, changed or unchanged
+	Outcome string    `json:"outcome,omitempty"` // of an apply or a refresh: created, changed or unchanged
+
+	Refresh *LookupRefresh `json:"refresh,omitempty"` // of a snapshot of a query
 }
 
 // Lookups is a list of lookup tables, or of the versions of one.
@@ -39,12 +41,17 @@ func (s *Server) lookupRoutes() []route {
 			query: []param{text("project", "only of this project")},
 		},
 		{
-			method: "PUT", path: one, summary: "make a lookup table, or its next version, of a CSV or Parquet file", body: json.RawMessage{}, answer: Lookup{},
+			method: "PUT", path: one, summary: "make a lookup table, or its next version, of a CSV or Parquet file, or of the answer to a SELECT", body: json.RawMessage{}, answer: Lookup{},
 			handle: s.applyLookup, slow: true, large: lookup.MaxBytes, query: inProject(
 				text("key", "the column whose values are unique"),
 				text("types", "of columns of a CSV file, name:type, several with ; between; those that are not named are strings"),
-				text("format", "csv or parquet; default csv"), toggle("dry_run", "check the file, store nothing"),
+				text("format", "of the body: csv, parquet, or query, the text of a SELECT; default csv"), text("every", "how often a query is asked again, as 1h; default: by hand only"),
+				toggle("dry_run", "check the file or the answer, store nothing"),
 			),
+		},
+		{
+			method: "POST", path: one + "/refresh", summary: "ask a lookup table's query again; another answer is its next version", answer: Lookup{}, handle: s.refreshLookup,
+			slow: true, query: inProject(),
 		},
 		{method: "GET", path: one, summary: "all versions of a lookup table, the newest first", answer: Lookups{}, handle: s.showLookup, query: inProject()},
 		{method: "DELETE", path: one, summary: "drop a lookup table with all its versions", answer: Lookup{}, handle: s.dropLookup, query: inProject()},
@@ -52,7 +59,7 @@ func (s *Server) lookupRoutes() []route {
 }
 
 func lookupOf(v catalog.LookupVersion) Lookup {
-	l := Lookup{Lookup: *v.Lookup, Rows: v.Rows, Bytes: v.Size, Object: v.Key, SHA256: v.SHA256}
+	l := Lookup{Lookup: *v.Lookup, Rows: v.Rows, Bytes: v.Size, Object: v.Key, SHA256: v.SHA256, Refresh: refreshOf(v)}
 	if v.CreatedUs > 0 {
 		l.Created = time.UnixMicro(v.CreatedUs).UTC()
 	}
@@ -88,11 +95,17 @@ func (s *Server) showLookup(r *http.Request) (any, error) {
 		return nil, err
 	}
 	list, err := s.opts.Catalog.LookupVersions(r.Context(), v.Lookup.ID)
+	if err != nil {
+		return nil, err
+	}
 	out := lookupsOf(list)
 	for i, j := 0, len(out.Lookups)-1; i < j; i, j = i+1, j-1 {
 		out.Lookups[i], out.Lookups[j] = out.Lookups[j], out.Lookups[i]
 	}
-	return out, err
+	for i := range out.Lookups[1:] { // only the newest is refreshed
+		out.Lookups[i+1].Refresh = nil
+	}
+	return out, nil
 }
 
 func (s *Server) applyLookup(r *http.Request) (any, error) {
@@ -114,11 +127,20 @@ func (s *Server) applyLookup(r *http.Request) (any, error) {
 			source.Types = append(source.Types, cube.LookupColumn{Name: name, Type: typ})
 		}
 	}
+	if source.Format != "query" && q.Get("every") != "" {
+		return nil, badRequest("every: a file is not asked again: give it with a query only")
+	}
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, fmt.Errorf("read the file: %w", err)
 	}
-	snapshot, err := lookup.Read(source, text)
+	var snapshot *lookup.Snapshot
+	if source.Format == "query" {
+		snapshot, err = s.readLookupQuery(r, source, string(text))
+		err = badAnswer(err)
+	} else {
+		snapshot, err = lookup.Read(source, text)
+	}
 	var file *lookup.FileError
 	if errors.As(err, &file) {
 		return nil, &Error{Status: http.StatusUnprocessableEntity, Code: "bad_file", Message: file.Error()}

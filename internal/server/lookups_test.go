@@ -45,7 +45,7 @@ func TestLookups(t *testing.T) {
 		{put, "id,name\n1,a\n1,b\n", "lines 2 and 3 have the same key id = 1", http.StatusUnprocessableEntity},
 		{"/api/v1/lookups/shops?key=no", "id,name\n1,a\n", "there is no column", http.StatusUnprocessableEntity},
 		{"/api/v1/lookups/Shops?key=id", "id,name\n1,a\n", "lookup", http.StatusUnprocessableEntity},
-		{put + "&format=xls", "id\n1\n", "want csv or parquet", http.StatusUnprocessableEntity},
+		{put + "&format=xls", "id\n1\n", "want csv, parquet or query", http.StatusUnprocessableEntity},
 		{"/api/v1/lookups/shops?key=id&types=id", "id\n1\n", "want name:type", http.StatusBadRequest},
 		{put + "&project=none", "id,name\n1,a\n", "not found", http.StatusNotFound},
 	} {

@@ -8,6 +8,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/backup"
 	"github.com/tidemarkdb/tidemark/builder/lookup"
 	"github.com/tidemarkdb/tidemark/internal/blob"
+	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -188,6 +189,14 @@ func (r *run) lookups(ctx context.Context) error {
 	return nil
 }
 
+// queryOf is what a lookup table is a snapshot of, with its moment.
+func queryOf(l *cube.Lookup) string {
+	if l.Query == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%+v", *l.Query)
+}
+
 func (r *run) lookup(ctx context.Context, want catalog.LookupVersion) error {
 	got, err := lookup.Describe(ctx, r.o.Store, want.Key)
 	var damaged *lookup.DamagedError
@@ -210,6 +219,7 @@ func (r *run) lookup(ctx context.Context, want catalog.LookupVersion) error {
 	d.text("name", got.Lookup.Name, want.Lookup.Name)
 	d.text("key", got.Lookup.Key, want.Lookup.Key)
 	d.text("list of columns", fmt.Sprint(got.Lookup.Columns), fmt.Sprint(want.Lookup.Columns))
+	d.text("query", queryOf(got.Lookup), queryOf(want.Lookup))
 	d.number("size", got.Size, want.Size)
 	d.number("number of rows", got.Rows, want.Rows)
 	d.text("SHA-256", got.SHA256, want.SHA256)
