@@ -61,6 +61,7 @@ func (e *Engine) prepare(ctx context.Context, r Request) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
+	root = e.nameItems(ctx, n, s, root)
 	p := &prepared{id: preparedIDs.Add(1), names: n, text: r.SQL}
 	asked := duck.Clone(root)
 	p.st, err = plan.Analyse(root, n, plan.Options{

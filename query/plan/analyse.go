@@ -29,6 +29,9 @@ func Analyse(root duck.Query, cat Catalog, opts Options) (*Statement, error) {
 	}
 	a := &analyser{cat: cat, opts: opts, st: &Statement{Root: root}}
 	top, _ := root.(*duck.Select)
+	if err := a.methods(root); err != nil {
+		return nil, err
+	}
 	if err := a.query(root, nil); err != nil {
 		return nil, err
 	}
