@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidemarkdb/tidemark/query/duck"
 )
@@ -47,10 +48,12 @@ func Literal(v any) (duck.Expr, error) {
 		return &duck.Cast{X: duck.NewConstant(text), To: to}, nil
 	}
 	switch v := v.(type) {
-	case nil, bool, int64, float64, string:
+	case nil, bool, int64, float64:
 		return duck.NewConstant(v), nil
+	case string:
+		return duck.NewConstant(v), checkText(v)
 	case Typed:
-		return v.expr(), nil
+		return v.expr(), checkText(v.Text)
 	case []any:
 		list := &duck.Function{Name: "list_value"}
 		for _, x := range v {
@@ -76,6 +79,23 @@ func Literal(v any) (duck.Expr, error) {
 		return &duck.Function{Name: "unhex", Args: []duck.Expr{duck.NewConstant(hex.EncodeToString(v))}}, nil
 	}
 	return nil, fmt.Errorf("a %T cannot be one", v)
+}
+
+// checkText refuses what no text of DuckDB can be.
+func checkText(s string) error {
+	if i := strings.IndexByte(s, 0); i >= 0 {
+		return fmt.Errorf("a zero byte at byte %d: send bytes as a BLOB", i)
+	}
+	if utf8.ValidString(s) {
+		return nil
+	}
+	i := 0
+	for n := 0; ; i += n {
+		var r rune
+		if r, n = utf8.DecodeRuneInString(s[i:]); r == utf8.RuneError && n < 2 {
+			return fmt.Errorf("bytes that are not UTF-8 at byte %d: send them as a BLOB", i)
+		}
+	}
 }
 
 // paramsKey tells values of parameters apart.

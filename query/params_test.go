@@ -3,6 +3,7 @@ package query_test
 import (
 	"errors"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,21 @@ func (o *oracle) parameters(t *testing.T) {
 		want, err := o.want(tt.want)
 		must(t, err)
 		o.compare(t, query.Request{SQL: tt.sql, Params: tt.params}, want, nil, terms{})
+	}
+	for bad, says := range map[any]string{
+		"a\x00b": "parameter $1: a zero byte at byte 1", "é\xff": "parameter $1: bytes that are not UTF-8 at byte 2",
+		query.Typed{Text: "\x00", Type: "VARCHAR"}: "a zero byte at byte 0", query.Typed{Text: "\xc3", Type: "DATE"}: "not UTF-8 at byte 0",
+	} {
+		for _, params := range [][]any{{bad}, {[]any{"x", bad}}} {
+			wrong := new(duck.Error)
+			if _, err := o.got(o.native, query.Request{SQL: "SELECT ? AS x", Params: params}); !errors.As(err, &wrong) || wrong.Kind != duck.KindParameter || !strings.Contains(wrong.Message, says) {
+				t.Errorf("parameters %q: got %v, want %s", params, err, says)
+			}
+		}
+	}
+	got, err := o.got(o.native, query.Request{SQL: "SELECT ? AS x", Params: []any{[]byte("\x00\xff")}})
+	if must(t, err); len(got.rows) != 1 || got.rows[0][0] != `\x00\xFF` {
+		t.Errorf("bytes: got %q", got.rows)
 	}
 	for _, params := range [][]any{nil, {"de", "fr"}, {struct{}{}}} {
 		_, err := o.got(o.native, query.Request{SQL: "SELECT count(*) FROM shop WHERE country = ?", Params: params})

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -190,14 +192,17 @@ func requestOf(q *statements.Query) (query.Request, error) {
 
 // queryOf reads the body of a question.
 func (s *Server) queryOf(body io.Reader) (q statements.Query, err error) {
-	d := json.NewDecoder(body)
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return q, err
+	}
+	if !utf8.Valid(text) { // the decoder would put something else in the place of what is not
+		return q, badRequest("the body is not UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	d.UseNumber()
 	if err := d.Decode(&q); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return q, err
-		}
 		return q, badRequest("the body: %v: want {\"sql\": \"SELECT ...\"}", err)
 	}
 	if q.SQL == "" {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidemarkdb/tidemark/internal/auth"
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -249,6 +250,9 @@ func readBody(r *http.Request, into any) error {
 	}
 	if len(strings.TrimSpace(string(text))) == 0 {
 		return nil
+	}
+	if !utf8.Valid(text) { // which would be taken for something else
+		return failed(http.StatusBadRequest, "the body is not UTF-8")
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return failed(http.StatusBadRequest, "the body is not the JSON that is wanted: %v", err)

@@ -123,6 +123,7 @@ var states = []struct {
 	words *regexp.Regexp
 	code  string
 }{
+	{"", regexp.MustCompile(`zero byte|not UTF-8`), "22021"},
 	{duck.KindParser, nil, "42601"},
 	{"", regexp.MustCompile(`(?i)division by zero|divide by zero`), "22012"},
 	{duck.KindRefused, regexp.MustCompile(`^(INSERT|UPDATE|DELETE|MERGE|CREATE|DROP|ALTER|TRUNCATE|COPY|GRANT|REVOKE|VACUUM|ANALYZE|COMMENT|REFRESH|REINDEX|CLUSTER) is not allowed`), "25006"},

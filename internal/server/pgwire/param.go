@@ -3,6 +3,7 @@ package pgwire
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -39,7 +40,11 @@ func valueOf(no int, raw []byte, oid uint32, format int16) (any, error) {
 	}
 	v, err := typed(text, oid)
 	if err != nil {
-		return nil, &failure{code: "22P02", message: fmt.Sprintf("parameter $%d: %v", no, err)}
+		f := &failure{code: "22P02", message: fmt.Sprintf("parameter $%d: %v", no, err)}
+		if known := new(failure); errors.As(err, &known) {
+			f.code = known.code
+		}
+		return nil, f
 	}
 	return v, nil
 }
@@ -47,7 +52,7 @@ func valueOf(no int, raw []byte, oid uint32, format int16) (any, error) {
 // typed is a value by its text. What only DuckDB can check is a cast of the text.
 func typed(text string, oid uint32) (any, error) {
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		return nil, fmt.Errorf("it is not UTF-8 text")
+		return nil, &failure{code: "22021", message: "it is not UTF-8 text without zero bytes"}
 	}
 	switch oid {
 	case pgtype.BoolOID:

@@ -51,6 +51,23 @@ func TestErrors(t *testing.T) {
 		{"SELECT * FROM read_csv('/etc/passwd')", "42501", 0},
 		{"SELECT getenv('HOME')", "42501", 0},
 		{"COPY clicks TO STDOUT", "0A000", 0},
+		{"COPY clicks FROM STDIN", "0A000", 0},
+		{"COPY (SELECT 1) TO '/tmp/x'", "0A000", 0},
+		{"PREPARE p AS SELECT 1", "0A000", 0},
+		{"EXECUTE p(1)", "0A000", 0},
+		{"LISTEN changes", "", 0},
+		{"UNLISTEN *", "", 0},
+		{"NOTIFY changes", "25006", 0},
+		{"LOCK TABLE clicks", "25006", 0},
+		{"DO $$BEGIN END$$", "25006", 0},
+		{"CREATE TABLE x (a INT)", "25006", 0},
+		{"ATTACH ':memory:' AS x", "0A000", 0},
+		{"PRAGMA database_list", "0A000", 0},
+		{"INSTALL httpfs", "0A000", 0},
+		{"SUMMARIZE clicks", "0A000", 0},
+		{"SET statement_timeout = 'soon'", "22023", 0},
+		{"RESET nothing", "42704", 0},
+		{"SELECT '\xff'", "22021", 9},
 		{"SET nothing = 1", "42704", 0},
 		{"SET tidemark.raw = maybe", "22023", 0},
 		{"SET tidemark.as_of = 'x'", "22023", 0},
@@ -144,6 +161,25 @@ func TestParameters(t *testing.T) {
 	must(t, err)
 	if got, want := fmt.Sprint(d.ParamOIDs), "[20 1700 1082 16 25 20]"; got != want || len(d.Fields) != 7 {
 		t.Errorf("parameters %s, want %s; %d columns", got, want, len(d.Fields))
+	}
+}
+
+// Text that is none is refused as PostgreSQL does, whatever way it is sent.
+func TestNoText(t *testing.T) {
+	c := newWorld(t, nil).connect("").PgConn()
+	for _, x := range []struct {
+		value  string
+		format int16
+		oid    uint32
+	}{{"a\x00b", 0, 25}, {"\xff", 0, 25}, {"a\x00b", 1, 25}, {"\xff", 1, 0}, {"{a,\xff}", 0, 1009}, {"\x00", 0, 1082}} {
+		r := c.ExecParams(t.Context(), "SELECT $1", [][]byte{[]byte(x.value)}, []uint32{x.oid}, []int16{x.format}, nil).Read()
+		if code(r.Err) != "22021" {
+			t.Errorf("%q of type %d in format %d: %v", x.value, x.oid, x.format, r.Err)
+		}
+	}
+	r := c.ExecParams(t.Context(), "SELECT $1", [][]byte{{'a', 0, 0xff}}, []uint32{17}, []int16{1}, nil).Read()
+	if r.Err != nil || string(r.Rows[0][0]) != `\x6100ff` {
+		t.Errorf("bytes: %q, %v", r.Rows, r.Err)
 	}
 }
 
