@@ -32,7 +32,7 @@ type oracle struct {
 
 // newText opens what writes answers as text.
 func newText(t testing.TB) (*duck.DB, error) {
-	db, err := duck.Open(duck.Options{MemoryBytes: 256 << 20, MaxConns: 2})
+	db, err := duck.Open(duck.Options{MemoryBytes: 256 << 20, HeapBytes: 256 << 20, MaxConns: 2})
 	if err == nil {
 		t.Cleanup(func() { must(t, db.Close()) })
 	}
