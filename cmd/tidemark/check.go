@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,16 +44,12 @@ func (a *app) checkCommand() *cobra.Command {
 				return err
 			}
 			out := checkDone{Settings: cfg.Values()}
+			out.Checks = ask(cmd.Context(), cfg)
 			bad := 0
-			for _, c := range checks(cfg) {
-				ctx, cancel := context.WithTimeout(cmd.Context(), checkLimit)
-				detail, err := c.ask(ctx, cfg)
-				cancel()
-				if err != nil {
+			for _, c := range out.Checks {
+				if !c.OK {
 					bad++
-					detail = err.Error()
 				}
-				out.Checks = append(out.Checks, checked{c.part, err == nil, detail})
 			}
 			if err := a.print(out, func(w io.Writer) error { return printCheck(w, cfg, out) }); err != nil {
 				return err
@@ -79,6 +77,26 @@ func checks(cfg *config.Config) []check {
 	return list
 }
 
+// ask asks all parts at once, so that one that does not answer holds up no other.
+func ask(ctx context.Context, cfg *config.Config) []checked {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	list := checks(cfg)
+	out := make([]checked, len(list))
+	var wg sync.WaitGroup
+	for i, c := range list {
+		wg.Go(func() {
+			detail, err := c.ask(ctx, cfg)
+			if err != nil {
+				detail = err.Error()
+			}
+			out[i] = checked{c.part, err == nil, detail}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
 func printCheck(w io.Writer, cfg *config.Config, out checkDone) error {
 	if err := cfg.Dump(w); err != nil {
 		return err
@@ -96,6 +114,7 @@ func printCheck(w io.Writer, cfg *config.Config, out checkDone) error {
 	return nil
 }
 
+// checkKafka asks for what reading needs: the topics of all, and the group that shares partitions out.
 func checkKafka(ctx context.Context, cfg *config.Config) (string, error) {
 	opts, err := cfg.Kafka.Opts()
 	if err != nil {
@@ -106,14 +125,36 @@ func checkKafka(ctx context.Context, cfg *config.Config) (string, error) {
 		return "", err
 	}
 	defer cl.Close()
+	at := strings.Join(cfg.Kafka.Brokers, ",") + kafkaUser(cfg)
 	if err := cl.Ping(ctx); err != nil {
-		return "", err
+		return "", fmt.Errorf("%s: %w", at, err)
 	}
-	md, err := kadm.NewClient(cl).Metadata(ctx)
+	adm := kadm.NewClient(cl)
+	md, err := adm.Metadata(ctx)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%s: %w", at, err)
 	}
-	return fmt.Sprintf("%d brokers, %d topics that this user may see", len(md.Brokers), len(md.Topics)), nil
+	if group := cfg.Ingest.Group; group != "" {
+		found, err := adm.DescribeGroups(ctx, group)
+		if err = errors.Join(err, found.Error()); err != nil {
+			return "", fmt.Errorf("%s: group %s: %w: grant READ on it", at, group, err)
+		}
+	}
+	if len(md.Topics) == 0 {
+		return fmt.Sprintf("%s: %d brokers, no topics that this user may see: there are none, or DESCRIBE and READ must be granted", at, len(md.Brokers)), nil
+	}
+	return fmt.Sprintf("%s: %d brokers, %d topics that this user may see", at, len(md.Brokers), len(md.Topics)), nil
+}
+
+// kafkaUser says with which credentials the brokers are asked.
+func kafkaUser(cfg *config.Config) string {
+	switch {
+	case cfg.Kafka.SASL.Mechanism != "":
+		return " as " + cfg.Kafka.SASL.User + " by " + cfg.Kafka.SASL.Mechanism
+	case cfg.Kafka.TLS.Cert != "":
+		return " by certificate"
+	}
+	return " without a user"
 }
 
 func checkStore(ctx context.Context, cfg *config.Config) (string, error) {
@@ -150,7 +191,7 @@ func checkCatalog(ctx context.Context, cfg *config.Config) (string, error) {
 	if err = errors.Join(err, c.Close()); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("catalog %s answers, %d tables", c.ID(), len(tables)), nil
+	return fmt.Sprintf("%s answers: catalog %s, %d tables", cmp.Or(cfg.Values()["catalog"], cfg.CatalogDSN()), c.ID(), len(tables)), nil
 }
 
 // writable answers for what the first start will make: it looks at the folder, or at the one above it, and makes nothing.

@@ -212,10 +212,18 @@ func (c *Config) shown(s *Setting) string {
 	if !s.Secret || v == "" {
 		return v
 	}
-	if u, err := url.Parse(v); err == nil && u.Scheme != "" && u.User != nil {
-		return u.Redacted()
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme == "" || u.User == nil {
+		return "***"
 	}
-	return "***"
+	given := u.Query() // PostgreSQL takes passwords there too
+	for name := range given {
+		if strings.Contains(strings.ToLower(name), "password") {
+			given.Set(name, "xxxxx")
+			u.RawQuery = given.Encode()
+		}
+	}
+	return u.Redacted()
 }
 
 func scalar(v string) string {

@@ -220,3 +220,19 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// C4: a password of PostgreSQL is hidden wherever its address has it.
+func TestPasswordsOfAnAddressAreHidden(t *testing.T) {
+	for _, dsn := range []string{
+		"postgres://ann:topsecret@db/tidemark", "postgres://ann@db/tidemark?password=topsecret&sslmode=require",
+		"postgres://ann@db/tidemark?sslpassword=topsecret", "postgres://db/tidemark?user=ann&password=topsecret", "user=ann password=topsecret",
+	} {
+		c, err := Load(Input{Flags: map[string]string{"catalog": dsn}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Values()["catalog"]; strings.Contains(got, "topsecret") || got == "" {
+			t.Errorf("%s: shown as %q", dsn, got)
+		}
+	}
+}
