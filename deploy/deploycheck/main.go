@@ -36,6 +36,7 @@ func check(root string) error {
 	return errors.Join(
 		checkCompose(filepath.Join(deploy, "compose.yaml"), known),
 		checkDockerfile(filepath.Join(deploy, "Dockerfile"), root, known),
+		checkKubernetes(filepath.Join(deploy, "kubernetes"), known),
 		checkTerraform(filepath.Join(deploy, "terraform"), filepath.Join(root, "internal", "blob")),
 	)
 }
