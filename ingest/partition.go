@@ -62,6 +62,7 @@ type partition struct {
 	next       int64 // the next offset to decode
 	committed  int64
 	end        int64 // last stable offset, as last seen
+	endSeen    bool  // else it is only what was read
 	target     int64 // UntilEnd: where reading is done
 	moved      time.Time
 	probing    bool
@@ -302,7 +303,7 @@ const failureFades = 10 * time.Second
 
 // seenLocked notes where the log ends now, as a broker that answers has said.
 func (p *partition) seenLocked(end int64, now time.Time) {
-	p.end = max(end, p.next)
+	p.end, p.endSeen = max(end, p.next), true
 	if p.state == Failing && len(p.sealed) == 0 && now.Sub(p.failedAt) > failureFades {
 		p.state, p.reason = Reading, ""
 	}

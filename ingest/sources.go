@@ -22,6 +22,7 @@ type Source struct {
 	Lag        int64     `json:"lag"`       // End - Next
 	Watermark  time.Time `json:"watermark,omitzero"`
 	State      State     `json:"state"`
+	EndSeen    bool      `json:"-"` // the broker has said End; else it is only what was read
 	Reason     string    `json:"reason,omitempty"`
 	Events     int64     `json:"events"` // decoded since the process started
 }
@@ -70,19 +71,25 @@ func (p *partition) status() Source {
 	def := p.table.def
 	s := Source{
 		Project: def.Project, Table: def.Name, Topic: def.Topic, Partition: p.tp.partition, Generation: p.generation, Epoch: p.epoch,
-		Start: p.first, Next: p.next, Committed: p.committed, End: p.end, Lag: max(0, p.end-p.next), State: p.state, Reason: p.reason, Events: p.events,
+		Start: p.first, Next: p.next, Committed: p.committed, End: p.end, Lag: max(0, p.end-p.next), State: p.stateLocked(), EndSeen: p.endSeen, Reason: p.reason, Events: p.events,
 	}
 	if p.seen {
 		s.Watermark = time.UnixMicro(p.highestUs).Add(-def.EventTime.Lateness).UTC()
 	}
+	return s
+}
+
+// stateLocked tells apart what a partition that is read does.
+func (p *partition) stateLocked() State {
 	switch {
 	case p.state != Reading:
+		return p.state
 	case p.paused:
-		s.State = Paused
-	case s.Lag == 0:
-		s.State = AtEnd
+		return Paused
+	case p.next >= p.end:
+		return AtEnd
 	}
-	return s
+	return Reading
 }
 
 // Progress is how far reading is, summed over all partitions.

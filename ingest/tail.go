@@ -58,8 +58,9 @@ func (p *partition) pinLocked(pin *Pin) {
 	line := func(start, end int64) segmenter.PartitionRange {
 		return segmenter.PartitionRange{Partition: p.tp.partition, Generation: p.generation, Start: start, End: end}
 	}
+	end := p.endSeen && p.stateLocked() == AtEnd
 	if len(ranges) == 0 {
-		pin.Ranges = append(pin.Ranges, stage.TailRange{Range: line(p.next, p.next), Epoch: p.epoch, Schema: p.table.schema})
+		pin.Ranges = append(pin.Ranges, stage.TailRange{Range: line(p.next, p.next), Epoch: p.epoch, Schema: p.table.schema, AtEnd: end})
 	}
 	for _, t := range ranges {
 		t.pins++
@@ -67,7 +68,7 @@ func (p *partition) pinLocked(pin *Pin) {
 		chunks, sealed := t.snapshot(t == p.open)
 		pin.Ranges = append(pin.Ranges, stage.TailRange{
 			Range: line(t.start, t.end), Epoch: p.epoch, Schema: t.schema, Chunks: chunks, Sealed: sealed,
-			Exceptions: slices.Clone(t.exceptions), Lost: t.lost != nil,
+			Exceptions: slices.Clone(t.exceptions), Lost: t.lost != nil, AtEnd: end,
 		})
 	}
 }

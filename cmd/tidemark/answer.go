@@ -117,6 +117,7 @@ func coverageText(t *statements.QueryTable) string {
 	if t.Watermark != nil {
 		parts = append(parts, "watermark "+t.Watermark.Format(time.RFC3339))
 	}
+	add(int64(len(t.Idle)), "partitions idle")
 	if t.AsOf != nil && t.AsOf.Version == 0 {
 		parts = append(parts, "as of "+t.AsOf.Asked)
 	} else if t.AsOf != nil {

@@ -11,5 +11,6 @@ type TailRange struct {
 	Chunks     []*Chunk
 	Sealed     int // so many of Chunks will never grow: the next time they are the same ones. What lies behind them is copied each time
 	Exceptions segmenter.Exceptions
+	AtEnd      bool // the partition is read to the end of its log, as that was seen last
 	Lost       bool // nothing was read: the offsets are about to be recorded as lost
 }

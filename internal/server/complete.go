@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/query/source"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
@@ -17,7 +18,7 @@ type Complete struct {
 	Time        time.Time           `json:"time"`
 	Complete    bool                `json:"complete"`
 	Reasons     []string            `json:"reasons"`             // why not
-	Watermark   *time.Time          `json:"watermark,omitempty"` // the lowest of the partitions that are not idle; of all where all are
+	Watermark   *time.Time          `json:"watermark,omitempty"` // that of answers: the lowest of the partitions that are not idle at it; of all where all are
 	Lateness    string              `json:"lateness"`            // of the table: events that come later than this behind their time are not waited for
 	Partitions  []CompletePartition `json:"partitions"`
 	Lost        int64               `json:"lost"` // offsets that are final and no events
@@ -32,10 +33,9 @@ type CompletePartition struct {
 	State     ingest.State `json:"state,omitempty"`     // in this process; none: it does not read it
 	Lag       int64        `json:"lag"`                 // records that the broker has and nobody has read
 	Idle      bool         `json:"idle"`                // read to its end, and nothing that comes now can be on time: nobody waits for it
-}
 
-// idleAfter is how long the end of a log may be behind: so often is the broker asked.
-const idleAfter = 10 * time.Second
+	atEnd bool // as the broker has said
+}
 
 // completion is what a decision about a time rests on.
 type completion struct {
@@ -111,7 +111,7 @@ func (c *completion) decide() *Complete {
 	if len(out.Partitions) == 0 {
 		because("nothing of the table was read")
 	}
-	out.Watermark = lowest(out.Partitions)
+	out.Watermark = c.watermark(out.Partitions)
 	for _, p := range out.Partitions {
 		if why := c.holds(&p); why != "" {
 			because("partition %d %s", p.Partition, why)
@@ -141,7 +141,8 @@ func (c *completion) partition(n int32, p *catalog.PartitionState, src *ingest.S
 		at := src.Watermark
 		out.Watermark = &at
 	}
-	out.Idle = src.State == ingest.AtEnd && !c.now.Before(c.at.Add(c.def.EventTime.Lateness+idleAfter))
+	out.atEnd = src.State == ingest.AtEnd && src.EndSeen
+	out.Idle = out.atEnd && !c.now.Before(c.at.Add(c.def.EventTime.Lateness+source.IdleAfter))
 	return out
 }
 
@@ -163,23 +164,20 @@ func (c *completion) holds(p *CompletePartition) string {
 	return fmt.Sprintf("%s, is %s, and has %d records to be read", how, p.State, p.Lag)
 }
 
-// lowest is the watermark of a table: an idle partition holds nobody while others are read.
-func lowest(parts []CompletePartition) *time.Time {
-	var active, all *time.Time
-	least := func(a, b *time.Time) *time.Time {
-		if a == nil || b != nil && b.Before(*a) {
-			return b
-		}
-		return a
-	}
+// watermark is that of the table, as answers of statements say it.
+func (c *completion) watermark(parts []CompletePartition) *time.Time {
+	var marks []source.Mark
 	for _, p := range parts {
-		all = least(all, p.Watermark)
-		if !p.Idle {
-			active = least(active, p.Watermark)
+		m := source.Mark{AtEnd: p.atEnd}
+		if p.Watermark != nil {
+			m.HasTime, m.Us = true, p.Watermark.UnixMicro()
 		}
+		marks = append(marks, m)
 	}
-	if active != nil {
-		return active
+	us, ok, _ := source.Watermark(marks, c.now, c.def.EventTime.Lateness)
+	if !ok {
+		return nil
 	}
-	return all
+	at := time.UnixMicro(us).UTC()
+	return &at
 }

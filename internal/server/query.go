@@ -340,7 +340,7 @@ func coverage(a *query.Answer) []statements.QueryTable {
 		out := statements.QueryTable{
 			Table: t.Table, Offsets: []segmenter.PartitionRange{}, Holes: append([]segmenter.PartitionRange{}, c.Holes...), Partial: c.Partial(),
 			Events: c.Counts.Events, TailEvents: c.TailEvents, Lost: c.Counts.Lost, Quarantined: c.Counts.Quarantined, Skipped: c.Counts.Skipped,
-			Segments: c.Segments, Files: c.Files,
+			Segments: c.Segments, Files: c.Files, Idle: c.Idle,
 		}
 		for _, o := range c.Offsets {
 			out.Offsets = append(out.Offsets, o.PartitionRange)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter"
@@ -38,9 +39,10 @@ type Completeness struct {
 	Offsets []Covered // ascending by partition and generation
 	Holes   []segmenter.PartitionRange
 
-	HasTime   bool  // some partition has events
-	Watermark int64 // of the table: the lowest of its partitions that have events
-	Newest    int64 // highest event time
+	HasTime   bool    // some partition has events
+	Watermark int64   // of the table: the lowest of its partitions that are not idle, as Watermark says
+	Idle      []int32 // partitions that hold it no longer: they are read to their end
+	Newest    int64   // highest event time
 
 	Counts     segmenter.Measure // of all offsets that are covered; without times
 	Segments   int               // ready ones
@@ -165,6 +167,7 @@ func (s *Snapshot) see(v View, tail []lead) {
 	c := &s.Completeness
 	c.Segments = len(s.Segments)
 	highest := map[int32]int64{} // event time, by partition
+	atEnd := map[int32]bool{}
 	for _, p := range s.Partitions {
 		c.Files += p.Stats.Files
 		if p.HasTime {
@@ -181,21 +184,27 @@ func (s *Snapshot) see(v View, tail []lead) {
 		s.addLine(v, &s.Lines[i])
 	}
 	for _, l := range tail {
+		atEnd[l.first().Partition] = l[0].AtEnd
 		s.addTail(v, l, highest)
 	}
+	var marks []Mark
+	var of []int32 // partitions of marks
 	for i := range c.Offsets {
 		o := &c.Offsets[i]
-		top, ok := highest[o.Partition]
-		if !ok {
-			continue
+		if top, ok := highest[o.Partition]; ok {
+			o.HasTime, o.Watermark = true, top-v.Table.EventTime.Lateness.Microseconds()
+			if !c.HasTime || top > c.Newest {
+				c.HasTime, c.Newest = true, top
+			}
 		}
-		o.HasTime, o.Watermark = true, top-v.Table.EventTime.Lateness.Microseconds()
-		if !c.HasTime || top > c.Newest {
-			c.Newest = top
+		if n := len(of); n == 0 || of[n-1] != o.Partition {
+			marks, of = append(marks, Mark{o.HasTime, o.Watermark, atEnd[o.Partition]}), append(of, o.Partition)
 		}
-		if !c.HasTime || o.Watermark < c.Watermark {
-			c.HasTime, c.Watermark = true, o.Watermark
-		}
+	}
+	var idle []int
+	c.Watermark, c.HasTime, idle = Watermark(marks, time.Now(), v.Table.EventTime.Lateness)
+	for _, i := range idle {
+		c.Idle = append(c.Idle, of[i])
 	}
 }
 

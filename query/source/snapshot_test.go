@@ -3,6 +3,7 @@ package source_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -138,6 +139,46 @@ func TestWatermark(t *testing.T) {
 	}
 	if o := s.Completeness.Offsets[2]; o.HasTime || !s.Completeness.HasTime || s.Completeness.Watermark != min(marks[0], marks[1]) {
 		t.Errorf("partition 2: %+v; table: %+v, want %d", o, s.Completeness, min(marks[0], marks[1]))
+	}
+}
+
+// resting is a tail of which some partitions are read to the end of their logs.
+type resting struct {
+	source.Tail
+	parts []int32
+}
+
+func (r resting) Pin(ctx context.Context, table string) (source.Pin, error) {
+	pin, err := r.Tail.Pin(ctx, table)
+	for i := range pin.Tail() {
+		t := &pin.Tail()[i]
+		t.AtEnd = slices.Contains(r.parts, t.Range.Partition)
+	}
+	return pin, err
+}
+
+// Partitions that are read to the end of their logs hold the watermark no longer, and are listed: their events are long ago.
+func TestIdlePartitions(t *testing.T) {
+	c := newCatalog(t)
+	w := newWorld(t, c, "", 3)
+	w.read(w.parts[0], 50)
+	w.read(w.parts[1], 20)
+	marks := map[int32]int64{}
+	for _, x := range []struct{ parts, idle []int32 }{{nil, nil}, {[]int32{1}, []int32{1}}, {[]int32{0, 2}, []int32{0, 2}}, {[]int32{0, 1, 2}, []int32{0, 1, 2}}} {
+		s := snapshot(t, w.source(func(o *source.Options) { o.Tail = resting{w, x.parts} }), w)
+		var held []int64
+		for _, o := range s.Completeness.Offsets {
+			if marks[o.Partition] = o.Watermark; o.HasTime && (!slices.Contains(x.idle, o.Partition) || len(x.idle) == 3) {
+				held = append(held, o.Watermark)
+			}
+		}
+		if got := s.Completeness; !slices.Equal(got.Idle, x.idle) || !got.HasTime || got.Watermark != slices.Min(held) {
+			t.Errorf("partitions %v are at their end: idle %v, watermark %d; want %v and the lowest of %v", x.parts, got.Idle, got.Watermark, x.idle, held)
+		}
+		s.Release()
+	}
+	if marks[0] == marks[1] {
+		t.Error("the partitions have one watermark: nothing was tested")
 	}
 }
 

@@ -74,6 +74,9 @@ func (x *session) coverage(t query.TableReport, always bool) {
 	if c.HasTime {
 		about += ", complete to " + time.UnixMicro(c.Watermark).UTC().Format("2006-01-02 15:04:05.000")
 	}
+	if len(c.Idle) > 0 {
+		about += fmt.Sprintf(", idle partitions %v", c.Idle)
+	}
 	if len(lacks) > 0 {
 		about += "; offsets without an event: " + strings.Join(lacks, ", ")
 	}

@@ -27,7 +27,8 @@ type QueryColumn struct {
 type QueryTable struct {
 	Table       string                     `json:"table"`
 	Newest      *time.Time                 `json:"newest,omitempty"`    // the highest event time
-	Watermark   *time.Time                 `json:"watermark,omitempty"` // up to which event time all partitions were read
+	Watermark   *time.Time                 `json:"watermark,omitempty"` // up to which event time all partitions were read, idle ones aside
+	Idle        []int32                    `json:"idle,omitempty"`      // partitions that are read to their end and hold the watermark no longer
 	Offsets     []segmenter.PartitionRange `json:"offsets"`
 	Holes       []segmenter.PartitionRange `json:"holes"`
 	Partial     bool                       `json:"partial"` // there are holes
