@@ -76,12 +76,7 @@ func (a *app) applyCubeFile(cmd *cobra.Command, cl *client, file string, query u
 
 func (a *app) applyCube(cmd *cobra.Command, cl *client, body []byte, name string, query url.Values) error {
 	var out server.AppliedCube
-	err := cl.do(cmd.Context(), request{method: http.MethodPut, path: "/cubes", query: query, body: body}, &out)
-	var refused *server.Error
-	if errors.As(err, &refused) && len(refused.Problems) > 0 && !a.json() {
-		return named(refused, name)
-	}
-	if err != nil {
+	if err := a.define(cmd, cl, request{method: http.MethodPut, path: "/cubes", query: query, body: body}, name, &out); err != nil {
 		return err
 	}
 	return a.printAppliedCube(out)

@@ -101,14 +101,19 @@ func ofCube(definition []byte) bool {
 	return false
 }
 
-func (a *app) applyTable(cmd *cobra.Command, cl *client, body []byte, name string, query url.Values) error {
-	var out server.Applied
-	err := cl.do(cmd.Context(), request{method: http.MethodPut, path: "/tables", query: query, body: body}, &out)
+// define sends a definition; where it is refused, what is wrong is told with the name of its file.
+func (a *app) define(cmd *cobra.Command, cl *client, r request, name string, out any) error {
+	err := cl.do(cmd.Context(), r, out)
 	var refused *server.Error
 	if errors.As(err, &refused) && len(refused.Problems) > 0 && !a.json() {
 		return named(refused, name)
 	}
-	if err != nil {
+	return err
+}
+
+func (a *app) applyTable(cmd *cobra.Command, cl *client, body []byte, name string, query url.Values) error {
+	var out server.Applied
+	if err := a.define(cmd, cl, request{method: http.MethodPut, path: "/tables", query: query, body: body}, name, &out); err != nil {
 		return err
 	}
 	return a.print(out, func(w io.Writer) error {
