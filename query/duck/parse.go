@@ -65,7 +65,8 @@ func (db *DB) Tree(ctx context.Context, sql string) (Query, error) {
 func (db *DB) readable(sql string) error {
 	if len(sql) > db.opts.MaxTextBytes {
 		return (&Error{
-			Kind: KindRefused, Message: fmt.Sprintf("the statement has %d bytes, at most %d (max_text_bytes)", len(sql), db.opts.MaxTextBytes),
+			Kind: KindRefused, Message: fmt.Sprintf("the statement has %d bytes, at most %d", len(sql), db.opts.MaxTextBytes),
+			Hint: "send less, or raise query.sql_bytes",
 		}).at(sql, 0)
 	}
 	if err := countable(sql); err != nil {
