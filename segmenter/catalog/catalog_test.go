@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,7 +39,35 @@ func onBoth(t *testing.T, f func(t *testing.T, dsn string)) {
 	}
 }
 
-func sqliteDSN(t testing.TB) string { return filepath.Join(t.TempDir(), "catalog.db") }
+// migrated is the file of a SQLite catalog that has been migrated and not been opened yet: migrations take longer than most tests.
+var migrated = sync.OnceValues(func() (file []byte, err error) {
+	dir, err := os.MkdirTemp("", "catalog-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, "catalog.db")
+	c, err := openSQLite(path, Options{}.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(c.migrate(context.Background()), c.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+func sqliteDSN(t testing.TB) string {
+	file, err := migrated()
+	if err != nil {
+		t.Fatalf("migrate: %v", err)
+	}
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
 
 // postgresDSN makes a schema of its own, which the end of the test drops.
 func postgresDSN(t testing.TB) string {

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -122,6 +123,9 @@ func TestOlderSchema(t *testing.T) {
 		reserve(t, first, reservation(id, rng(0, 30, 40)))
 		text, _ := dumpLines(t, first)
 
+		if !isPostgres(dsn) {
+			dsn = filepath.Join(t.TempDir(), "older.db") // one that is not migrated
+		}
 		old := openBefore(t, dsn, text)
 		upgraded := openAt(t, dsn)
 		wantFront(t, upgraded, id, rng(0, 7, 7))
