@@ -216,11 +216,10 @@ func newPast(t testing.TB, seed uint64) *past {
 	}
 	h.apply(cubeYAML, h.firsts())
 	h.apply(berlinYAML, h.firsts())
-	h.live = h.engine(h.cat, h.store)
+	h.live = h.engine(h.cat, h.store, 2)
 	var err error
-	h.text, err = duck.Open(duck.Options{MemoryBytes: 256 << 20, MaxConns: 1})
+	h.text, err = newText(t)
 	must(t, err)
-	t.Cleanup(func() { must(t, h.text.Close()) })
 	for i := range 40 {
 		switch n := rng.IntN(12); {
 		case n < 5:
@@ -325,7 +324,7 @@ func TestAsOfRefused(t *testing.T) {
 	w := newWorld(t, 1, 60)
 	before := time.Now().Add(-time.Hour)
 	w.stage(w.parts[0], 40)
-	e := w.engine(w.cat, w.store)
+	e := w.engine(w.cat, w.store, 2)
 	t.Cleanup(func() { must(t, w.cat.Close()) })
 	for text, want := range map[string]string{
 		before.UTC().Format(time.RFC3339): "ask from ", time.Now().Add(time.Hour).UTC().Format(time.RFC3339): "that is in the future",

@@ -26,7 +26,7 @@ func TestDistinctStringsWhileSegmentsAreBuilt(t *testing.T) {
 			seen[row[at]] = true
 		}
 	}
-	e := w.engine(w.cat, w.store)
+	e := w.engine(w.cat, w.store, 2)
 	o := &oracle{world: w}
 	var err error
 	o.text, err = newText(t)

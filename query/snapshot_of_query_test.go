@@ -107,7 +107,7 @@ func TestLookupOfQuery(t *testing.T) {
 	if err != nil || !changed || v.Lookup.Version != 2 || v.Lookup.Query.Covers[0].Offsets != fmt.Sprintf("0:%d 1:%d ", before+200, q.end()) {
 		t.Fatalf("of more events: %+v, changed %t, %v, want version 2", v.Lookup.Query, changed, err)
 	}
-	check("refreshed", o.native, o.bare, w.engine(w.cat, w.store))
+	check("refreshed", o.native, o.bare, w.engine(w.cat, w.store, 2))
 }
 
 // What a statement reads of lookup tables it says, however it reads them, and none is made of itself.

@@ -315,12 +315,13 @@ func (w *world) engines() engines {
 		must(w.t, raw.SetCubeState(context.Background(), c.ID, catalog.CubeState{Reason: "test"}))
 	}
 	w.t.Cleanup(func() { must(w.t, w.cat.Close()); must(w.t, raw.Close()) })
-	return engines{w.engine(w.cat, w.store), w.engine(w.cat, bare{w.store}), w.engine(raw, w.store)}
+	return engines{w.engine(w.cat, w.store, 2), w.engine(w.cat, bare{w.store}, 1), w.engine(raw, w.store, 1)}
 }
 
-func (w *world) engine(c *catalog.Catalog, s blob.Store) *query.Engine {
+// engine starts one whose DuckDB has so many threads. Statements over so few rows take longer with more of them.
+func (w *world) engine(c *catalog.Catalog, s blob.Store, threads int) *query.Engine {
 	w.t.Helper()
-	o := query.Options{Catalog: c, Store: s, Tail: w, Duck: duck.Options{MemoryBytes: 256 << 20, MaxConns: 4, Threads: 2}}
+	o := query.Options{Catalog: c, Store: s, Tail: w, Duck: duck.Options{MemoryBytes: 256 << 20, MaxConns: 4, Threads: threads}}
 	if w.tables != nil {
 		o.Tables = inTables{w.tables}
 	}
