@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tidemarkdb/tidemark/internal/testkit/catalogtest"
 )
 
 // postgresEnv names the server that a part of the suite also runs against.
@@ -20,7 +22,7 @@ const onPostgres = "TestOnPostgres"
 func newDSN(t testing.TB) string {
 	t.Helper()
 	if !strings.HasPrefix(t.Name(), onPostgres+"/") {
-		return filepath.Join(t.TempDir(), "catalog.db")
+		return catalogtest.Put(t, filepath.Join(t.TempDir(), "catalog.db"))
 	}
 	base := os.Getenv(postgresEnv)
 	db, err := sql.Open("pgx", base)

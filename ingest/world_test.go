@@ -24,6 +24,7 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/testkit/catalogtest"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -154,7 +155,7 @@ func newWorld(t *testing.T, partitions int32, yaml string) *world {
 	w.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(w.net.listen), kfake.SeedTopics(partitions, "events"))
 	w.must(err)
 	t.Cleanup(w.cluster.Close)
-	w.cat, err = catalog.Open(t.Context(), filepath.Join(w.dir, "catalog.db"), catalog.Options{})
+	w.cat, err = catalog.Open(t.Context(), catalogtest.Put(t, filepath.Join(w.dir, "catalog.db")), catalog.Options{})
 	w.must(err)
 	t.Cleanup(func() { w.must(w.cat.Close()) })
 	def, err := cube.ParseTable([]byte(yaml), "events.yaml")

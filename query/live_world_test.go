@@ -21,6 +21,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/testkit"
+	"github.com/tidemarkdb/tidemark/internal/testkit/catalogtest"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/query/duck"
 	"github.com/tidemarkdb/tidemark/query/source"
@@ -71,7 +72,7 @@ func newLive(t testing.TB, seed uint64, address string) *live {
 	l.kafka = []kgo.Opt{kgo.SeedBrokers(brokers...)}
 	l.prod = testkit.Client(t, brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if address == "" {
-		address = filepath.Join(l.dir, "catalog.db")
+		address = catalogtest.Put(t, filepath.Join(l.dir, "catalog.db"))
 	}
 	var err error
 	l.cat, err = catalog.Open(l.ctx, address, catalog.Options{})

@@ -17,6 +17,7 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/testkit/catalogtest"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/query/duck"
 	"github.com/tidemarkdb/tidemark/query/run"
@@ -156,6 +157,7 @@ func newWorld(t testing.TB, seed uint64, sizes ...int) *world {
 		t: t, dir: t.TempDir(), store: new(blob.Mem), cubes: map[string]*cube.Cube{}, starts: map[string]segmenter.Vector{},
 		rng: rand.New(rand.NewPCG(seed, 1)),
 	}
+	catalogtest.Put(t, filepath.Join(w.dir, "catalog.db"))
 	w.cat = w.open("catalog.db")
 	def, err := cube.ParseTable([]byte(tableYAML), "shop.yaml")
 	must(t, err)

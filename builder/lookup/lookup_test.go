@@ -16,6 +16,7 @@ import (
 	"github.com/tidemarkdb/tidemark/builder/lookup"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/testkit/catalogtest"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
@@ -149,7 +150,7 @@ func TestBadFiles(t *testing.T) {
 // Each snapshot is a version; one with the same rows is none; what a table was at any version stays.
 func TestApply(t *testing.T) {
 	ctx, st := t.Context(), new(blob.Mem)
-	c, err := catalog.Open(ctx, filepath.Join(t.TempDir(), "catalog.db"), catalog.Options{})
+	c, err := catalog.Open(ctx, catalogtest.Put(t, filepath.Join(t.TempDir(), "catalog.db")), catalog.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

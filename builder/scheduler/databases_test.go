@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"github.com/tidemarkdb/tidemark/internal/testkit"
+	"github.com/tidemarkdb/tidemark/internal/testkit/catalogtest"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
 func onBoth(t *testing.T, f func(t *testing.T, dsn string)) {
-	t.Run("sqlite", func(t *testing.T) { f(t, filepath.Join(t.TempDir(), "catalog.db")) })
+	t.Run("sqlite", func(t *testing.T) { f(t, catalogtest.Put(t, filepath.Join(t.TempDir(), "catalog.db"))) })
 	t.Run("postgres", func(t *testing.T) { f(t, testkit.Postgres(t)) })
 }
 

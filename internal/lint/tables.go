@@ -72,7 +72,7 @@ func importMap() []row {
 var testOnly = []string{"internal/testkit", "internal/blob/faultblob", "internal/lint"}
 
 // fromInside are those of testOnly that tests inside a package may import too: they import little themselves.
-var fromInside = []string{"internal/blob/faultblob", "internal/testkit/celltest"}
+var fromInside = []string{"internal/blob/faultblob", "internal/testkit/celltest", "internal/testkit/catalogtest"}
 
 // topLevel are the folders that the root may hold, beside those that start with a dot and those that .gitignore names.
 var topLevel = []string{"ingest", "segmenter", "builder", "query", "cmd", "bench", "deploy", "internal", "docs"}

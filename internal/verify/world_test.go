@@ -21,6 +21,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/testkit"
+	"github.com/tidemarkdb/tidemark/internal/testkit/catalogtest"
 	"github.com/tidemarkdb/tidemark/internal/verify"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -63,6 +64,7 @@ func newSite(t *testing.T, partitions int32, format string) *site {
 	s := &site{t: t, dir: t.TempDir(), brokers: brokers, base: time.UnixMilli(1_700_000_000_000)}
 	s.prod = client(t, brokers)
 	must(t, os.Mkdir(filepath.Join(s.dir, "store"), 0o755))
+	catalogtest.Put(t, filepath.Join(s.dir, "catalog.db"))
 	s.apply(tableYAML(format, "n"))
 	return s
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tidemarkdb/tidemark/ingest/stage"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/cube"
+	"github.com/tidemarkdb/tidemark/internal/testkit/catalogtest"
 	"github.com/tidemarkdb/tidemark/query/source"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -95,7 +96,7 @@ func (p *part) line() *segmenter.PartitionRange { return &p.gens[len(p.gens)-1] 
 
 func newCatalog(t testing.TB) *catalog.Catalog {
 	t.Helper()
-	return openCatalog(t, filepath.Join(t.TempDir(), "catalog.db"), catalog.Options{})
+	return openCatalog(t, catalogtest.Put(t, filepath.Join(t.TempDir(), "catalog.db")), catalog.Options{})
 }
 
 func openCatalog(t testing.TB, path string, o catalog.Options) *catalog.Catalog {

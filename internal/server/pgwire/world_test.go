@@ -14,6 +14,7 @@ import (
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/server/pgwire"
 	"github.com/tidemarkdb/tidemark/internal/testkit"
+	"github.com/tidemarkdb/tidemark/internal/testkit/catalogtest"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -46,7 +47,7 @@ type world struct {
 func newWorld(t *testing.T, change func(*pgwire.Options)) *world {
 	t.Helper()
 	ctx := t.Context()
-	c, err := catalog.Open(ctx, filepath.Join(t.TempDir(), "catalog.db"), catalog.Options{})
+	c, err := catalog.Open(ctx, catalogtest.Put(t, filepath.Join(t.TempDir(), "catalog.db")), catalog.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Close()) })
 	def, err := cube.ParseTable([]byte(clicks), "")
