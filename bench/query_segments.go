@@ -73,7 +73,7 @@ func (f *segmentFlags) run(ctx context.Context, add func(segmentsRun)) error {
 		return err
 	}
 	counts := []int{f.segments, f.many}
-	f.merges.events = f.events
+	f.merges.events = math.MaxInt64 // partitions whole: a cut is then at about the same time in all of them
 	if _, err = f.served(ctx, st.data, func(_ context.Context, ask asker) error {
 		for _, n := range counts {
 			name := fmt.Sprintf("dashboard_%d", n)
