@@ -34,7 +34,7 @@ columns:
 
 // world is a server over a real catalog and engine, whose table is empty.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	engine   *query.Engine
 	server   *pgwire.Server
 	registry *prometheus.Registry
@@ -44,7 +44,7 @@ type world struct {
 }
 
 // newWorld starts one; change may set options.
-func newWorld(t *testing.T, change func(*pgwire.Options)) *world {
+func newWorld(t testing.TB, change func(*pgwire.Options)) *world {
 	t.Helper()
 	ctx := t.Context()
 	c, err := catalog.Open(ctx, catalogtest.Put(t, filepath.Join(t.TempDir(), "catalog.db")), catalog.Options{})
@@ -100,7 +100,7 @@ func (w *world) dial() net.Conn {
 	return c
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
