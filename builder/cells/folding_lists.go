@@ -80,7 +80,7 @@ func (s *sketches) FoldRows(groups, rows []uint32, from int, src States) error {
 	in.settle()
 	s.settled = false
 	if in.dense != nil && s.registers == nil { // as many are likely to come: they need not grow one by one
-		s.registers = make([]byte, 0, min(len(in.registers), s.sets.n<<s.precision))
+		s.registers = make([]byte, 0, min(len(in.registers), min(len(groups), s.sets.n)<<s.precision))
 	}
 	for i, g := range groups {
 		r := at(rows, from, i)

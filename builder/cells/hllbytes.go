@@ -33,6 +33,7 @@ const (
 func (s *sketches) Columns(from, to int) []stage.Column {
 	s.settle()
 	c := stage.Column{Kind: stage.Bytes, Data: make([]byte, 0, s.columnBytes(from, to)), Ends: make([]uint32, 0, to-from)}
+	var sorted []uint32
 	for i := from; i < to; i++ {
 		switch {
 		case s.single != nil && s.none.has(i):
@@ -42,9 +43,9 @@ func (s *sketches) Columns(from, to int) []stage.Column {
 		case s.isDense(i):
 			c.Data = s.appendRegisters(c.Data, s.registersOf(i))
 		default:
-			set := s.sets.get(i)
-			slices.Sort(set)
-			c.Data = s.appendCoupons(c.Data, set)
+			sorted = append(sorted[:0], s.sets.get(i)...) // others may read the states meanwhile
+			slices.Sort(sorted)
+			c.Data = s.appendCoupons(c.Data, sorted)
 		}
 		c.Ends = append(c.Ends, uint32(len(c.Data)))
 	}
