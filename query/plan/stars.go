@@ -36,6 +36,9 @@ func (a *analyser) hide(s *duck.Select, sc *scope) error {
 	}
 	var wrong *Error
 	for _, e := range clauses(s) {
+		if orderByAll(e, &s.Modifiers) {
+			continue // of the items, whatever these are
+		}
 		each(e, func(x duck.Expr) bool {
 			if why := leaks(x, sc, hidden); why != "" && wrong == nil {
 				wrong = hiddenError(x.Pos(), why, hidden)
@@ -55,6 +58,12 @@ func (a *analyser) hide(s *duck.Select, sc *scope) error {
 		return wrong
 	}
 	return nil
+}
+
+// orderByAll reports whether e is what ORDER BY ALL orders by.
+func orderByAll(e duck.Expr, m *duck.Modifiers) bool {
+	star, ok := e.(*duck.Star)
+	return ok && star.Columns && star.Pattern == nil && slices.ContainsFunc(m.Order, func(o *duck.Order) bool { return o.X == e })
 }
 
 // leaks returns what an expression is that has hidden columns, and cannot be told not to; "": it has none.
@@ -92,7 +101,7 @@ func hiddenError(pos int, what string, hidden map[*table][]string) *Error {
 
 // below takes what WHERE says of hidden columns of a table out of it, where it says the same below the joins.
 func (a *analyser) below(t *table, s *duck.Select, sc *scope) {
-	if !kept(s.From, t.ref, false) {
+	if sampled(s.Sample) || !kept(s.From, t.ref, false) {
 		return
 	}
 	var left duck.Expr
