@@ -27,15 +27,16 @@ type blockRun struct {
 	way   *way        // nil: it is computed from events
 	whole *plan.Whole // the statement is this block
 
-	q      *run.Query
-	answer *run.Answer
-	cells  []run.Input // of events, that are yet to be folded
-	held   int         // rows of them
-	named  plan.Choice // the last one whose cuboid was named,
-	name   string      // and how
-	scan   *scanRun
-	result []arrow.Record
-	report BlockReport
+	q         *run.Query
+	answer    *run.Answer
+	cells     []run.Input // of events, that are yet to be folded
+	held      int         // rows of them
+	heldBytes int64
+	named     plan.Choice // the last one whose cuboid was named,
+	name      string      // and how
+	scan      *scanRun
+	result    []arrow.Record
+	report    BlockReport
 }
 
 // BlockReport says how a block was answered.
@@ -131,8 +132,11 @@ func (b *blockRun) single(ctx context.Context, set source.Set, ranges []plan.Ran
 	return nil
 }
 
-// mostHeld is how many cells of events wait for those of the segments: what is folded after states that are dense costs less.
-const mostHeld = 1 << 17
+// How much of the cells of events waits for those of the segments: what is folded after states that are dense costs less.
+const (
+	mostHeld      = 1 << 17 // cells
+	mostHeldBytes = 16 << 20
+)
 
 // fold takes in cells of events, and folds them where they are many.
 func (b *blockRun) fold(ctx context.Context, set source.Set, q source.CellQuery, n *plan.Need, at moment) error {
@@ -148,8 +152,8 @@ func (b *blockRun) fold(ctx context.Context, set source.Set, q source.CellQuery,
 			return err
 		}
 		rows := batch.Value.(*run.Batch) // Options.withDefaults sees to it
-		b.cells, b.held = append(b.cells, run.Input{Program: p, Batch: rows}), b.held+rows.Rows()
-		if b.held >= mostHeld {
+		b.cells, b.held, b.heldBytes = append(b.cells, run.Input{Program: p, Batch: rows}), b.held+rows.Rows(), b.heldBytes+rows.MemBytes()
+		if b.held >= mostHeld || b.heldBytes >= mostHeldBytes {
 			if err := b.flush(ctx, nil); err != nil {
 				return err
 			}
@@ -161,7 +165,7 @@ func (b *blockRun) fold(ctx context.Context, set source.Set, q source.CellQuery,
 // flush folds inputs, then the cells that wait.
 func (b *blockRun) flush(ctx context.Context, inputs []run.Input) error {
 	err := b.q.Fold(ctx, append(inputs, b.cells...))
-	b.cells, b.held = b.cells[:0], 0
+	b.cells, b.held, b.heldBytes = nil, 0, 0
 	return err
 }
 
@@ -239,6 +243,9 @@ func (b *blockRun) segment(ctx context.Context, s *catalog.SegmentEntry) (c plan
 	e := b.x.e
 	o, err := e.open(ctx, s, b.t.def)
 	if err != nil {
+		return c, nil, err
+	}
+	if err := b.x.bad[o.object.Name.Value()]; err != nil {
 		return c, nil, err
 	}
 	needs, err := b.p.needsOf(b.way, o)

@@ -34,6 +34,7 @@ type execution struct {
 	moves    int   // likewise, because what was committed has changed
 
 	damage damageFound
+	bad    map[string]error      // folders of segments in which it has met damage: each costs one start at most
 	failed map[*blockPlan]string // blocks that cuboids do not answer, and why
 
 	tables []*tableRun
@@ -96,7 +97,11 @@ func (x *execution) start(ctx context.Context) (*Answer, error) {
 		a, err := x.try(ctx)
 		why := "damage"
 		if found := x.damage.take(); len(found) > 0 && ctx.Err() == nil {
+			if x.bad == nil {
+				x.bad = map[string]error{}
+			}
 			for _, d := range found {
+				x.bad[d.folder] = d.err
 				x.e.o.Logger.LogAttrs(ctx, slog.LevelError, "segment cannot be read", slog.Int64("segment", d.segment), slog.Any("err", d.err))
 				x.e.damaged.add(d.folder, d.err, time.Now())
 			}

@@ -10,7 +10,8 @@ import (
 // nameItems gives unnamed items of a statement the names that DuckDB gives them. Its tree has lost what some are made of, such as how a
 // type was written, so it is asked for the columns of the text. Where it does not tell, the names are those of the tree.
 func (e *Engine) nameItems(ctx context.Context, n *names, s *duck.Statement, root duck.Query) duck.Query {
-	if first := firstSelect(root); first == nil || !slices.ContainsFunc(first.Items, unsure) {
+	first, written := firstSelect(root), firstSelect(s.Query) // whose parameters have no values yet
+	if first == nil || written == nil || len(first.Items) != len(written.Items) || !slices.ContainsFunc(written.Items, unsure) {
 		return root
 	}
 	var tables []duck.Table
@@ -28,18 +29,18 @@ func (e *Engine) nameItems(ctx context.Context, n *names, s *duck.Statement, roo
 	}
 	root = duck.Clone(root)
 	items, fields := firstSelect(root).Items, schema.Fields()
-	first, last := slices.IndexFunc(items, several), len(items)
-	if first < 0 {
-		first, last = len(items), 0
+	star, last := slices.IndexFunc(items, several), len(items)
+	if star < 0 {
+		star, last = len(items), 0
 	}
-	for ; last > first && !several(items[last-1]); last-- {
+	for ; last > star && !several(items[last-1]); last-- {
 	}
 	for i, item := range items {
 		at := i
-		if i >= first {
+		if i >= star {
 			at = len(fields) - len(items) + i
 		}
-		if (i < first || i >= last) && at >= 0 && at < len(fields) && unsure(item) {
+		if (i < star || i >= last) && at >= 0 && at < len(fields) && unsure(written.Items[i]) {
 			item.SetAlias(fields[at].Name)
 		}
 	}
@@ -53,6 +54,9 @@ func firstSelect(q duck.Query) *duck.Select {
 		case *duck.Select:
 			return x
 		case *duck.SetOperation:
+			if x.Type == "UNION_BY_NAME" {
+				return nil // its columns are those of both
+			}
 			q = x.Left
 		default:
 			return nil

@@ -39,6 +39,10 @@ func (l *lru[K, V]) get(key K) (v V, ok bool) {
 func (l *lru[K, V]) put(key K, v V) V {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.putLocked(key, v)
+}
+
+func (l *lru[K, V]) putLocked(key K, v V) V {
 	if at, ok := l.items[key]; ok {
 		return at.Value.(entry[K, V]).value
 	}
@@ -59,9 +63,9 @@ func (l *lru[K, V]) removeLocked(at *list.Element) {
 // replace keeps a value in the place of another one.
 func (l *lru[K, V]) replace(key K, v V) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if at, ok := l.items[key]; ok {
 		l.removeLocked(at)
 	}
-	l.mu.Unlock()
-	l.put(key, v)
+	l.putLocked(key, v)
 }

@@ -99,6 +99,9 @@ func (o Options) withDefaults() Options {
 	if o.Abandoned == 0 {
 		o.Abandoned = o.Concurrent
 	}
+	if o.Duck.MaxConns == 0 {
+		o.Duck.MaxConns = max(32, 2*o.Concurrent+o.Abandoned) // those that are abandoned keep theirs
+	}
 	if o.Memory == 0 {
 		o.Memory = 256 << 20
 	}

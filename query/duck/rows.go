@@ -379,6 +379,7 @@ func (r *Rows) giveBack(c *conn, running bool) (err error) {
 	r.ready.close()
 	if running {
 		err = c.exec("SELECT 1") // makes DuckDB forget the statement and what it holds
+		r.db.check(context.Background(), c, err)
 	}
 	c.end(r.session)
 	r.db.release(c, !r.fate.CompareAndSwap(inUse, released))
