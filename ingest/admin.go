@@ -40,8 +40,10 @@ type topicInfo struct {
 	rawID      kadm.TopicID
 	leaders    map[int32]int32
 	start      map[int32]int64
+	high       map[int32]int64 // end of all records, asked for before lastStable: open transactions lie between the two
 	lastStable map[int32]int64
-	unknown    map[int32]error // partitions whose offsets the brokers did not tell; they are in neither of the two
+	asked      time.Time       // just before the brokers were asked for the ends
+	unknown    map[int32]error // partitions whose offsets the brokers did not tell; they are in none of the three
 }
 
 // ErrNoTopic says that a topic does not exist (yet).
@@ -60,7 +62,7 @@ func (a *admin) topic(ctx context.Context, topic string) (*topicInfo, error) {
 		return nil, fmt.Errorf("metadata of topic %s: %w", topic, explain(td.Err))
 	}
 	info := &topicInfo{
-		rawID: td.ID, leaders: map[int32]int32{}, start: map[int32]int64{}, lastStable: map[int32]int64{}, unknown: map[int32]error{},
+		rawID: td.ID, leaders: map[int32]int32{}, start: map[int32]int64{}, high: map[int32]int64{}, lastStable: map[int32]int64{}, unknown: map[int32]error{},
 	}
 	if td.ID != (kadm.TopicID{}) {
 		info.id = td.ID.String()
@@ -71,11 +73,16 @@ func (a *admin) topic(ctx context.Context, topic string) (*topicInfo, error) {
 	if err := info.list(ctx, topic, info.start, a.adm.ListStartOffsets); err != nil {
 		return nil, err
 	}
+	info.asked = time.Now()
+	if err := info.list(ctx, topic, info.high, a.adm.ListEndOffsets); err != nil {
+		return nil, err
+	}
 	if err := info.list(ctx, topic, info.lastStable, a.adm.ListCommittedOffsets); err != nil {
 		return nil, err
 	}
 	for id, err := range info.unknown {
 		delete(info.start, id)
+		delete(info.high, id)
 		delete(info.lastStable, id)
 		if len(info.unknown) == len(info.leaders) {
 			return nil, err

@@ -61,9 +61,9 @@ type partition struct {
 	first      int64 // first offset of this generation
 	next       int64 // the next offset to decode
 	committed  int64
-	end        int64 // last stable offset, as last seen
-	endSeen    bool  // else it is only what was read
-	target     int64 // UntilEnd: where reading is done
+	end        int64     // last stable offset, as last seen
+	endAt      time.Time // all that the log held then is below end: just before the brokers were asked; zero: they were not
+	target     int64     // UntilEnd: where reading is done
 	moved      time.Time
 	probing    bool
 	stuckAt    int64 // the broker has a record here that the client does not bring
@@ -302,8 +302,12 @@ func (p *partition) fail(state State, reason string) {
 const failureFades = 10 * time.Second
 
 // seenLocked notes where the log ends now, as a broker that answers has said.
-func (p *partition) seenLocked(end int64, now time.Time) {
-	p.end, p.endSeen = max(end, p.next), true
+func (p *partition) seenLocked(info *topicInfo, now time.Time) {
+	id := p.tp.partition
+	p.end = max(info.lastStable[id], p.next)
+	if info.lastStable[id] >= info.high[id] { // else what is below end says nothing of transactions that are open
+		p.endAt = info.asked
+	}
 	if p.state == Failing && len(p.sealed) == 0 && now.Sub(p.failedAt) > failureFades {
 		p.state, p.reason = Reading, ""
 	}

@@ -274,7 +274,7 @@ func (in *Ingester) startTopic(ctx context.Context, topic string, info *topicInf
 		in.untold(topicPartition{topic, id}, err)
 	}
 	opened := map[topicPartition]int64{}
-	for id, end := range info.lastStable {
+	for id := range info.lastStable {
 		tp := topicPartition{topic, id}
 		in.mu.Lock()
 		s, again := in.sources[tp], in.reopening[tp]
@@ -283,7 +283,7 @@ func (in *Ingester) startTopic(ctx context.Context, topic string, info *topicInf
 		case s != nil:
 			for _, p := range s.parts {
 				p.mu.Lock()
-				p.seenLocked(end, time.Now())
+				p.seenLocked(info, time.Now())
 				p.mu.Unlock()
 			}
 		case again || !in.feed.owns(tp):

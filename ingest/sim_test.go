@@ -289,6 +289,39 @@ func TestSimTransactionsAndCompaction(t *testing.T) {
 	})
 }
 
+// The end that a partition is read to is no later than the transactions that are open: their records lie beyond it.
+func TestSimEndBeforeOpenTransactions(t *testing.T) {
+	simulate(t, 1, worldTable, func(w *world) {
+		tx, err := kgo.NewClient(append(w.kafka(), kgo.TransactionalID("tx"), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+		w.must(err)
+		defer tx.Close()
+		in, stop := w.start()
+		defer stop()
+		end := func() time.Time {
+			time.Sleep(20 * time.Second)
+			s := w.sourceOf(in, "events")
+			if s.State != ingest.AtEnd {
+				w.t.Fatalf("%+v, want it at its end", s)
+			}
+			return s.EndAt
+		}
+		w.produce(0, 10, 0)
+		if at := end(); time.Since(at) > 10*time.Second {
+			w.t.Errorf("all is read to the end of %s ago, want no more than 10s", time.Since(at))
+		}
+		w.must(tx.BeginTransaction())
+		begun := time.Now()
+		w.must(tx.ProduceSync(w.t.Context(), &kgo.Record{Topic: "events", Value: []byte(`{"ts":1,"id":"t","n":1}`)}).FirstErr())
+		if at := end(); at.After(begun) || at.IsZero() {
+			w.t.Errorf("with a transaction open since %s: the end of %s, want one of before it", begun, at)
+		}
+		w.must(tx.EndTransaction(w.t.Context(), kgo.TryCommit))
+		if at := end(); time.Since(at) > 10*time.Second {
+			w.t.Errorf("after the transaction: the end of %s ago, want no more than 10s", time.Since(at))
+		}
+	})
+}
+
 func TestSimNewPartitionsFromTheirFirstOffset(t *testing.T) {
 	simulate(t, 1, worldTable+"start: latest\n", func(w *world) {
 		w.produce(0, 10, 0)

@@ -22,7 +22,7 @@ type Source struct {
 	Lag        int64     `json:"lag"`       // End - Next
 	Watermark  time.Time `json:"watermark,omitzero"`
 	State      State     `json:"state"`
-	EndSeen    bool      `json:"-"` // the broker has said End; else it is only what was read
+	EndAt      time.Time `json:"-"` // all that the log held then is below End; zero: the brokers have not said so
 	Reason     string    `json:"reason,omitempty"`
 	Events     int64     `json:"events"` // decoded since the process started
 }
@@ -71,7 +71,7 @@ func (p *partition) status() Source {
 	def := p.table.def
 	s := Source{
 		Project: def.Project, Table: def.Name, Topic: def.Topic, Partition: p.tp.partition, Generation: p.generation, Epoch: p.epoch,
-		Start: p.first, Next: p.next, Committed: p.committed, End: p.end, Lag: max(0, p.end-p.next), State: p.stateLocked(), EndSeen: p.endSeen, Reason: p.reason, Events: p.events,
+		Start: p.first, Next: p.next, Committed: p.committed, End: p.end, Lag: max(0, p.end-p.next), State: p.stateLocked(), EndAt: p.endAt, Reason: p.reason, Events: p.events,
 	}
 	if p.seen {
 		s.Watermark = time.UnixMicro(p.highestUs).Add(-def.EventTime.Lateness).UTC()

@@ -58,9 +58,12 @@ func (p *partition) pinLocked(pin *Pin) {
 	line := func(start, end int64) segmenter.PartitionRange {
 		return segmenter.PartitionRange{Partition: p.tp.partition, Generation: p.generation, Start: start, End: end}
 	}
-	end := p.endSeen && p.stateLocked() == AtEnd
+	end := int64(0)
+	if !p.endAt.IsZero() && p.stateLocked() == AtEnd {
+		end = p.endAt.UnixMicro()
+	}
 	if len(ranges) == 0 {
-		pin.Ranges = append(pin.Ranges, stage.TailRange{Range: line(p.next, p.next), Epoch: p.epoch, Schema: p.table.schema, AtEnd: end})
+		pin.Ranges = append(pin.Ranges, stage.TailRange{Range: line(p.next, p.next), Epoch: p.epoch, Schema: p.table.schema, EndUs: end})
 	}
 	for _, t := range ranges {
 		t.pins++
@@ -68,7 +71,7 @@ func (p *partition) pinLocked(pin *Pin) {
 		chunks, sealed := t.snapshot(t == p.open)
 		pin.Ranges = append(pin.Ranges, stage.TailRange{
 			Range: line(t.start, t.end), Epoch: p.epoch, Schema: t.schema, Chunks: chunks, Sealed: sealed,
-			Exceptions: slices.Clone(t.exceptions), Lost: t.lost != nil, AtEnd: end,
+			Exceptions: slices.Clone(t.exceptions), Lost: t.lost != nil, EndUs: end,
 		})
 	}
 }

@@ -11,6 +11,6 @@ type TailRange struct {
 	Chunks     []*Chunk
 	Sealed     int // so many of Chunks will never grow: the next time they are the same ones. What lies behind them is copied each time
 	Exceptions segmenter.Exceptions
-	AtEnd      bool // the partition is read to the end of its log, as that was seen last
-	Lost       bool // nothing was read: the offsets are about to be recorded as lost
+	EndUs      int64 // the partition is read to the end that its log had then, in microseconds since 1970; 0: it is not at its end, or nobody knows
+	Lost       bool  // nothing was read: the offsets are about to be recorded as lost
 }

@@ -32,9 +32,9 @@ type CompletePartition struct {
 	Watermark *time.Time   `json:"watermark,omitempty"` // highest event time less the lateness; none: no event was ever read
 	State     ingest.State `json:"state,omitempty"`     // in this process; none: it does not read it
 	Lag       int64        `json:"lag"`                 // records that the broker has and nobody has read
-	Idle      bool         `json:"idle"`                // read to its end, and nothing that comes now can be on time: nobody waits for it
+	Idle      bool         `json:"idle"`                // read to its end, and nothing that is unread can be on time: nobody waits for it
 
-	atEnd bool // as the broker has said
+	end time.Time // it is read to the end that its log had then; zero: it is not
 }
 
 // completion is what a decision about a time rests on.
@@ -141,8 +141,11 @@ func (c *completion) partition(n int32, p *catalog.PartitionState, src *ingest.S
 		at := src.Watermark
 		out.Watermark = &at
 	}
-	out.atEnd = src.State == ingest.AtEnd && src.EndSeen
-	out.Idle = out.atEnd && !c.now.Before(c.at.Add(c.def.EventTime.Lateness+source.IdleAfter))
+	if src.State == ingest.AtEnd {
+		out.end = src.EndAt
+	}
+	clock, ok := out.mark().Clock(c.now, c.def.EventTime.Lateness)
+	out.Idle = ok && clock >= c.at.UnixMicro()
 	return out
 }
 
@@ -164,15 +167,22 @@ func (c *completion) holds(p *CompletePartition) string {
 	return fmt.Sprintf("%s, is %s, and has %d records to be read", how, p.State, p.Lag)
 }
 
+// mark is what its watermark and its end say to that of the table.
+func (p *CompletePartition) mark() (m source.Mark) {
+	if p.Watermark != nil {
+		m.HasTime, m.Us = true, p.Watermark.UnixMicro()
+	}
+	if !p.end.IsZero() {
+		m.EndUs = p.end.UnixMicro()
+	}
+	return m
+}
+
 // watermark is that of the table, as answers of statements say it.
 func (c *completion) watermark(parts []CompletePartition) *time.Time {
 	var marks []source.Mark
 	for _, p := range parts {
-		m := source.Mark{AtEnd: p.atEnd}
-		if p.Watermark != nil {
-			m.HasTime, m.Us = true, p.Watermark.UnixMicro()
-		}
-		marks = append(marks, m)
+		marks = append(marks, p.mark())
 	}
 	us, ok, _ := source.Watermark(marks, c.now, c.def.EventTime.Lateness)
 	if !ok {

@@ -21,7 +21,7 @@ func TestComplete(t *testing.T) {
 		return catalog.PartitionInfo{Partition: n, PartitionState: catalog.PartitionState{HasTime: !at.IsZero(), MaxTimeUs: at.UnixMicro()}}
 	}
 	read := func(n int32, mark time.Time, state ingest.State, lag int64) ingest.Source {
-		return ingest.Source{Partition: n, Watermark: mark, State: state, Lag: lag, EndSeen: true}
+		return ingest.Source{Partition: n, Watermark: mark, State: state, Lag: lag, EndAt: noon.Add(time.Minute)}
 	}
 	late := noon.Add(-time.Hour)
 	for _, c := range []struct {
@@ -42,6 +42,7 @@ func TestComplete(t *testing.T) {
 		{"at its end, not idle", noon.Add(69 * time.Second), []catalog.PartitionInfo{committed(1, late)}, []ingest.Source{read(1, late, ingest.AtEnd, 0)}, false, false, late, "may still be on time"},
 		{"idle, never an event", noon.Add(70 * time.Second), nil, []ingest.Source{read(0, time.Time{}, ingest.AtEnd, 0)}, false, false, time.Time{}, ""},
 		{"its end was not asked for yet", noon.Add(time.Hour), []catalog.PartitionInfo{committed(0, noon.Add(time.Hour)), committed(7, late)}, []ingest.Source{{Partition: 7, Watermark: late, State: ingest.AtEnd}}, false, false, late, "may still be on time"},
+		{"its end was asked for too long ago", noon.Add(time.Hour), []catalog.PartitionInfo{committed(1, late)}, []ingest.Source{{Partition: 1, Watermark: late, State: ingest.AtEnd, EndAt: noon.Add(time.Minute - 1000)}}, false, false, late, "may still be on time"},
 		{"failing", noon.Add(time.Hour), nil, []ingest.Source{read(0, time.Time{}, ingest.Failing, 0)}, false, false, time.Time{}, "is failing"},
 		{"to be read again", noon, []catalog.PartitionInfo{committed(0, noon.Add(time.Minute))}, nil, true, false, noon, "read again"},
 		{"stopped", noon, []catalog.PartitionInfo{committed(0, noon.Add(time.Minute))}, nil, false, true, noon, "stopped"},

@@ -167,7 +167,7 @@ func (s *Snapshot) see(v View, tail []lead) {
 	c := &s.Completeness
 	c.Segments = len(s.Segments)
 	highest := map[int32]int64{} // event time, by partition
-	atEnd := map[int32]bool{}
+	ends := map[int32]int64{}    // when they were asked for
 	for _, p := range s.Partitions {
 		c.Files += p.Stats.Files
 		if p.HasTime {
@@ -184,7 +184,7 @@ func (s *Snapshot) see(v View, tail []lead) {
 		s.addLine(v, &s.Lines[i])
 	}
 	for _, l := range tail {
-		atEnd[l.first().Partition] = l[0].AtEnd
+		ends[l.first().Partition] = l[0].EndUs
 		s.addTail(v, l, highest)
 	}
 	var marks []Mark
@@ -198,7 +198,7 @@ func (s *Snapshot) see(v View, tail []lead) {
 			}
 		}
 		if n := len(of); n == 0 || of[n-1] != o.Partition {
-			marks, of = append(marks, Mark{o.HasTime, o.Watermark, atEnd[o.Partition]}), append(of, o.Partition)
+			marks, of = append(marks, Mark{o.HasTime, o.Watermark, ends[o.Partition]}), append(of, o.Partition)
 		}
 	}
 	var idle []int

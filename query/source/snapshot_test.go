@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -152,7 +153,9 @@ func (r resting) Pin(ctx context.Context, table string) (source.Pin, error) {
 	pin, err := r.Tail.Pin(ctx, table)
 	for i := range pin.Tail() {
 		t := &pin.Tail()[i]
-		t.AtEnd = slices.Contains(r.parts, t.Range.Partition)
+		if t.EndUs = 0; slices.Contains(r.parts, t.Range.Partition) {
+			t.EndUs = time.Now().UnixMicro()
+		}
 	}
 	return pin, err
 }
