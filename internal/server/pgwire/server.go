@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/server/pgwire/pgcatalog"
@@ -17,11 +19,19 @@ import (
 // errShutdown is why sessions end when the process stops.
 var errShutdown = errors.New("the server stops")
 
+// acceptPause is how long no connection is taken after the machine had no room for one.
+const acceptPause = 100 * time.Millisecond
+
+// noRoom are the errors of a machine, or a process, that has no room for another connection.
+var noRoom = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
+
 // Server answers clients of PostgreSQL.
 type Server struct {
 	opts    Options
 	m       *metrics
 	catalog *pgcatalog.Catalog
+
+	strangers chan struct{} // a place for each connection that has not proven who it is
 
 	mu       sync.Mutex
 	sessions map[uint32]*session
@@ -35,7 +45,7 @@ func New(o Options) (*Server, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{opts: o, sessions: map[uint32]*session{}}
+	s := &Server{opts: o, sessions: map[uint32]*session{}, strangers: make(chan struct{}, 2*o.Connections)}
 	var err error
 	if s.m, err = newMetrics(o.Registry); err != nil {
 		return nil, fmt.Errorf("pgwire metrics: %w", err)
@@ -71,20 +81,41 @@ func (s *Server) Run(ctx context.Context, ln net.Listener, limit time.Duration) 
 	var wg sync.WaitGroup
 	var failed error
 	for {
-		conn, err := ln.Accept()
+		conn, err := s.accept(ctx, ln)
 		if err != nil {
 			if ctx.Err() == nil {
 				failed = fmt.Errorf("serve postgres: %w", err)
 			}
 			break
 		}
-		wg.Go(func() { s.serve(running, conn) })
+		select {
+		case s.strangers <- struct{}{}:
+			wg.Go(func() { s.serve(running, conn) })
+		default: // without a word, which a stranger could leave unread
+			s.m.opened.WithLabelValues(stateRefused).Inc()
+			conn.Close()
+		}
 	}
 	s.endIdle()
 	late := time.AfterFunc(limit, func() { kill(errShutdown) })
 	defer late.Stop()
 	wg.Wait()
 	return failed
+}
+
+// accept waits for a connection. Where the machine has no room for one, there will be when others are closed.
+func (s *Server) accept(ctx context.Context, ln net.Listener) (net.Conn, error) {
+	for {
+		conn, err := ln.Accept()
+		if err == nil || ctx.Err() != nil || !slices.ContainsFunc(noRoom, func(e error) bool { return errors.Is(err, e) }) {
+			return conn, err
+		}
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "connection not accepted", slog.Any("err", err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(acceptPause):
+		}
+	}
 }
 
 // endIdle ends sessions that run nothing; the others end with their statement.
@@ -97,9 +128,11 @@ func (s *Server) endIdle() {
 	}
 }
 
-// serve answers one connection.
+// serve answers one connection, which has a place among the strangers until it is known.
 func (s *Server) serve(ctx context.Context, raw net.Conn) {
 	defer raw.Close()
+	known := sync.OnceFunc(func() { <-s.strangers })
+	defer known()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer context.AfterFunc(ctx, func() { raw.Close() })()
@@ -119,6 +152,7 @@ func (s *Server) serve(ctx context.Context, raw net.Conn) {
 		x.close()
 	}()
 	state, err := x.start(ctx)
+	known()
 	s.m.opened.WithLabelValues(state).Inc()
 	if err != nil {
 		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session refused", slog.Any("err", err))
