@@ -2,7 +2,8 @@
 // it, and slows down who guesses. What somebody may do once he is known is decided by those who ask it.
 //
 //   - A1: the file of users holds no password and no token, only what proves one: an argon2id hash, a SCRAM-SHA-256
-//     verifier in PostgreSQL's form, SHA-256 of tokens. It is replaced whole, readable by its owner alone.
+//     verifier in PostgreSQL's form, SHA-256 of tokens. It is made readable by its owner alone and replaced whole, with
+//     the owner, group and mode that it has.
 //   - A2: a name that is not there costs the same work, and its exchange looks the same, as one that is. What is secret is
 //     compared in constant time.
 //   - A3: at most Options.Verifications hashes are computed at once, whatever is asked. A password that was right is

@@ -125,7 +125,7 @@ func Edit(path string, change func(*File) error) error {
 	return replace(path, append([]byte(head), text...))
 }
 
-// replace writes a file whole or not at all, for its owner alone.
+// replace writes a file whole or not at all: a new one for its owner alone, one that was there for those who had it.
 func replace(path string, text []byte) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp") // mode 0600
 	if err != nil {
@@ -136,7 +136,9 @@ func replace(path string, text []byte) (err error) {
 			err = errors.Join(err, os.Remove(tmp.Name()))
 		}
 	}()
-	_, err = tmp.Write(text)
+	if err = keep(tmp, path); err == nil {
+		_, err = tmp.Write(text)
+	}
 	if err == nil {
 		err = tmp.Sync()
 	}
@@ -147,6 +149,29 @@ func replace(path string, text []byte) (err error) {
 		return fmt.Errorf("users: %w", err)
 	}
 	return nil
+}
+
+// keep gives tmp the owner, the group and the mode of the file at path, if there is one: a service that reads it by its group
+// must find it readable afterwards.
+func keep(tmp *os.File, path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	mine, err := tmp.Stat()
+	if err != nil {
+		return err
+	}
+	want, got := info.Sys().(*syscall.Stat_t), mine.Sys().(*syscall.Stat_t)
+	if want.Uid != got.Uid || want.Gid != got.Gid {
+		if err := tmp.Chown(int(want.Uid), int(want.Gid)); err != nil {
+			return fmt.Errorf("%s belongs to user %d and group %d, which it must keep: run this as that user, or as root: %w", path, want.Uid, want.Gid, err)
+		}
+	}
+	return tmp.Chmod(info.Mode().Perm())
 }
 
 func (f *File) find(name string) (*User, error) {

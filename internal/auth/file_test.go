@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -71,6 +72,41 @@ func TestEditLink(t *testing.T) {
 	f, err := Read(path)
 	if err != nil || len(f.Users) != 2 {
 		t.Errorf("got %d users, %v; want 2", len(f.Users), err)
+	}
+}
+
+// A service that reads the file by its group must still read it after an edit.
+func TestEditKeepsModeAndOwner(t *testing.T) {
+	path := fileOf(t)
+	before, err := os.Stat(path)
+	if err != nil || before.Mode().Perm() != 0o600 {
+		t.Fatalf("a new file: %v, %v, want mode 0600", before, err)
+	}
+	gid := int(before.Sys().(*syscall.Stat_t).Gid)
+	groups, err := os.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() == 0 {
+		groups = append(groups, gid+1)
+	}
+	for _, g := range groups { // one that a new file would not get
+		if g != gid {
+			gid = g
+		}
+	}
+	if err := errors.Join(os.Chown(path, -1, gid), os.Chmod(path, 0o640)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Edit(path, func(f *File) error { return f.Add("bob", annsPassword, false) }); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is := after.Sys().(*syscall.Stat_t); after.Mode().Perm() != 0o640 || int(is.Gid) != gid || is.Uid != before.Sys().(*syscall.Stat_t).Uid {
+		t.Errorf("got mode %s, user %d, group %d, want 0640, %d, %d", after.Mode(), is.Uid, is.Gid, before.Sys().(*syscall.Stat_t).Uid, gid)
 	}
 }
 
