@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -237,10 +236,7 @@ func (t *tx) addLog(id int64, lines []string) error {
 	}
 	at := now()
 	for i, text := range lines {
-		if text = validText(text); len(text) > maxLineText {
-			text = strings.ToValidUTF8(text[:maxLineText], "") // without the half of a character
-		}
-		if _, err := t.exec(`INSERT INTO job_log (job_id, line, at_us, text) VALUES ($1, $2, $3, $4)`, id, first+int64(i), at, text); err != nil {
+		if _, err := t.exec(`INSERT INTO job_log (job_id, line, at_us, text) VALUES ($1, $2, $3, $4)`, id, first+int64(i), at, lineText(text)); err != nil {
 			return err
 		}
 	}

@@ -263,3 +263,11 @@ func (t *tx) endWithout(id int64, decide func(j *Job) (JobState, string, error))
 func validText(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }
+
+// lineText is text as it is kept of one message: valid and no longer than maxLineText.
+func lineText(s string) string {
+	if s = validText(s); len(s) > maxLineText {
+		s = strings.ToValidUTF8(s[:maxLineText], "") // without the half of a character
+	}
+	return s
+}

@@ -129,12 +129,12 @@ func (t *tx) appendLookup(v LookupVersion, text string) error {
 }
 
 // NoteLookupRefresh notes that the query of a lookup table's newest version was asked again: why that failed, or with no problem that
-// it has the same answer. Of a version that is not the newest any more nothing is noted.
+// it has the same answer. Of a version that is not the newest any more nothing is noted, and of a long problem the beginning.
 func (c *Catalog) NoteLookupRefresh(ctx context.Context, id string, version int64, problem string) error {
 	return c.write(ctx, "note refresh of lookup "+id, func(t *tx) error {
 		_, err := t.exec(`UPDATE lookups SET tried_us = $3, problem = $4,
 			failures = CASE WHEN $4 = '' THEN 0 ELSE failures + 1 END, refreshed_us = CASE WHEN $4 = '' THEN $3 ELSE refreshed_us END
-			WHERE id = $1 AND version = $2`, id, version, now(), problem)
+			WHERE id = $1 AND version = $2`, id, version, now(), lineText(problem))
 		return err
 	})
 }
