@@ -16,6 +16,9 @@ import (
 // ErrNoQuery is in the chain where a lookup table that is made of a file was to be refreshed.
 var ErrNoQuery = errors.New("it is made of a file, not of a query: apply its file again")
 
+// noteLimit is the time to note that a refresh has failed.
+const noteLimit = 10 * time.Second
+
 // Queries make snapshots of queries.
 type Queries struct {
 	Catalog *catalog.Catalog
@@ -110,8 +113,11 @@ func (q Queries) Refresh(ctx context.Context, project, name string) (v catalog.L
 	if err == nil {
 		v, changed, err = put(ctx, q.Store, q.Catalog, s, v)
 	}
-	if err == nil || ctx.Err() != nil { // that the asker went away says nothing of the query
+	if err == nil || errors.Is(ctx.Err(), context.Canceled) { // that the asker went away says nothing of the query
 		return v, changed, err
 	}
-	return v, false, errors.Join(err, q.Catalog.NoteLookupRefresh(ctx, of.ID, of.Version, err.Error()))
+	// What ran out of time is noted too: else it would be asked again at once, for as long.
+	note, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteLimit)
+	defer cancel()
+	return v, false, errors.Join(err, q.Catalog.NoteLookupRefresh(note, of.ID, of.Version, err.Error()))
 }

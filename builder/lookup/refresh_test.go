@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -306,6 +307,26 @@ func TestRefresh(t *testing.T) {
 	if r := a.newest("cities").Refresh; r.Failures != 0 {
 		t.Errorf("cancelled: noted %+v, want nothing", r)
 	}
+}
+
+// K6: a query that takes longer than it may has failed.
+func TestRefreshOutOfTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsked(t)
+		a.with("q", func() *fakeAnswer { return counts(nil, "Bonn", 1) })
+		if _, _, err := a.apply("cities", "q"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		a.answers["q"] = func() (lookup.Answer, error) { <-ctx.Done(); return nil, ctx.Err() }
+		if _, _, err := a.Refresh(ctx, "default", "cities"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+		}
+		if r := a.newest("cities").Refresh; r.Failures != 1 || r.Problem == "" {
+			t.Errorf("noted %+v, want a failure", r)
+		}
+	})
 }
 
 // K6: a file's table is not refreshed, and what was applied while the query ran stays.
