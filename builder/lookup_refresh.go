@@ -19,6 +19,10 @@ const (
 	refreshFailed    = "failed"
 )
 
+// lookupsKey is that of all refreshes, which may take minutes: they are bodies, one at a time of all processes, so that neither cuts nor
+// what runs alone waits for them as for decisions, and builds keep their slots.
+const lookupsKey = "body/lookups"
+
 // lookupSpec is the spec of a task that refreshes a lookup table.
 type lookupSpec struct {
 	Project string `json:"project"`
@@ -44,7 +48,7 @@ func (b *Builder) planLookups(ctx context.Context, _ scheduler.Task) (spawn []sc
 			return nil, err
 		}
 		spawn = append(spawn, scheduler.Submission{
-			Kind: taskRefreshLookup, Key: "lookup/" + v.Lookup.ID, Dedup: taskRefreshLookup, Spec: spec, SubmittedBy: "timer", MaxAttempts: 1,
+			Kind: taskRefreshLookup, Key: lookupsKey, Dedup: taskRefreshLookup, Spec: spec, Slots: 1, SubmittedBy: "timer", MaxAttempts: 1,
 		})
 	}
 	b.m.lookupsFailing.Set(float64(failing))
@@ -79,6 +83,12 @@ func (b *Builder) refreshLookup(ctx context.Context, t scheduler.Task) ([]schedu
 		return nil, err
 	}
 	_, changed, err := lookup.Queries{Catalog: b.o.Catalog, Store: b.o.Store, Ask: b.o.Ask}.Refresh(ctx, spec.Project, spec.Lookup)
+	var conflict *catalog.ConflictError
+	if errors.As(err, &conflict) {
+		if err = b.wantLookup(ctx, v, err); err == nil {
+			return nil, nil
+		}
+	}
 	state := refreshUnchanged
 	switch {
 	case err != nil:
@@ -88,4 +98,19 @@ func (b *Builder) refreshLookup(ctx context.Context, t scheduler.Task) ([]schedu
 	}
 	b.m.lookups.WithLabelValues(state).Inc()
 	return nil, err
+}
+
+// wantLookup returns the conflict that a refresh of v has met, or nil where somebody has applied another version meanwhile, or dropped
+// the table: then the refresh is needless.
+func (b *Builder) wantLookup(ctx context.Context, v catalog.LookupVersion, conflict error) error {
+	newest, err := b.o.Catalog.Lookup(ctx, v.Lookup.Project, v.Lookup.Name)
+	switch {
+	case errors.Is(err, catalog.ErrNotFound):
+		return nil
+	case err != nil:
+		return errors.Join(conflict, err)
+	case newest.Lookup.ID != v.Lookup.ID || newest.Lookup.Version != v.Lookup.Version:
+		return nil
+	}
+	return conflict
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemarkdb/tidemark/builder/lookup"
+	"github.com/tidemarkdb/tidemark/builder/scheduler"
 	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -167,6 +168,34 @@ func TestRefreshLookupFails(t *testing.T) {
 		}
 		stop()
 	})
+}
+
+// What was applied, or dropped, while a refresh ran makes it needless: the task does not fail.
+func TestRefreshLookupGivesWay(t *testing.T) {
+	for name, meanwhile := range map[string]func(w *world){
+		"applied": func(w *world) { w.snapshotOfQuery(&asks{n: 7}, "10s") },
+		"dropped": func(w *world) { must(w.t, w.cat.DropLookup(w.t.Context(), "default", "numbers")) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1, byHand)
+			a := &asks{}
+			w.snapshotOfQuery(a, "10s")
+			time.Sleep(11 * time.Second)
+			b := w.builder(func(o *Options) {
+				o.Ask = func(ctx context.Context, project, sql string) (lookup.Answer, error) {
+					meanwhile(w)
+					return a.ask(ctx, project, sql)
+				}
+			})
+			spawn, err := b.planLookups(t.Context(), scheduler.Task{})
+			if err != nil || len(spawn) != 1 || spawn[0].Slots != 1 || spawn[0].Key != lookupsKey {
+				t.Fatalf("%s: planned %+v, %v, want one body under the key of all", name, spawn, err)
+			}
+			if _, err := b.refreshLookup(t.Context(), scheduler.Task{Spec: spawn[0].Spec}); err != nil || len(a.times()) != 1 {
+				t.Errorf("%s: got %v, want no failure after one question", name, err)
+			}
+		})
+	}
 }
 
 // A clock that was set back delays a refresh by no more than its own length.
