@@ -8,5 +8,5 @@
 //   - K4: rows, and bytes of a file and of its values, have a limit each (I10).
 //   - K5: what is wrong with a file is said with its line and column, or its row (I12).
 //   - K6: what fails while a query is asked again leaves the newest version as it is, and is noted. A version is replaced by the one of
-//     its own query only.
+//     its own query only, and within an hour not by one that covers less of a partition.
 package lookup

@@ -99,7 +99,7 @@ func (q Queries) wantNoCycle(ctx context.Context, s Source, covers []cube.Lookup
 }
 
 // Refresh asks the query of a lookup table again, and stores the answer as its next version; changed is false where it is that of the
-// newest. What became of it is noted in the catalog; ErrNoQuery where there is nothing to refresh. Another version that was applied
+// newest, or covers less than it does. What became of it is noted in the catalog; ErrNoQuery where there is nothing to refresh. Another version that was applied
 // meanwhile is a *catalog.ConflictError.
 func (q Queries) Refresh(ctx context.Context, project, name string) (v catalog.LookupVersion, changed bool, err error) {
 	if v, err = q.Catalog.Lookup(ctx, project, name); err != nil {
@@ -111,7 +111,7 @@ func (q Queries) Refresh(ctx context.Context, project, name string) (v catalog.L
 	}
 	s, err := q.Read(ctx, Source{Project: project, Name: name, Key: of.Key, Query: of.Query})
 	if err == nil {
-		v, changed, err = put(ctx, q.Store, q.Catalog, s, v)
+		v, changed, err = q.replace(ctx, s, v)
 	}
 	if err == nil || errors.Is(ctx.Err(), context.Canceled) { // that the asker went away says nothing of the query
 		return v, changed, err

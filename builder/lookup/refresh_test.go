@@ -309,6 +309,60 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// K6: an answer that covers less of a partition than the newest version, as that of a process that does not read it, is not stored; an
+// hour later it is, for then it is of another table or topic.
+func TestRefreshCoversLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsked(t)
+		n := 0
+		ask := func(offsets string) (int64, bool, catalog.LookupRefresh) {
+			t.Helper()
+			n++
+			a.with("q", func() *fakeAnswer {
+				return counts([]cube.LookupCover{{Lookup: "other", Version: 1}, {Table: "t", Offsets: offsets}}, "Bonn", n)
+			})
+			time.Sleep(time.Second)
+			v, changed, err := a.Refresh(t.Context(), "default", "cities")
+			if err != nil {
+				t.Fatalf("%s: %v", offsets, err)
+			}
+			return v.Lookup.Version, changed, a.newest("cities").Refresh
+		}
+		a.with("q", func() *fakeAnswer {
+			return counts([]cube.LookupCover{{Table: "t", Offsets: "0:100,1:50"}}, "Bonn", 0)
+		})
+		if _, _, err := a.apply("cities", "q"); err != nil {
+			t.Fatal(err)
+		}
+		version := int64(1)
+		for _, tt := range []struct {
+			offsets string
+			stored  bool
+		}{
+			{"0:90,1:60", false},
+			{"0:200", false},
+			{"", false},
+			{"0:100,1:51,2:1", true},
+			{"0:100,1:51", false},
+			{"0g1:1,1:51,2:1", true},
+			{"0g1:0,1:90,2:9", false},
+			{"0g1:1,1:51,2:1", true},
+		} {
+			if tt.stored {
+				version++
+			}
+			got, changed, r := ask(tt.offsets)
+			if got != version || changed != tt.stored || r.Failures != 0 || (r.TriedUs == r.RefreshedUs) != tt.stored {
+				t.Errorf("%q: got version %d, changed %t, %+v, want version %d, changed %t", tt.offsets, got, changed, r, version, tt.stored)
+			}
+		}
+		time.Sleep(time.Hour)
+		if got, changed, _ := ask("0:1"); got != version+1 || !changed {
+			t.Errorf("an hour later: got version %d, changed %t, want a new one", got, changed)
+		}
+	})
+}
+
 // K6: a query that takes longer than it may has failed.
 func TestRefreshOutOfTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -139,6 +139,15 @@ func (c *Catalog) NoteLookupRefresh(ctx context.Context, id string, version int6
 	})
 }
 
+// NoteLookupTried notes that the query of a lookup table's newest version was asked again, and the answer was not wanted: neither a
+// failure nor a success.
+func (c *Catalog) NoteLookupTried(ctx context.Context, id string, version int64) error {
+	return c.write(ctx, "note try of lookup "+id, func(t *tx) error {
+		_, err := t.exec(`UPDATE lookups SET tried_us = $3 WHERE id = $1 AND version = $2`, id, version, now())
+		return err
+	})
+}
+
 const selectLookup = `SELECT p.id, v.version, v.definition, v.object_key, v.size, v.sha256, v.row_count, v.created_us,
 	p.tried_us, p.refreshed_us, p.failures, p.problem
 	FROM lookups p JOIN lookup_versions v ON v.lookup_id = p.id `
