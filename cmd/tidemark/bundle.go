@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
@@ -36,7 +37,8 @@ ready, tables, cubes, sources, tasks and jobs (.json), metrics.txt    as the pro
 jobs/            logs of jobs that have failed
 errors.txt       what could not be had
 
-There are no events in it, no records of the quarantine, no statements, no definitions. The process writes its own log to its standard error:
+There are no events in it, no records of the quarantine, no statements, no definitions, and not why a lookup table's query has failed, which
+may quote values. The process writes its own log to its standard error:
 add what you have kept of it, after a look, for slow statements are in there.
 `
 
@@ -103,7 +105,7 @@ func (b *bundle) write(ctx context.Context, cfg *config.Config, cl *client, foun
 	v.DuckDB = duckdb.LibraryVersion()
 	var settings bytes.Buffer
 	err := errors.Join(b.add("README.txt", []byte(bundleText)), b.json("version.json", v), cfg.Dump(&settings))
-	if err = errors.Join(err, b.add("settings.txt", settings.Bytes()), b.json("doctor.json", found)); err != nil {
+	if err = errors.Join(err, b.add("settings.txt", settings.Bytes()), b.json("doctor.json", found.Bare())); err != nil {
 		return err
 	}
 	if cl != nil {
@@ -117,6 +119,21 @@ func (b *bundle) write(ctx context.Context, cfg *config.Config, cl *client, foun
 	return b.add("errors.txt", b.failed.Bytes())
 }
 
+// tasks adds the tasks, without errors of those that refresh lookup tables: what is wrong with an answer is told with its values.
+func (b *bundle) tasks(ctx context.Context, cl *client) error {
+	var list server.Tasks
+	if err := cl.do(ctx, request{method: http.MethodGet, path: "/tasks"}, &list); err != nil {
+		fmt.Fprintf(&b.failed, "tasks.json: %v\n", err)
+		return nil
+	}
+	for i := range list.Tasks {
+		if t := &list.Tasks[i]; t.Error != "" && strings.Contains(t.Kind, "lookup") {
+			t.Error = "it may quote values: it is left out"
+		}
+	}
+	return b.json("tasks.json", list)
+}
+
 // ask adds the state of a process.
 func (b *bundle) ask(ctx context.Context, cl *client) error {
 	if ready, err := cl.readiness(ctx); err != nil {
@@ -124,7 +141,10 @@ func (b *bundle) ask(ctx context.Context, cl *client) error {
 	} else if err := b.json("ready.json", ready); err != nil {
 		return err
 	}
-	for _, name := range []string{"tables", "cubes", "sources", "tasks"} {
+	if err := b.tasks(ctx, cl); err != nil {
+		return err
+	}
+	for _, name := range []string{"tables", "cubes", "sources"} {
 		if _, err := b.answer(ctx, cl, name+".json", request{path: "/" + name}); err != nil {
 			return err
 		}

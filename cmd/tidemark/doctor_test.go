@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/tidemarkdb/tidemark/internal/config"
+	"github.com/tidemarkdb/tidemark/internal/cube"
 	"github.com/tidemarkdb/tidemark/internal/doctor"
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
 // What doctor advises can be pasted into a shell: it reaches the same process.
@@ -68,9 +70,10 @@ func TestBundle(t *testing.T) {
 	if _, errs, code := cli(t, "table", "apply", "-f", def, "--data", data); code != 0 {
 		t.Fatal(errs)
 	}
+	refreshFails(t, filepath.Join(data, "catalog.db"), `row 2 has the same key mail = "ann@example.com" as row 1`)
 	path := filepath.Join(dir, "b.tar.gz")
 	args := []string{"doctor", "--bundle", path, "--data", data, "--kafka-sasl", "PLAIN", "--kafka-user", "ann", "--kafka-password", "topsecret"}
-	if out, errs, code := cli(t, args...); code != 1 || !strings.Contains(out, "table default/clicks was never read") || !strings.Contains(errs, "is written") {
+	if out, errs, code := cli(t, args...); code != 1 || !strings.Contains(out, "table default/clicks was never read") || !strings.Contains(out, "ann@example.com") || !strings.Contains(errs, "is written") {
 		t.Errorf("exit %d: %s%s", code, out, errs)
 	}
 	got := unpacked(t, path)
@@ -83,8 +86,11 @@ func TestBundle(t *testing.T) {
 		if strings.Contains(text, "topsecret") {
 			t.Errorf("a password is in %s", name)
 		}
+		if strings.Contains(text, "ann@example.com") {
+			t.Errorf("a value is in %s: %s", name, text)
+		}
 	}
-	if !strings.Contains(got["settings.txt"], "user: ann") || !strings.Contains(got["doctor.json"], "never read") || !strings.Contains(got["metrics.txt"], "go_goroutines") {
+	if !strings.Contains(got["settings.txt"], "user: ann") || !strings.Contains(got["doctor.json"], "never read") || !strings.Contains(got["doctor.json"], "failed 1 times since: the reason may quote values") || !strings.Contains(got["metrics.txt"], "go_goroutines") {
 		t.Errorf("settings %s\ndoctor %s", got["settings.txt"], got["doctor.json"])
 	}
 	if _, errs, code := cli(t, args...); code != 1 || !strings.Contains(errs, "exist") {
@@ -96,6 +102,23 @@ func TestBundle(t *testing.T) {
 	}
 	if got := unpacked(t, alone); got["settings.txt"] == "" || !strings.Contains(got["doctor.json"], "there is no data folder") {
 		t.Errorf("nobody to ask: %v", got)
+	}
+}
+
+// refreshFails makes a lookup table whose query fails.
+func refreshFails(t *testing.T, path, problem string) {
+	t.Helper()
+	c, err := catalog.Open(t.Context(), path, catalog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &cube.Lookup{
+		Project: "default", Name: "mails", ID: "mails", Version: 1, Key: "mail",
+		Columns: []cube.LookupColumn{{Name: "mail", Type: "string"}}, Query: &cube.LookupQuery{SQL: "SELECT mail FROM clicks"},
+	}
+	err = c.AppendLookup(t.Context(), catalog.LookupVersion{Lookup: l, Key: "lookups/mails/1", SHA256: "ab"})
+	if err = errors.Join(err, c.NoteLookupRefresh(t.Context(), "mails", 1, problem), c.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/internal/cube"
@@ -21,7 +22,30 @@ type Finding struct {
 	Blocked  bool     `json:"blocked"`
 	Severity Severity `json:"severity"`
 	Says     string   `json:"says"`              // one sentence
+	Quotes   string   `json:"quotes,omitempty"`  // the end of Says, which may quote values of events; empty: none
 	Command  string   `json:"command,omitempty"` // that mends it; empty: nothing is to be mended
+}
+
+// leftOut stands for what may quote values.
+const leftOut = "the reason may quote values: it is left out"
+
+// Bare returns f without what may quote values of events.
+func (f Finding) Bare() Finding {
+	if f.Quotes != "" {
+		says, _ := strings.CutSuffix(f.Says, f.Quotes)
+		f.Says, f.Quotes = says+leftOut, ""
+	}
+	return f
+}
+
+// Bare returns r without what may quote values of events.
+func (r *Report) Bare() *Report {
+	bare := *r
+	bare.Findings = make([]Finding, len(r.Findings))
+	for i, f := range r.Findings {
+		bare.Findings[i] = f.Bare()
+	}
+	return &bare
 }
 
 // Severity says how much a finding matters.

@@ -18,7 +18,7 @@ func diagnoseLookup(v catalog.LookupVersion, now time.Time) (f Finding, blocked 
 	case l.Query == nil:
 		f.Says = fmt.Sprintf("%s is made of a file: version %d has %d rows", name, l.Version, v.Rows)
 	case v.Refresh.Failures > 0:
-		f.Blocked, f.Command = true, "tidemark lookup refresh "+l.Name+flag(l.Project)
+		f.Blocked, f.Command, f.Quotes = true, "tidemark lookup refresh "+l.Name+flag(l.Project), v.Refresh.Problem
 		f.Says = fmt.Sprintf("%s is as it was at %s: its query has failed %d times since: %s", name, succeeded, v.Refresh.Failures, v.Refresh.Problem)
 	case every > 0 && now.Sub(time.UnixMicro(v.Refresh.TriedUs)) > every+silent:
 		f.Blocked, f.Command = true, "tidemark serve"
