@@ -138,6 +138,9 @@ func (m *manifests) checkWorkload(w workload, known settings) (errs []error) {
 	if spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken {
 		complain("it is given a token for the API server, which it never asks")
 	}
+	if spec.EnableServiceLinks == nil || *spec.EnableServiceLinks {
+		complain("enableServiceLinks: want false: variables of service tidemark begin with TIDEMARK_, and are no settings")
+	}
 	if c := spec.SecurityContext; c == nil || c.RunAsNonRoot == nil || !*c.RunAsNonRoot || c.SeccompProfile == nil {
 		complain("securityContext: want runAsNonRoot and a seccomp profile")
 	}
@@ -146,6 +149,9 @@ func (m *manifests) checkWorkload(w workload, known settings) (errs []error) {
 		volumes[v.Name] = true
 		if v.ConfigMap != nil && m.configs[v.ConfigMap.Name] == nil {
 			complain("there is no config map %q", v.ConfigMap.Name)
+		}
+		if s := v.Secret; s != nil && v.Name == "users" && (s.DefaultMode == nil || *s.DefaultMode&0o007 != 0) {
+			complain("volume users: want a defaultMode as 0440: a file of users that all may read is refused")
 		}
 	}
 	for _, c := range w.claims {
