@@ -54,6 +54,14 @@ func (a *analyser) hide(s *duck.Select, sc *scope) error {
 			return true
 		})
 	}
+	duck.Walk(s, func(n duck.Node) bool { // rows are named in queries within this one too, and in ON
+		if row, ok := n.(*duck.Column); ok && wrong == nil {
+			if why := leaks(row, sc, hidden); why != "" {
+				wrong = hiddenError(row.Pos(), why, hidden)
+			}
+		}
+		return wrong == nil
+	})
 	if wrong != nil {
 		return wrong
 	}
