@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tidemarkdb/tidemark/internal/blob"
@@ -136,7 +137,10 @@ func checkKafka(ctx context.Context, cfg *config.Config) (string, error) {
 	}
 	if group := cfg.Ingest.Group; group != "" {
 		found, err := adm.DescribeGroups(ctx, group)
-		if err = errors.Join(err, found.Error()); err != nil {
+		if err == nil {
+			err = found.Error()
+		}
+		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // Kafka 4 says so of one that nobody has joined yet
 			return "", fmt.Errorf("%s: group %s: %w: grant READ on it", at, group, err)
 		}
 	}
