@@ -18,6 +18,7 @@ import (
 
 // app is one run of the program.
 type app struct {
+	adjust func(*config.Config) // what a command has as defaults of its own; nil: none
 	process
 	console    *console // standard error
 	output     string   // text or json
@@ -75,6 +76,9 @@ func (a *app) config() (*config.Config, error) {
 	c, err := config.Load(config.Input{Flags: a.given(), Env: a.env, File: a.configFile})
 	if err != nil {
 		return nil, &usageError{err}
+	}
+	if a.adjust != nil {
+		a.adjust(c)
 	}
 	a.limit.Store(int64(c.ShutdownTimeout))
 	return c, nil

@@ -50,15 +50,17 @@ With --brokers it sends to a real Kafka or Redpanda instead, and creates the top
 		if o.duration < 0 {
 			return usage("--duration %s is below 0: want a time as in 30s", o.duration)
 		}
+		a.adjust = func(cfg *config.Config) {
+			if !cfg.Given("data") {
+				cfg.Data = demoFolder
+			}
+			if !cfg.Given("log.level") {
+				cfg.Log.Level = slog.LevelWarn // the live line says how it goes
+			}
+		}
 		cfg, err := a.config()
 		if err != nil {
 			return err
-		}
-		if !cfg.Given("data") {
-			cfg.Data = demoFolder
-		}
-		if !cfg.Given("log.level") {
-			cfg.Log.Level = slog.LevelWarn // the live line says how it goes
 		}
 		return a.demo(cmd.Context(), cfg, o)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidemarkdb/tidemark/ingest"
+	"github.com/tidemarkdb/tidemark/internal/config"
 )
 
 // showEvery is how often progress is looked at.
@@ -45,12 +46,14 @@ one goes on from there. -o json prints one line at the end, with the CPU time an
 }
 
 func (a *app) ingest(ctx context.Context, o ingest.Options) (err error) {
+	a.adjust = func(cfg *config.Config) {
+		if !cfg.Given("http") {
+			cfg.HTTP = "127.0.0.1:0" // a one-time read must not fail by the port of a server that runs on another folder
+		}
+	}
 	cfg, err := a.config()
 	if err != nil {
 		return err
-	}
-	if !cfg.Given("http") {
-		cfg.HTTP = "127.0.0.1:0" // a one-time read must not fail by the port of a server that runs on another folder
 	}
 	n, err := a.openLong(ctx, cfg)
 	if err != nil {

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,6 +51,8 @@ type node struct {
 	builds   bool // run runs the builder too
 	queries  *queries
 	access   access
+	hangups  chan os.Signal              // nil: the process is a short one
+	reloads  func(context.Context) error // takes up what changes, at each of hangups; nil: likewise
 }
 
 func exists(path string) bool {
@@ -75,10 +79,14 @@ func (a *app) open(ctx context.Context, cfg *config.Config) (*node, error) {
 
 // openLong is open for a process that runs for long enough to be profiled.
 func (a *app) openLong(ctx context.Context, cfg *config.Config) (*node, error) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // before anything takes long: without it SIGHUP ends the process
 	n, err := a.open(ctx, cfg)
 	if err != nil {
+		signal.Stop(hangups)
 		return nil, err
 	}
+	n.hangups, n.reloads = hangups, func(ctx context.Context) error { return a.reloads(ctx, n) }
 	if n.access, err = openAccess(cfg.Auth, n); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
@@ -240,6 +248,9 @@ func limitMemory(events, builds, queries int64) {
 // close gives everything back; the folder last.
 func (n *node) close() error {
 	var errs []error
+	if n.hangups != nil {
+		signal.Stop(n.hangups)
+	}
 	if n.memory != nil {
 		n.memory.wait()
 	}

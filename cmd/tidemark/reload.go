@@ -5,11 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // reloadable are the settings that SIGHUP takes up.
@@ -17,18 +14,13 @@ var reloadable = []string{"log.level"}
 
 // reloads takes up, each time the process gets SIGHUP, what can change while it runs: users, certificates and the level of
 // the log. What is wrong stays as it was.
-func (a *app) reloads(n *node) func(context.Context) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	return func(ctx context.Context) error {
-		defer signal.Stop(hangups)
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-hangups:
-				a.reload(ctx, n)
-			}
+func (a *app) reloads(ctx context.Context, n *node) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.hangups:
+			a.reload(ctx, n)
 		}
 	}
 }

@@ -57,7 +57,7 @@ may listen anywhere: see tidemark user.`,
 			return errors.Join(err, at.close())
 		}
 		fmt.Fprintf(a.stderr, "tidemark serves %s%s, %s, data in %s, files in %s\n", n.access.scheme(), address, at.pgAddress(), cfg.Data, cfg.StoreURL())
-		return n.run(cmd.Context(), at, a.reloads(n))
+		return n.run(cmd.Context(), at, nil)
 	}
 	return c
 }
@@ -111,6 +111,9 @@ func (n *node) run(ctx context.Context, at ports, beside func(context.Context) e
 		g.Go(func() error { return n.builder.Run(reading) })
 	} else {
 		g.Go(func() error { return n.beat(reading, address) })
+	}
+	if n.reloads != nil {
+		g.Go(func() error { return n.reloads(reading) })
 	}
 	if beside != nil {
 		g.Go(func() error { return beside(reading) })
