@@ -97,7 +97,7 @@ func TestNoteLookupRefresh(t *testing.T) {
 		want("new", 0, "", true)
 		note(1, "no such table")
 		note(1, "no such column")
-		r := want("failed twice", 2, "no such column", false)
+		want("failed twice", 2, "no such column", false)
 		note(1, "row \x00 \xff "+strings.Repeat("\u00fc", maxLineText))
 		if got := want("quotes what is no text", 3, "row  \uFFFD "+strings.Repeat("\u00fc", (maxLineText-len("row  \uFFFD "))/2), false); !utf8.ValidString(got.Problem) || len(got.Problem) > maxLineText {
 			t.Errorf("quotes what is no text: %d bytes, want at most %d of whole characters", len(got.Problem), maxLineText)
@@ -105,7 +105,7 @@ func TestNoteLookupRefresh(t *testing.T) {
 		note(1, "")
 		note(1, "no such table")
 		note(1, "no such column")
-		r = want("failed again", 2, "no such column", false)
+		r := want("failed again", 2, "no such column", false)
 		note(2, "of another version")
 		if got := want("of another version", 2, "no such column", false); got != r {
 			t.Errorf("of another version: got %+v, want %+v", got, r)
