@@ -23,9 +23,11 @@ func (x asAnswer) Close() error                { return x.a.Close() }
 func (x asAnswer) Covers() (list []cube.LookupCover) {
 	for _, t := range x.a.Tables {
 		c := cube.LookupCover{Table: t.Table}
+		var ends []string
 		for _, o := range t.Completeness.Offsets {
-			c.Offsets += fmt.Sprintf("%d:%d ", o.Partition, o.End)
+			ends = append(ends, fmt.Sprintf("%d:%d", o.Partition, o.End))
 		}
+		c.Offsets = strings.Join(ends, ",")
 		list = append(list, c)
 	}
 	for _, v := range x.a.Lookups() {
@@ -94,7 +96,7 @@ func TestLookupOfQuery(t *testing.T) {
 	must(t, err)
 	v, _, err := lookup.Apply(t.Context(), w.store, w.cat, s)
 	must(t, err)
-	if c := v.Lookup.Query.Covers; len(c) != 1 || c[0] != (cube.LookupCover{Table: "shop", Offsets: fmt.Sprintf("0:%d 1:%d ", p.end(), q.end())}) {
+	if c := v.Lookup.Query.Covers; len(c) != 1 || c[0] != (cube.LookupCover{Table: "shop", Offsets: fmt.Sprintf("0:%d,1:%d", p.end(), q.end())}) {
 		t.Errorf("covers: got %+v, want all of shop", c)
 	}
 	check("made", o.native, o.bare)
@@ -105,7 +107,7 @@ func TestLookupOfQuery(t *testing.T) {
 	w.grow(p, 200)
 	o.load(&part{n: p.n, first: before, records: p.records[before-p.first:]})
 	v, changed, err := of.Refresh(t.Context(), "default", "per_device")
-	if err != nil || !changed || v.Lookup.Version != 2 || v.Lookup.Query.Covers[0].Offsets != fmt.Sprintf("0:%d 1:%d ", before+200, q.end()) {
+	if err != nil || !changed || v.Lookup.Version != 2 || v.Lookup.Query.Covers[0].Offsets != fmt.Sprintf("0:%d,1:%d", before+200, q.end()) {
 		t.Fatalf("of more events: %+v, changed %t, %v, want version 2", v.Lookup.Query, changed, err)
 	}
 	check("refreshed", o.native, o.bare, w.engine(w.cat, w.store, 2))
