@@ -47,8 +47,8 @@ help:
 	@echo 'lint    gofumpt, vet, staticcheck, internal/lint; alert rules, dashboards, deploy/ and workflows by parsers of the tools that use them'
 	@echo 'fmt     format the sources'
 	@echo 'bench   micro-benchmarks, then load on a real Kafka (go run ./bench)'
-	@echo 'e2e     the built program against real servers, with kill -9'
-	@echo 'soak    20,000 schedules of tasks in virtual time, every kind of fault, e2e with more rounds and events; takes an hour'
+	@echo 'e2e     the built program against real servers: the whole path with the time of each stage, faults, kill -9'
+	@echo 'soak    20,000 schedules of tasks in virtual time, every kind of fault, e2e with more rounds and events, ten minutes of kill -9 and of the demo; takes two hours'
 
 test:
 	@$(test_sh) lint build race sim fuzz e2e
@@ -64,8 +64,9 @@ build unit sim fuzz golden lint fmt: %: stage-%
 
 .PHONY: stage-build stage-unit stage-race stage-sim stage-fuzz stage-golden stage-lint stage-fmt stage-bench stage-e2e stage-soak
 
+# As go run compiles it, which e2e does then without compiling all again.
 stage-build:
-	go build -trimpath -o tidemark ./cmd/tidemark
+	go build -o tidemark ./cmd/tidemark
 	go build $(unprofiled) ./...
 
 stage-unit:

@@ -61,10 +61,14 @@ func New(o Options) (*Builder, error) {
 	b.swept.Store(time.Time{})
 	b.stopping = make(chan struct{})
 	b.stop = sync.OnceFunc(func() { close(b.stopping) })
+	decisions, periodic := 0, b.periodic()
+	if o.NoPlans {
+		decisions, periodic = -1, nil
+	}
 	b.sched, err = scheduler.New(TaskStore(o.Catalog), b.kinds(), scheduler.Options{
 		Node:     scheduler.Node{Name: o.Node, Address: o.Address, Roles: o.Roles, Version: o.Version},
-		Interval: o.Interval, Lease: o.Lease, ExclusiveWait: o.ExclusiveWait, Bodies: o.MaxBuilds, BackOff: o.BackOff, MaxBackOff: o.MaxBackOff,
-		Periodic: b.periodic(), OnFailed: b.taskFailed, Registry: o.Registry, Logger: o.Logger,
+		Interval: o.Interval, Lease: o.Lease, ExclusiveWait: o.ExclusiveWait, BackOff: o.BackOff, MaxBackOff: o.MaxBackOff,
+		Decisions: decisions, Bodies: o.MaxBuilds, Periodic: periodic, OnFailed: b.taskFailed, Registry: o.Registry, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("builder: %w", err)

@@ -96,6 +96,8 @@ func (b *Builder) runBody(ctx context.Context, t scheduler.Task) ([]scheduler.Su
 		b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "job waits for a store that does not answer", append(attrs, slog.Any("err", err))...)
 	case state == catalog.JobFailed:
 		b.o.Logger.LogAttrs(ctx, slog.LevelError, "job failed", append(attrs, slog.Any("err", err))...)
+	case ctx.Err() != nil:
+		b.o.Logger.LogAttrs(ctx, slog.LevelInfo, "job is left to the next start", append(attrs, slog.Any("err", err))...)
 	default:
 		b.o.Logger.LogAttrs(ctx, slog.LevelWarn, "job did not end", append(attrs, slog.Any("err", err))...)
 	}

@@ -72,11 +72,11 @@ func TestAlerts(t *testing.T) {
 
 // Every complaint about the options comes at once.
 func TestOptionsAreChecked(t *testing.T) {
-	_, err := builder.New(builder.Options{MaxBuilds: -1, Lease: 1})
+	_, err := builder.New(builder.Options{NoPlans: true, MaxBuilds: -1, MaxPlan: -1, Lease: 1})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"no catalog given", "no store given", "no node name given", "a limit is below 1", "want at least 8 intervals"} {
+	for _, want := range []string{"no catalog given", "no store given", "no node name given", "a limit is below 1", "want at least 8 intervals", "neither plans nor builds"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}

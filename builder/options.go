@@ -71,10 +71,11 @@ type Options struct {
 	Ask     lookup.Ask       // queries of lookup tables; nil: this process refreshes none
 	Node    string           // name of this process, the same after a restart; required
 	Address string           // host:port where it is asked; may be empty
-	Roles   []string         // for others to see
+	Roles   []string         // of the process, for others to see
 	Version string           // of the program
 
-	MaxBuilds   int           // bodies at once in this process; default 2
+	NoPlans     bool          // other processes decide, and make what is periodic
+	MaxBuilds   int           // bodies at once in this process; default 2; below 0: none, other processes build
 	MaxNew      int           // segments of a cube that are reserved and not yet built; default 64
 	MaxReaders  int           // objects a body looks at at once; default 8
 	MaxAttempts int           // of a job; default 5
@@ -161,7 +162,8 @@ func (o Options) validate() error {
 	bad.If(o.Catalog == nil, "no catalog given")
 	bad.If(o.Store == nil, "no store given")
 	bad.If(o.Node == "", "no node name given")
-	bad.If(min(o.MaxBuilds, o.MaxNew, o.MaxReaders, o.MaxAttempts, o.MaxStalls, o.MaxPlan, o.KeepBackups, o.NotifyAfter) < 1, "a limit is below 1")
+	bad.If(o.NoPlans && o.MaxBuilds < 0, "neither plans nor builds: there is nothing to run")
+	bad.If(min(o.MaxNew, o.MaxReaders, o.MaxAttempts, o.MaxStalls, o.MaxPlan, o.KeepBackups, o.NotifyAfter) < 1, "a limit is below 1")
 	bad.If(o.Interval < time.Millisecond, "interval %v: want at least 1ms", o.Interval)
 	bad.If(o.Lease < 8*o.Interval, "lease %v: want at least 8 intervals of %v", o.Lease, o.Interval)
 	bad.If(min(o.BackOff, o.StagingWait, o.FailedHold, o.Grace, o.KeepJobs) < 0 || o.MaxBackOff < o.BackOff, "a time is below 0, or the back-off's limit below its start")

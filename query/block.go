@@ -2,9 +2,13 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -26,9 +30,10 @@ type blockPlan struct {
 	answer *run.Answer   // of the first way; nil: none, or the block has to be computed from events
 	schema *arrow.Schema // of the block's rows
 	types  []arrow.DataType
-	raw    *duck.Statement // computes the block from events
+	large  atomic.Bool // what it makes of segments, or of staged files, is too much to be kept
 
 	mu       sync.Mutex
+	raw      *duck.Statement // computes the block from events; nil: it is compiled when it is needed
 	programs map[programKey]*run.Program
 	bytes    int64                          // about what these take
 	kept     bool                           // with its plan: Engine.programs counts it
@@ -63,21 +68,9 @@ type programKey struct {
 // planBlock finds the cubes that answer a block.
 func (e *Engine) planBlock(ctx context.Context, n *names, b *plan.Block) (*blockPlan, error) {
 	bp := &blockPlan{id: preparedIDs.Add(1), b: b, table: n.tables[b.Relation.Table.ID], names: n, programs: map[programKey]*run.Program{}}
-	var err error
-	if bp.raw, err = e.db.Compile(ctx, b.Original); err != nil {
-		return nil, err
-	}
-	raw, err := e.rawSchema(bp.table, b.Raw)
+	err := bp.describe(ctx, e)
 	if err != nil {
 		return nil, err
-	}
-	schema, err := e.db.Describe(ctx, bp.raw, []duck.Table{{Name: b.Raw.Name, Schema: raw}})
-	if err != nil {
-		return nil, err
-	}
-	bp.schema = schema
-	for _, f := range schema.Fields() {
-		bp.types = append(bp.types, f.Type)
 	}
 	for _, c := range bp.table.cubes {
 		if b.Relation.Cube != nil && b.Relation.Cube.ID != c.def.ID {
@@ -111,6 +104,62 @@ func (e *Engine) planBlock(ctx context.Context, n *names, b *plan.Block) (*block
 		bp.lacks = fmt.Sprintf("table %s has no cube", b.Relation.Table.Name)
 	}
 	return bp, nil
+}
+
+// describe finds the columns of the block's rows. What computes them from events is compiled as well, unless that takes long: where
+// a cube answers nobody needs it.
+func (bp *blockPlan) describe(ctx context.Context, e *Engine) error {
+	undo := shortened(bp.b)
+	s, err := e.db.Compile(ctx, bp.b.Original)
+	if undo != nil {
+		undo()
+	} else {
+		bp.raw = s
+	}
+	if err != nil {
+		return err
+	}
+	raw, err := e.rawSchema(bp.table, bp.b.Raw)
+	if err != nil {
+		return err
+	}
+	if bp.schema, err = e.db.Describe(ctx, s, []duck.Table{{Name: bp.b.Raw.Name, Schema: raw}}); err != nil {
+		return unheld(err, bp.b)
+	}
+	for _, f := range bp.schema.Fields() {
+		bp.types = append(bp.types, f.Type)
+	}
+	return nil
+}
+
+// fromEvents returns what computes the block from events.
+func (bp *blockPlan) fromEvents(ctx context.Context, e *Engine) (_ *duck.Statement, err error) {
+	bp.mu.Lock()
+	defer bp.mu.Unlock()
+	if bp.raw == nil {
+		bp.raw, err = e.db.Compile(ctx, bp.b.Original)
+	}
+	return bp.raw, err
+}
+
+// unheld tells of a column of a block whose type answers cannot hold, as BIT, by its place: nobody has written its name.
+func unheld(err error, b *plan.Block) error {
+	var d *duck.Error
+	if !errors.As(err, &d) || d.Kind != duck.KindUnsupported {
+		return err
+	}
+	out := *d
+	for i := range b.Groups {
+		if strings.Contains(d.Message, strconv.Quote(plan.GroupColumn(i))) {
+			out.Message, out.Offset = "values of this type are neither grouped nor counted", b.Groups[i].Expr.Pos()
+		}
+	}
+	for i := range b.Aggs {
+		if strings.Contains(d.Message, strconv.Quote(plan.AggColumn(i))) {
+			out.Message, out.Offset = "an aggregate has a type that answers cannot hold", b.Aggs[i].Call.Pos()
+		}
+	}
+	return &out
 }
 
 func (bp *blockPlan) lack(c *cube.Cube, what string) {
@@ -289,6 +338,13 @@ func (bp *blockPlan) keep(e *Engine) {
 	n := bp.bytes
 	bp.mu.Unlock()
 	e.programs.add(bp, n)
+}
+
+// isKept reports whether the next statement of the same text has the same plan.
+func (bp *blockPlan) isKept() bool {
+	bp.mu.Lock()
+	defer bp.mu.Unlock()
+	return bp.kept
 }
 
 // forget drops what is compiled. Statements that run keep what they have.

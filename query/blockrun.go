@@ -34,6 +34,7 @@ type blockRun struct {
 	heldBytes int64
 	named     plan.Choice // the last one whose cuboid was named,
 	name      string      // and how
+	looked    run.Stats   // by queries beside q
 	scan      *scanRun
 	result    []arrow.Record
 	report    BlockReport
@@ -177,11 +178,13 @@ func (b *blockRun) readFiles(ctx context.Context) error {
 	if b.p.b.Time.Empty() {
 		return b.finish(ctx)
 	}
-	if err := b.events(ctx, b.t.snap.Uncovered()); err != nil {
-		return err
+	for _, part := range b.sealedParts() {
+		if err := b.sealed(ctx, part); err != nil {
+			return err
+		}
 	}
-	if err := b.segments(ctx); err != nil || b.x.damage.found() {
-		return err
+	if b.x.damage.found() {
+		return nil
 	}
 	return b.finish(ctx)
 }
@@ -324,7 +327,7 @@ func (b *blockRun) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st := b.q.Stats()
+	st := b.q.Stats().Plus(b.looked)
 	b.report.Batches, b.report.Cells, b.report.Rows = st.Batches, st.Cells, out.NumRows()
 	b.result = []arrow.Record{out}
 	return nil
@@ -332,7 +335,11 @@ func (b *blockRun) finish(ctx context.Context) error {
 
 // compute has DuckDB compute the block from events.
 func (b *blockRun) compute(ctx context.Context) error {
-	rows, err := b.x.e.db.Query(ctx, b.p.raw, []duck.Table{b.scan.table()})
+	s, err := b.p.fromEvents(ctx, b.x.e)
+	if err != nil {
+		return located(err, b.x.p.text)
+	}
+	rows, err := b.x.e.db.Query(ctx, s, []duck.Table{b.scan.table()})
 	if err != nil {
 		return located(err, b.x.p.text)
 	}

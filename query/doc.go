@@ -10,5 +10,6 @@
 //   - Q6 (I10): statements at once, those that wait, rows, memory and time have limits with names.
 //   - Q7 (I12): a panic ends the statement that met it, with an incident number, and gives its turn back. Nobody else notices.
 //   - Q8: an answer that is kept is found by its plan and by all that its snapshots hold of the times it asks for, so that it is
-//     never stale; what it covers is said of the snapshots of now.
+//     never stale; what it covers is said of the snapshots of now. So are the folded groups of a block's segments, and of its staged
+//     files: those are found whatever the tail has got meanwhile.
 package query

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,7 +36,7 @@ const (
 	strictYAML = tableYAML + "  - {name: code, type: int64, null: reject}\n" + liveStaging
 	kindYAML   = tableYAML + "  - {name: code, type: int64}\n" + liveStaging
 
-	liveStaging = "staging: {roll: {rows: 60, age: 300ms}}\n"
+	liveStaging = "on_loss: skip\nstaging: {roll: {rows: 60, age: 300ms}}\n"
 	liveCuts    = "start: earliest\ncut: {rows: 150, age: 1s}\nmerge: {budget: [{segments: 2}]}\n"
 )
 
@@ -47,6 +48,7 @@ type live struct {
 	cat   *catalog.Catalog
 	store *blob.Dir
 	table *cube.Table
+	kfake *kfake.Cluster
 	prod  *kgo.Client
 	kafka []kgo.Opt
 	parts int
@@ -61,14 +63,15 @@ type live struct {
 	cubes  int  // versions of cube sales
 
 	pins atomic.Int64
-	mu   sync.RWMutex // held while a statement runs: nobody closes its engine
+	mu   sync.RWMutex // held while a statement runs and its answer is looked at: nobody closes its engine, and nothing is lost
 	e    *query.Engine
 }
 
 func newLive(t testing.TB, seed uint64, address string) *live {
 	t.Helper()
 	l := &live{t: t, ctx: context.Background(), dir: t.TempDir(), parts: 3, rng: rand.New(rand.NewPCG(seed, 3))}
-	_, brokers := testkit.FakeKafka(t, kfake.SeedTopics(int32(l.parts), "shop"))
+	cluster, brokers := testkit.FakeKafka(t, kfake.SeedTopics(int32(l.parts), "shop"))
+	l.kfake = cluster
 	l.kafka = []kgo.Opt{kgo.SeedBrokers(brokers...)}
 	l.prod = testkit.Client(t, brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if address == "" {
@@ -120,16 +123,21 @@ func (l *live) runs(what string, run func(context.Context) error) (stop func()) 
 	return stop
 }
 
-// read starts the ingester. With a short stop what is in hand at its end is lost, as by kill -9: it is read again.
+// read starts the ingester.
 func (l *live) read(stop time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.readLocked(stop)
+}
+
+// readLocked starts the ingester while nobody asks. With a short stop what is in hand at its end is lost, as by kill -9: it is read again.
+func (l *live) readLocked(stop time.Duration) {
 	in, err := ingest.New(ingest.Options{
 		Kafka: l.kafka, Catalog: l.cat, Store: l.store, SpoolDir: filepath.Join(l.dir, "spool"), Owner: "test",
 		Interval: 20 * time.Millisecond, MaxUncommittedRanges: 1 + l.rng.IntN(3), StopTimeout: stop,
 	})
 	must(l.t, err)
-	l.mu.Lock()
 	l.in = in
-	l.mu.Unlock()
 	l.stopIn = l.runs("ingest", in.Run)
 }
 
@@ -207,8 +215,12 @@ func (l *live) produce(p int32, n int) {
 // act does one thing that may change where events are.
 func (l *live) act() {
 	switch n := l.rng.IntN(60); {
-	case n < 38:
+	case n < 36:
 		l.produce(int32(l.rng.IntN(l.parts)), 1+l.rng.IntN(60))
+	case n < 37:
+		l.lose()
+	case n < 38:
+		l.makeAgain()
 	case n < 41:
 		l.stopIn()
 		l.read([]time.Duration{time.Millisecond, 20 * time.Second}[l.rng.IntN(2)])
@@ -228,6 +240,63 @@ func (l *live) act() {
 	default:
 		l.byHand()
 	}
+}
+
+// lose has Kafka remove records that were not committed while nobody reads, those that were in memory too.
+func (l *live) lose() {
+	p := int32(l.rng.IntN(l.parts))
+	l.stopIn()
+	l.produce(p, 1+l.rng.IntN(60))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.truth.mu.Lock()
+	defer l.truth.mu.Unlock()
+	x := l.truth
+	from := x.starts[p]
+	if i := l.partition(p); i.Begun && i.Generation == x.generations[p] {
+		from = max(from, i.End)
+	}
+	x.starts[p] = from + 1 + l.rng.Int64N(x.ends[p]-from)
+	must(l.t, l.kfake.DeleteRecords("shop", p, x.starts[p]))
+	x.forget("_partition = %d AND _generation = %d AND _offset >= %d AND _offset < %d", p, x.generations[p], from, x.starts[p])
+	l.readLocked(20 * time.Second)
+}
+
+// makeAgain deletes the topic and makes it again: the offsets of its partitions begin at 0, in a new generation where the catalog knows the
+// one before. What was not committed is gone.
+func (l *live) makeAgain() {
+	l.stopIn()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.truth.mu.Lock()
+	defer l.truth.mu.Unlock()
+	x := l.truth
+	must(l.t, l.kfake.DeleteTopic("shop"))
+	must(l.t, l.kfake.CreateTopic("shop", int32(l.parts), nil))
+	l.prod.PurgeTopicsFromProducing("shop")
+	for p := range int32(l.parts) {
+		x.starts[p], x.ends[p], x.generations[p] = 0, 0, 0
+		i := l.partition(p)
+		if !i.Begun {
+			x.forget("_partition = %d", p)
+			continue
+		}
+		x.generations[p] = i.Generation + 1
+		x.forget("_partition = %d AND (_generation > %d OR _generation = %d AND _offset >= %d)", p, i.Generation, i.Generation, i.End)
+	}
+	l.readLocked(20 * time.Second)
+}
+
+// partition is what the catalog knows of one; zero: nothing.
+func (l *live) partition(p int32) catalog.PartitionInfo {
+	list, err := l.cat.Partitions(l.ctx, l.table.ID)
+	must(l.t, err)
+	for _, i := range list {
+		if i.Partition == p {
+			return i
+		}
+	}
+	return catalog.PartitionInfo{}
 }
 
 // requeue reads again what was quarantined.
@@ -273,17 +342,23 @@ func (l *live) byHand() {
 // truth is what was sent, in a DuckDB.
 type truth struct {
 	*oracle
-	mu     sync.Mutex
-	events *generator
-	counts map[int32]int // records sent
-	late   int64         // events without a code
-	grain  map[string][]string
-	lines  []string // not in the database yet
+	mu           sync.Mutex
+	events       *generator
+	counts       map[int32]int   // records sent
+	generations  map[int32]int32 // of each partition: that of its topic as it is now
+	starts, ends map[int32]int64 // of its log
+	late         int64           // events without a code
+	grain        map[string][]string
+	lines        []string // not in the database yet
 }
 
 func newTruth(t testing.TB, seed uint64, table *cube.Table) *truth {
 	w := &world{t: t, table: table, cubes: map[string]*cube.Cube{}}
-	x := &truth{oracle: emptyOracle(w), counts: map[int32]int{}, grain: map[string][]string{}}
+	x := &truth{
+		oracle: emptyOracle(w), counts: map[int32]int{}, grain: map[string][]string{},
+		generations: map[int32]int32{}, starts: map[int32]int64{}, ends: map[int32]int64{},
+	}
+	x.exec("ALTER TABLE shop_all ADD COLUMN _generation INTEGER")
 	x.events = &generator{rng: rand.New(rand.NewPCG(seed, 4)), most: 3000}
 	return x
 }
@@ -320,7 +395,22 @@ func (x *truth) next(p int32) *kgo.Record {
 
 // sent notes where a record is.
 func (x *truth) sent(r *kgo.Record) {
+	x.ends[r.Partition] = r.Offset + 1
 	if cells, ok := oracleRow(x.table, r.Value); ok {
-		x.lines = append(x.lines, fmt.Sprintf("(%d, %d, make_timestamp(%d), %s)", r.Partition, r.Offset, r.Timestamp.UnixMicro(), strings.Join(cells, ", ")))
+		x.lines = append(x.lines, fmt.Sprintf("(%d, %d, make_timestamp(%d), %s, %d)", r.Partition, r.Offset, r.Timestamp.UnixMicro(), strings.Join(cells, ", "), x.generations[r.Partition]))
 	}
+}
+
+// forget removes events that nobody has any more.
+func (x *truth) forget(which string, args ...any) {
+	x.flush()
+	x.exec("DELETE FROM shop_all WHERE " + fmt.Sprintf(which, args...))
+}
+
+// flush writes the events that were sent into the database.
+func (x *truth) flush() {
+	for some := range slices.Chunk(x.lines, 500) {
+		x.exec("INSERT INTO shop_all VALUES " + strings.Join(some, ", "))
+	}
+	x.lines = nil
 }

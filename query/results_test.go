@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemarkdb/tidemark/query"
+	"github.com/tidemarkdb/tidemark/query/run"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -56,7 +57,7 @@ func (w *world) grow(p *part, n int) {
 const early = "SELECT country, count(*), sum(bytes) FROM shop WHERE ts < '2026-03-27' GROUP BY 1"
 
 // Q8: whatever happens to a table, an answer that is kept is that of an engine that keeps none, and asked again with nothing in between
-// it is kept. An answer over times at which nothing has happened stays.
+// it is kept. An answer over times at which nothing has happened stays. So it is with what is folded of segments and of staged files.
 func TestResultsAreNeverStale(t *testing.T) {
 	w := newWorld(t, 7, 300)
 	w.events.most = 400
@@ -64,13 +65,19 @@ func TestResultsAreNeverStale(t *testing.T) {
 	p := w.parts[0]
 	w.stage(p, 100)
 	w.apply(cubeYAML, w.firsts())
-	e, plain := w.limited(query.Options{}), w.limited(query.Options{NoResults: true})
+	e, plain := w.limited(query.Options{}), w.limited(query.Options{NoResults: true, Run: run.Options{NoFolded: true}})
+	reg := prometheus.NewRegistry()
+	folds := w.limited(query.Options{NoResults: true, Registry: reg})
+	forgets := w.limited(query.Options{NoResults: true, Run: run.Options{DomainBytes: 1 << 16}}) // values of groups, at times between two parts of a block
 	list := []string{
 		byCube, byEvents, ofRows, inPast, early,
 		"SELECT date_trunc('hour', ts) h, count(*) FROM shop WHERE ts >= '2026-03-26 03:10' AND ts < '2026-03-27 05:20:30' GROUP BY 1",
 		"SELECT a.country, a.n, b.s FROM (SELECT country, count(*) n FROM shop GROUP BY 1) a JOIN (SELECT country, sum(bytes) s FROM sales WHERE ok GROUP BY 1) b USING (country)",
-		"SELECT country, count(*) FROM sales GROUP BY 1",
+		"SELECT country, count(*) FROM sales GROUP BY 1", "SELECT count(*), sum(bytes) FROM sales", "SELECT upper(country) c, count(*) FROM sales GROUP BY 1",
+		"SELECT date_trunc('minute', ts) m, count(*) FROM shop GROUP BY 1",
+		"SELECT country, count(DISTINCT visitor), count(*) FILTER (WHERE ok) FROM shop GROUP BY CUBE (country) ORDER BY 2 DESC, 1 LIMIT 3",
 	}
+	const kept = "tidemark_query_run_folded_total"
 	var first, second int64
 	for _, step := range []struct {
 		name string
@@ -88,6 +95,7 @@ func TestResultsAreNeverStale(t *testing.T) {
 		{"another cube", func() { w.apply(moreYAML, nil) }, false},
 	} {
 		step.do()
+		before := metric(t, reg, kept, "kept")
 		for _, sql := range list {
 			r := query.Request{SQL: sql}
 			want, _ := rowsOf(t, plain, r)
@@ -101,9 +109,20 @@ func TestResultsAreNeverStale(t *testing.T) {
 			if sql == byCube && cached {
 				t.Errorf("%s: %s: kept, though there are other events or segments", step.name, sql)
 			}
+			for range 3 {
+				if got, _ := rowsOf(t, folds, r); !slices.Equal(got, want) {
+					t.Errorf("%s: %s, by folded groups:\n got %q\nwant %q", step.name, sql, got, want)
+				}
+				if got, _ := rowsOf(t, forgets, r); !slices.Equal(got, want) {
+					t.Errorf("%s: %s, by folded groups of forgotten values:\n got %q\nwant %q", step.name, sql, got, want)
+				}
+			}
 			if again, cached := rowsOf(t, e, r); !cached || !slices.Equal(again, want) {
 				t.Errorf("%s: %s again: kept %t:\n got %q\nwant %q", step.name, sql, cached, again, want)
 			}
+		}
+		if n := metric(t, reg, kept, "kept") - before; n < float64(len(list)) {
+			t.Errorf("%s: folded groups were taken %v times by %d statements that were asked three times", step.name, n, len(list))
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (b *blockRun) finishTop(ctx context.Context) error {
 		note += fmt.Sprintf(", approximately: a number may be too large by %s, and groups of up to %s may be missing", orZero(top.Error), orZero(top.Floor))
 	}
 	b.report.Notes = append(b.report.Notes, note)
-	st := b.q.Stats()
+	st := b.q.Stats().Plus(b.looked)
 	b.report.Batches, b.report.Cells, b.report.Rows = st.Batches, st.Cells, top.Record.NumRows()
 	b.result = []arrow.Record{array.NewRecord(b.p.schema, columns, top.Record.NumRows())}
 	return nil

@@ -18,6 +18,9 @@ type Folding interface {
 	Grow(n int)
 }
 
+// Settle brings in what states have put off, so that several may read them at once: from then on nothing must fold into them.
+func Settle(s States) { settled(s) }
+
 // NewFolding returns n states that have taken in nothing.
 func (m *Measure) NewFolding(n int) Folding { return m.plan().make(m, n).(Folding) }
 

@@ -22,4 +22,6 @@
 //     take it; only where it cannot stop (a frozen process) does it take the epoch to refuse it.
 //   - T9: a pass costs what is live and does not grow with what has ended (I8). Live and ended tasks, attempts, delays and
 //     what runs here have limits with names (I10).
+//   - T10: a process may leave decisions (with exclusive and periodic tasks) or bodies to others: Decisions or Bodies below
+//     0. All else holds over all processes together, whatever each of them runs.
 package scheduler

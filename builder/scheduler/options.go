@@ -16,8 +16,8 @@ type Options struct {
 	Interval      time.Duration // between passes, when nothing wakes the loop; default 1s
 	Lease         time.Duration // default 15s; at least 8 intervals; the same for all processes
 	ExclusiveWait time.Duration // default 10m
-	Decisions     int           // ordered and exclusive tasks at once in this process; default 8
-	Bodies        int           // pooled tasks at once in this process; default 2
+	Decisions     int           // ordered and exclusive tasks at once in this process; default 8; below 0: none, others run them
+	Bodies        int           // pooled tasks at once in this process; default 2; below 0: none
 	MaxAttempts   int           // of kinds that name none; default 5
 	BackOff       time.Duration // after the first failed attempt, doubled with each; default 1s
 	MaxBackOff    time.Duration // default 5m
@@ -71,7 +71,9 @@ func (o Options) validate(kinds map[string]Kind) error {
 	bad.If(o.Interval < time.Millisecond, "interval %v: want at least 1ms", o.Interval)
 	bad.If(o.Lease < 8*o.Interval, "lease %v: want at least 8 intervals of %v, a few lost passes must not lose a lease", o.Lease, o.Interval)
 	bad.If(o.ExclusiveWait < o.Interval, "exclusive wait %v: want at least the interval of %v", o.ExclusiveWait, o.Interval)
-	bad.If(o.Decisions < 1 || o.Bodies < 0 || o.MaxAttempts < 1, "%d decisions, %d bodies, %d attempts: want at least 1, 0, 1", o.Decisions, o.Bodies, o.MaxAttempts)
+	bad.If(o.MaxAttempts < 1, "%d attempts: want at least 1", o.MaxAttempts)
+	bad.If(o.Decisions < 0 && o.Bodies < 0, "neither decisions nor bodies: there is nothing to run")
+	bad.If(o.Decisions < 0 && len(o.Periodic) > 0, "%d periodic tasks without decisions: they are made by who runs them", len(o.Periodic))
 	bad.If(o.BackOff < 0 || o.MaxBackOff < o.BackOff, "back-off %v up to %v: want the second not below the first", o.BackOff, o.MaxBackOff)
 	bad.If(o.ShutdownWait < 0, "shutdown wait %v is negative", o.ShutdownWait)
 	bad.If(len(kinds) == 0, "no kinds given")

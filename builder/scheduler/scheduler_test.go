@@ -101,7 +101,7 @@ func TestAttempts(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	kinds := map[string]scheduler.Kind{"x": {}}
 	_, err := scheduler.New(newFake(), kinds, scheduler.Options{
-		Interval: time.Second, Lease: time.Second, Decisions: -1, BackOff: time.Hour,
+		Interval: time.Second, Lease: time.Second, Decisions: -1, Bodies: -1, MaxAttempts: -1, BackOff: time.Hour,
 		Periodic: []scheduler.Periodic{{Every: time.Second, Submission: scheduler.Submission{Kind: "y"}}},
 	})
 	if err == nil {
@@ -110,7 +110,9 @@ func TestOptionsAreChecked(t *testing.T) {
 	want := []string{
 		"scheduler: no node name given",
 		"scheduler: lease 1s: want at least 8 intervals of 1s, a few lost passes must not lose a lease",
-		"scheduler: -1 decisions, 2 bodies, 5 attempts: want at least 1, 0, 1",
+		"scheduler: -1 attempts: want at least 1",
+		"scheduler: neither decisions nor bodies: there is nothing to run",
+		"scheduler: 1 periodic tasks without decisions: they are made by who runs them",
 		"scheduler: back-off 1h0m0s up to 5m0s: want the second not below the first",
 		`scheduler: kind "x" has no name or no Run`,
 		`scheduler: periodic kind "y" is not among the kinds`,

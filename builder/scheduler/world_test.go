@@ -155,6 +155,7 @@ type world struct {
 	broken  []string
 	begins  []scheduler.Task // in order
 	options func(o *scheduler.Options)
+	allowed func(p *process, t scheduler.Task) (wrong string) // nil: any process may
 }
 
 func newWorld(t *testing.T) *world {
@@ -278,6 +279,10 @@ func (w *world) begin(p *process, t scheduler.Task) {
 		if wrong {
 			w.broken = append(w.broken, fmt.Sprintf("%v: task %d (%s %q): ", time.Since(w.began), t.ID, t.Kind, t.Key)+fmt.Sprintf(format, args...))
 		}
+	}
+	if w.allowed != nil {
+		wrong := w.allowed(p, t)
+		bad(wrong != "", "%s", wrong)
 	}
 	bad(t.Key == "" && len(others) > 0, "T3: begun while %v ran", others)
 	bad(len(exclusive) > 0, "T3: begun while exclusive %v ran", exclusive)

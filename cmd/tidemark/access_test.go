@@ -47,16 +47,22 @@ func (a *asked) edit(t *testing.T, change func(*auth.File) error) {
 	}
 }
 
-// get asks by HTTP as somebody.
-func (a *asked) get(ctx context.Context, t *testing.T, path, user, password string) (int, error) {
+// trusting speaks TLS with who has a certificate.
+func trusting(t *testing.T, cert string) *http.Transport {
 	t.Helper()
-	pem, err := os.ReadFile(a.cert)
+	pem, err := os.ReadFile(cert)
 	if err != nil {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+}
+
+// get asks by HTTP as somebody.
+func (a *asked) get(ctx context.Context, t *testing.T, path, user, password string) (int, error) {
+	t.Helper()
+	tr := trusting(t, a.cert)
 	defer tr.CloseIdleConnections()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+a.http+path, nil)
 	if err != nil {
@@ -187,7 +193,7 @@ func TestAddresses(t *testing.T) {
 		{fmt.Sprintf("--http 0.0.0.0:0 --tls-cert %s --tls-key %s", cert, key), `http address "0.0.0.0:0" is refused`},
 		{"--http 127.0.0.1:0 --pg 0.0.0.0:0", `postgres address "0.0.0.0:0" is refused`},
 		{"--tls-cert " + cert, "tls.cert and tls.key belong together"},
-		{"--auth-file " + users + ".nowhere", "no such file"},
+		{"--auth-file " + users + ".nowhere", "no such file.*tidemark user add NAME --auth-file"},
 	} {
 		p := testkit.Start(t, testkit.Command{Args: append([]string{"serve", "--data", "d", "--brokers", "127.0.0.1:1"}, strings.Fields(c.args)...)})
 		if code := p.Wait(); code == 0 {

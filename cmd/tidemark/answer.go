@@ -118,6 +118,7 @@ func coverageText(t *statements.QueryTable) string {
 		parts = append(parts, "watermark "+t.Watermark.Format(time.RFC3339))
 	}
 	add(int64(len(t.Idle)), "partitions idle")
+	add(int64(len(t.TailElsewhere)), "partitions without what other processes hold in memory")
 	if t.AsOf != nil && t.AsOf.Version == 0 {
 		parts = append(parts, "as of "+t.AsOf.Asked)
 	} else if t.AsOf != nil {

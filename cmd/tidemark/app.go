@@ -84,6 +84,14 @@ func (a *app) config() (*config.Config, error) {
 	return c, nil
 }
 
+// own returns the settings of a command that works in this process and asks no other.
+func (a *app) own(what string) (*config.Config, error) {
+	if _, given := a.given()["server"]; given {
+		return nil, usage("--server is for commands that ask a running tidemark, and %s: leave it out", what)
+	}
+	return a.config()
+}
+
 func (a *app) logger(c *config.Config) *slog.Logger {
 	a.level.Set(c.Log.Level)
 	o := &slog.HandlerOptions{Level: &a.level}

@@ -12,13 +12,13 @@ import (
 // minute for dead.
 const beatEvery = 10 * time.Second
 
-// beat makes a process that only reads known to others until ctx is done. One with a scheduler says so by its passes.
+// beat makes a process that neither plans nor builds known to others until ctx is done. One with a scheduler says so by its passes.
 func (n *node) beat(ctx context.Context, address string) error {
 	name, err := n.data.NodeID()
 	if err != nil {
 		return err
 	}
-	me := catalog.Node{Name: name, Address: address, Roles: []string{"ingest"}, Version: version()}
+	me := catalog.Node{Name: name, Address: address, Roles: n.roles, Version: version()}
 	incarnation := int64(0)
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()

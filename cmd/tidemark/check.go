@@ -37,30 +37,41 @@ type checkDone struct {
 }
 
 func (a *app) checkCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "check", Short: "Print the settings in force and talk to Kafka, the store and the catalog with them", Args: exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.config()
-			if err != nil {
-				return err
-			}
-			out := checkDone{Settings: cfg.Values()}
-			out.Checks = ask(cmd.Context(), cfg)
-			bad := 0
-			for _, c := range out.Checks {
-				if !c.OK {
-					bad++
-				}
-			}
-			if err := a.print(out, func(w io.Writer) error { return printCheck(w, cfg, out) }); err != nil {
-				return err
-			}
-			if bad > 0 {
-				return fmt.Errorf("check: %d of %d parts do not answer as they should", bad, len(out.Checks))
-			}
-			return nil
-		},
+	c := &cobra.Command{
+		Use: "check", Short: "Talk to Kafka, the store and the catalog with the settings in force", Args: exactly(),
+		Example: "  tidemark check\n  tidemark check --settings",
 	}
+	settings := c.Flags().Bool("settings", false, "print the settings in force first, and where each came from")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := a.own("check talks to Kafka, the store and the catalog itself, from this machine with its settings")
+		if err != nil {
+			return err
+		}
+		out := checkDone{Settings: cfg.Values()}
+		out.Checks = ask(cmd.Context(), cfg)
+		bad := 0
+		for _, c := range out.Checks {
+			if !c.OK {
+				bad++
+			}
+		}
+		if err := a.print(out, func(w io.Writer) error {
+			if *settings {
+				if err := cfg.Dump(w); err != nil {
+					return err
+				}
+				fmt.Fprintln(w)
+			}
+			return printCheck(w, out)
+		}); err != nil {
+			return err
+		}
+		if bad > 0 {
+			return fmt.Errorf("check: %d of %d parts do not answer as they should", bad, len(out.Checks))
+		}
+		return nil
+	}
+	return c
 }
 
 // check asks one part.
@@ -98,11 +109,7 @@ func ask(ctx context.Context, cfg *config.Config) []checked {
 	return out
 }
 
-func printCheck(w io.Writer, cfg *config.Config, out checkDone) error {
-	if err := cfg.Dump(w); err != nil {
-		return err
-	}
-	fmt.Fprintln(w)
+func printCheck(w io.Writer, out checkDone) error {
 	for _, c := range out.Checks {
 		verdict := "ok "
 		if !c.OK {

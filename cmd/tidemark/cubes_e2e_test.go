@@ -35,9 +35,12 @@ const byHand = "cut: {manual: true}\nmerge: {manual: true}\nfill_holes: false\n"
 type cubed struct {
 	*site
 	random *rand.Rand
-	reads  string // the partitions that its process reads; empty: all
+	reads  string       // the partitions that its process reads; empty: all
+	more   []string     // flags of its process alone
+	client *http.Client // asks it; nil: as nobody, without TLS
 	p      *testkit.Process
 	url    string
+	pg     string // host and port of PostgreSQL's protocol
 }
 
 // newCubed makes the cube; rules are its lines on when segments are cut and merged.
@@ -74,9 +77,18 @@ func (c *cubed) start() {
 	if c.reads != "" {
 		args = append(args, "--partitions", c.reads)
 	}
-	c.p = testkit.Start(c.t, testkit.Command{Args: args, Env: c.env})
-	c.url = c.p.WaitLine(`tidemark serves (http://\S+),`)[1]
-	testkit.WaitHTTP(c.t, c.url+"/healthz")
+	c.p = testkit.Start(c.t, testkit.Command{Args: append(args, c.more...), Env: c.env, Log: c.log("serve")})
+	m := c.p.WaitLine(`tidemark serves (https?://\S+), postgres://([0-9.:]+)/default`)
+	c.url, c.pg = m[1], m[2]
+	testkit.Until(c.t, "the process answers", func(ctx context.Context) error { return c.ask(ctx, "/version", &struct{}{}) })
+}
+
+// do sends a request to the process.
+func (c *cubed) do(r *http.Request) (*http.Response, error) {
+	if c.client == nil {
+		return http.DefaultClient.Do(r)
+	}
+	return c.client.Do(r)
 }
 
 // crash kills the process at some moment within most, without a word, and starts it again.
@@ -147,7 +159,7 @@ func (c *cubed) ask(ctx context.Context, path string, out any) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.do(req)
 	if err != nil {
 		return err
 	}
@@ -366,6 +378,9 @@ func TestE2ECubesByHand(t *testing.T) {
 	const rounds = 6
 	for i := range rounds - 2 {
 		c.produce(t.Context(), 3000+700*i, uint64(i+1))
+		if i == 0 {
+			c.read() // before a partition has begun a build is refused
+		}
 		j := c.build2(newest)
 		if i%2 == 1 {
 			c.crash(400 * time.Millisecond)

@@ -35,7 +35,7 @@ func (c *cubed) post(ctx context.Context, path, body, key string) (r reply) {
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.do(req)
 	if err != nil {
 		return reply{err: err}
 	}

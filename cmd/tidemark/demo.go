@@ -5,8 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,22 +29,26 @@ const (
 	demoCube      = "pageviews_cube"
 	demoFolder    = "tidemark-demo"
 	brokerTimeout = 10 * time.Second // of the first questions to the broker
+	maxDemoRate   = 1e6              // page views per second
 )
 
 type demoOptions struct {
 	rate     float64
 	duration time.Duration // 0: until it is stopped
 	topic    string
+	small    bool // budgets of memory are the demo's own
 }
 
 func (a *app) demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "demo", Short: "See it work: page views, a broker and everything else in this process", Args: exactly(),
 		Long: `Starts a Kafka broker in this process with its records on disk, sends page views to it, reads them into table pageviews of project
-default and builds cube pageviews_cube of them, a segment every five seconds. Nothing else is needed. Files, catalog and the broker's records go to ./tidemark-demo (--data); started again it goes on
-where it was. Other commands, in another terminal, find it by --data tidemark-demo.
+default and builds cube pageviews_cube of them: a segment is cut every five seconds, and old ones are merged. It says what it does, and how long
+it takes until an event is in answers. Nothing else is needed. Files, catalog and the broker's records go to ./tidemark-demo (--data); started
+again it goes on where it was. Other commands, in another terminal, find it by --data tidemark-demo.
 
-With --brokers it sends to a real Kafka or Redpanda instead, and creates the topic there.`,
+With --brokers it sends to a real Kafka or Redpanda instead, and creates the topic there. What stands in TIDEMARK_KAFKA_BROKERS or in a file of
+settings does not count: a demo writes nowhere by mistake.`,
 		Example: "  tidemark demo\n  tidemark demo --rate 5000 --duration 30s\n  tidemark demo --brokers broker-1:9092 --topic tidemark-demo",
 	}
 	var o demoOptions
@@ -50,6 +59,12 @@ With --brokers it sends to a real Kafka or Redpanda instead, and creates the top
 		if o.duration < 0 {
 			return usage("--duration %s is below 0: want a time as in 30s", o.duration)
 		}
+		if !(o.rate > 0 && o.rate <= maxDemoRate) {
+			return usage("--rate %v: want page views per second above 0, up to %.0f", o.rate, maxDemoRate)
+		}
+		if !regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`).MatchString(o.topic) {
+			return usage("--topic %q: want a name that Kafka takes: letters, digits, dot, _ and -, at most 249", o.topic)
+		}
 		a.adjust = func(cfg *config.Config) {
 			if !cfg.Given("data") {
 				cfg.Data = demoFolder
@@ -57,14 +72,27 @@ With --brokers it sends to a real Kafka or Redpanda instead, and creates the top
 			if !cfg.Given("log.level") {
 				cfg.Log.Level = slog.LevelWarn // the live line says how it goes
 			}
+			o.small = small(cfg)
 		}
-		cfg, err := a.config()
+		cfg, err := a.own("demo is one itself")
 		if err != nil {
 			return err
 		}
 		return a.demo(cmd.Context(), cfg, o)
 	}
 	return c
+}
+
+// demoMemory is what the heap of a demo is to be kept to, as far as what lives lets it.
+const demoMemory = 352 << 20
+
+// small lowers the budgets of memory, unless one of them is given: then that person decides.
+func small(cfg *config.Config) bool {
+	if cfg.Given("ingest.memory") || cfg.Given("build.memory") || cfg.Given("query.column_cache_bytes") || os.Getenv("GOMEMLIMIT") != "" {
+		return false
+	}
+	cfg.Ingest.Memory, cfg.Build.Memory, cfg.Query.ColumnCacheBytes = 64<<20, 96<<20, 64<<20
+	return true
 }
 
 func (a *app) demo(ctx context.Context, cfg *config.Config, o demoOptions) (err error) {
@@ -95,13 +123,11 @@ func (a *app) demo(ctx context.Context, cfg *config.Config, o demoOptions) (err 
 	if err != nil {
 		return err
 	}
-	address := at.http.Addr().String()
-	n.builds = true
-	if err := n.build(address, n.registry); err != nil {
+	if err := n.take(config.Roles(), at, ingest.Options{Project: "default", Table: demoTable}); err != nil {
 		return errors.Join(err, at.close())
 	}
-	if err := n.read(ingest.Options{Address: address, Project: "default", Table: demoTable}); err != nil {
-		return errors.Join(err, at.close())
+	if o.small {
+		debug.SetMemoryLimit(demoMemory)
 	}
 	d.greet(at)
 	return d.run(ctx, at)
@@ -122,9 +148,11 @@ func (d *demoRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	defer cl.Close()
-	if _, err := demo.EnsureTopic(limited, cl, d.o.topic, 4); err != nil {
-		return fmt.Errorf("the broker does not answer as it should: %w", err)
+	topic, err := demo.EnsureTopic(limited, cl, d.o.topic, 4)
+	if err != nil {
+		return d.unanswered(err)
 	}
+	d.found = topic
 	if err := d.n.ready(ctx); err != nil {
 		return err
 	}
@@ -142,25 +170,23 @@ func (d *demoRun) prepare(ctx context.Context) (err error) {
 	if d.before, err = d.n.catalog.Stats(ctx, d.tableID); err != nil {
 		return err
 	}
+	cube, err := d.n.catalog.Cube(ctx, "default", demoCube)
+	if err != nil {
+		return err
+	}
+	d.cubeID = cube.Cube.ID
+	if _, err := d.news(ctx); err != nil { // what an earlier run has told
+		return err
+	}
 	d.backlog, err = d.unread(limited)
 	return err
 }
 
-func (d *demoRun) greet(at ports) {
-	where := "a broker in this process"
-	if d.broker == nil {
-		where = "topic " + d.o.topic
+// unanswered says what to look at where a real broker does not do what it is asked.
+func (d *demoRun) unanswered(err error) error {
+	brokers := strings.Join(d.n.cfg.Kafka.Brokers, ", ")
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*net.OpError)) {
+		return fmt.Errorf("%s: no answer: is --brokers right, and does the broker run? (%w)", brokers, err)
 	}
-	data := d.n.cfg.Data
-	fmt.Fprintf(d.a.stderr, `tidemark demo: %s page views a second go to %s and from there to table %s
-  data   %s
-  HTTP   %s%s/api/v1/tables
-  SQL    psql %s
-  try    tidemark query --data %s
-         tidemark table offsets %s --data %s
-         tidemark quarantine list %s --data %s
-         tidemark segment list %s --data %s
-         tidemark verify --against-kafka --data %s
-  files  %s/staged/*/*/*.parquet
-`, countText(d.o.rate), where, demoTable, data, d.n.access.scheme(), at.http.Addr(), at.pgAddress(), data, demoTable, data, demoTable, data, demoCube, data, data, d.n.cfg.StoreURL())
+	return fmt.Errorf("%s: %w", brokers, err)
 }

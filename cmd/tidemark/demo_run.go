@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -32,6 +31,10 @@ type demoRun struct {
 	producer *demo.Producer
 
 	tableID string
+	cubeID  string
+	found   demo.Topic
+	story   story
+	fresh   freshness
 	before  catalog.TableStats
 	backlog int64 // records that an earlier run sent and did not commit
 	started time.Time
@@ -65,6 +68,7 @@ func (d *demoRun) play(asked, reading context.Context) error {
 	defer hide()
 	g, gctx := errgroup.WithContext(showing)
 	g.Go(func() error { return d.a.showProgress(d.n)(gctx) })
+	g.Go(func() error { return d.tell(gctx) })
 	if d.broker != nil {
 		g.Go(func() error { return d.broker.Run(gctx) })
 	}
@@ -76,11 +80,13 @@ func (d *demoRun) play(asked, reading context.Context) error {
 		limit := catchUp
 		if asked.Err() != nil {
 			limit = catchUpInterrupted
+		} else {
+			fmt.Fprintf(d.a.stderr, "ending   %s are over: what was sent is read and built first\n", d.o.duration)
 		}
 		limited, cancel := context.WithTimeout(reading, limit)
 		defer cancel()
-		if err := d.waitRead(limited); err != nil {
-			return err
+		if err := d.waitRead(limited); err != nil || asked.Err() != nil {
+			return err // a build that begins after Ctrl-C would not end in time: the next start does it
 		}
 		return d.publish(limited)
 	})
@@ -197,64 +203,4 @@ func (d *demoRun) unread(ctx context.Context) (int64, error) {
 		n += max(0, end-starts[p])
 	}
 	return n, nil
-}
-
-// demoDone compares what was sent with what was committed.
-type demoDone struct {
-	Sent        int64   `json:"sent"`      // acknowledged by the broker
-	Uncertain   int64   `json:"uncertain"` // sent without an acknowledgement
-	Backlog     int64   `json:"backlog"`   // from an earlier run
-	Committed   int64   `json:"committed"` // events + quarantined
-	Events      int64   `json:"events"`
-	Quarantined int64   `json:"quarantined"`
-	Files       int64   `json:"files"`
-	Bytes       int64   `json:"bytes"`
-	Segments    int64   `json:"segments"` // ready ones, of all runs
-	Cubed       int64   `json:"cubed"`    // events in them
-	Seconds     float64 `json:"seconds"`
-	OK          bool    `json:"ok"`
-}
-
-func (d *demoRun) summary(ctx context.Context, interrupted bool) error {
-	after, err := d.n.catalog.Stats(ctx, d.tableID)
-	if err != nil {
-		return err
-	}
-	var cubed server.Cube
-	if err := d.n.client().do(ctx, request{method: http.MethodGet, path: cubePath(demoCube)}, &cubed); err != nil {
-		return err
-	}
-	sent := d.producer.Counts()
-	out := demoDone{
-		Sent: sent.Acked.Records, Uncertain: sent.Failed, Backlog: d.backlog,
-		Events: after.Events - d.before.Events, Quarantined: after.Quarantined - d.before.Quarantined,
-		Files: after.Files - d.before.Files, Bytes: after.Bytes - d.before.Bytes,
-		Segments: cubed.Ready, Cubed: cubed.Events, Seconds: time.Since(d.started).Seconds(),
-	}
-	out.Committed = out.Events + out.Quarantined
-	missing := out.Sent + out.Backlog - out.Committed
-	out.OK = missing <= 0 && -missing <= out.Uncertain
-	if err := d.a.print(out, func(w io.Writer) error {
-		_, err := fmt.Fprintln(w, out.text(missing))
-		return err
-	}); err != nil || out.OK || interrupted && missing > 0 || d.broker == nil && missing < 0 {
-		return err // others may send to a real topic
-	}
-	return errors.New("demo: what was sent and what was committed differ")
-}
-
-func (o demoDone) text(missing int64) string {
-	s := fmt.Sprintf("sent %d page views in %.1fs, committed %d: %d events and %d quarantined in %d files (%s)",
-		o.Sent, o.Seconds, o.Committed, o.Events, o.Quarantined, o.Files, bytesText(o.Bytes))
-	s += fmt.Sprintf(", %d events in %d segments of cube %s", o.Cubed, o.Segments, demoCube)
-	if o.Backlog > 0 {
-		s += fmt.Sprintf(", %d of them from an earlier run", o.Backlog)
-	}
-	switch {
-	case o.OK:
-		return s + "; nothing is missing or doubled"
-	case missing > 0:
-		return s + fmt.Sprintf("; %d are not read yet: the next start goes on there", missing)
-	}
-	return s + fmt.Sprintf("; %d more than were sent", -missing)
 }

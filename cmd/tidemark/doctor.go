@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidemarkdb/tidemark/internal/config"
 	"github.com/tidemarkdb/tidemark/internal/doctor"
+	"github.com/tidemarkdb/tidemark/internal/server"
 )
 
 // exitWarnings is the exit code of doctor where nothing is blocked, but something soon will be (X2).
@@ -69,7 +70,9 @@ func (a *app) examine(cmd *cobra.Command, cfg *config.Config, q request, bundle 
 		defer func() { err = errors.Join(err, cl.close()) }()
 		out = &doctor.Report{}
 		if err := cl.do(cmd.Context(), q, out); err != nil {
-			return nil, err
+			if out = unanswered(cl, err, bundle != ""); out == nil {
+				return nil, err
+			}
 		}
 	}
 	if cfg.Server == "" && len(q.query["name"]) == 0 {
@@ -89,6 +92,20 @@ func (a *app) examine(cmd *cobra.Command, cfg *config.Config, q request, bundle 
 	}
 	_, err = fmt.Fprintf(a.stderr, "%s is written: no events, no statements and no secrets are in it; look through it before you send it\n", bundle)
 	return out, err
+}
+
+// unanswered is the report where a process does not answer, or, in a bundle, refuses to: what can be had without it is worth
+// sending. nil: the question was wrong, or there is nothing to add to its refusal.
+func unanswered(cl *client, err error, bundle bool) *doctor.Report {
+	var refused *server.Error
+	if errors.As(err, &refused) && (!bundle || refused.Status == http.StatusNotFound || refused.Status == http.StatusBadRequest) {
+		return nil
+	}
+	out := doctor.Unreachable(err)
+	if cl.node == nil {
+		out.Findings[0].Command = "tidemark ready"
+	}
+	return out
 }
 
 // verdict is the exit code of findings, as an error.

@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +104,38 @@ func TestBundle(t *testing.T) {
 	}
 	if got := unpacked(t, alone); got["settings.txt"] == "" || !strings.Contains(got["doctor.json"], "there is no data folder") {
 		t.Errorf("nobody to ask: %v", got)
+	}
+}
+
+// A server that does not answer, or refuses to, leaves what this program knows by itself.
+func TestBundleOfAServerThatDoesNotAnswer(t *testing.T) {
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, `{"error":{"code":"unauthorized","message":"who are you"}}`)
+	}))
+	defer refusing.Close()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for url, want := range map[string]string{refusing.URL: "who are you", gone.URL: "refused"} {
+		path := filepath.Join(t.TempDir(), "b.tar.gz")
+		out, errs, code := cli(t, "doctor", "--bundle", path, "--server", url, "--kafka-sasl", "PLAIN", "--kafka-user", "ann", "--kafka-password", "topsecret")
+		if code != 1 || !strings.Contains(out, want) || !strings.Contains(out, "tidemark ready --server "+url) || !strings.Contains(errs, "is written") {
+			t.Errorf("%s: exit %d: %s%s", want, code, out, errs)
+			continue
+		}
+		got := unpacked(t, path)
+		for name, text := range map[string]string{"version.json": "duckdb", "settings.txt": "user: ann", "doctor.json": want, "errors.txt": want} {
+			if !strings.Contains(got[name], text) {
+				t.Errorf("%s: %s holds %q, want %q", want, name, got[name], text)
+			}
+		}
+		if strings.Contains(got["settings.txt"], "topsecret") {
+			t.Errorf("a password is in %s", got["settings.txt"])
+		}
+	}
+	path := filepath.Join(t.TempDir(), "b.tar.gz")
+	if _, errs, code := cli(t, "doctor", "nope", "--bundle", path, "--data", t.TempDir()); code != 1 || !strings.Contains(errs, "nope") || exists(path) {
+		t.Errorf("no such table: exit %d: %s, written: %t", code, errs, exists(path))
 	}
 }
 

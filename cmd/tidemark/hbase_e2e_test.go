@@ -146,7 +146,7 @@ func (s *stores) written(ctx context.Context) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.do(req)
 	if err != nil {
 		return 0, err
 	}

@@ -51,7 +51,7 @@ func (a *app) ingest(ctx context.Context, o ingest.Options) (err error) {
 			cfg.HTTP = "127.0.0.1:0" // a one-time read must not fail by the port of a server that runs on another folder
 		}
 	}
-	cfg, err := a.config()
+	cfg, err := a.own("ingest reads in this process")
 	if err != nil {
 		return err
 	}
@@ -70,8 +70,7 @@ func (a *app) ingest(ctx context.Context, o ingest.Options) (err error) {
 	if err != nil {
 		return err
 	}
-	o.Address = at.http.Addr().String()
-	if err := n.read(o); err != nil {
+	if err := n.take([]string{config.RoleIngest}, at, o); err != nil {
 		return errors.Join(err, at.close())
 	}
 	err = n.run(ctx, at, a.showProgress(n))

@@ -75,21 +75,27 @@ func produce(t *testing.T, addrs []string, n int) pageviews.Sums {
 	return truth
 }
 
-// A one-time read commits what was there, a second one what came since, and every record has its place.
-func TestIngestUntilEnd(t *testing.T) {
+// brokerAndData starts a broker, and returns with it the flags that name it and a data folder that is not there yet.
+func brokerAndData(t *testing.T) (*demo.Broker, []string) {
+	t.Helper()
 	dir := t.TempDir()
 	b, err := demo.OpenBroker(demo.BrokerOptions{Dir: filepath.Join(dir, "broker")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.Close()
-	data := []string{"--data", filepath.Join(dir, "data"), "--brokers", b.Addrs()[0]}
+	t.Cleanup(b.Close)
+	return b, []string{"--data", filepath.Join(dir, "data"), "--brokers", b.Addrs()[0]}
+}
+
+// A one-time read commits what was there, a second one what came since, and every record has its place.
+func TestIngestUntilEnd(t *testing.T) {
+	b, data := brokerAndData(t)
 	with := func(args ...string) []string { return append(args, data...) }
 
 	if _, errs, code := cli(t, with("ingest", "--until-end")...); code != 1 || !strings.Contains(errs, "there are no tables to read") {
 		t.Errorf("without tables: exit %d, %s", code, errs)
 	}
-	def := filepath.Join(dir, "pageviews.yaml")
+	def := filepath.Join(t.TempDir(), "pageviews.yaml")
 	if err := os.WriteFile(def, []byte(pageviews.TableYAML("pageviews", "pageviews")), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +121,7 @@ func TestIngestUntilEnd(t *testing.T) {
 		}
 	}
 	checkQuarantine(t, data, total.Bad)
-	checkNode(t, filepath.Join(dir, "data", "catalog.db"))
+	checkNode(t, filepath.Join(data[1], "catalog.db"))
 	var report verify.Report
 	good(t, &report, with("verify", "--against-kafka")...)
 	if !report.OK || report.Events != total.Events || report.Kafka == nil || report.Kafka.Records != total.Records {

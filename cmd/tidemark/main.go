@@ -12,13 +12,14 @@ func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	os.Exit(run(process{
-		args: os.Args[1:], env: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		name: os.Args[0], args: os.Args[1:], env: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		signals: signals, exit: os.Exit,
 	}))
 }
 
 // process is what a run takes from the operating system.
 type process struct {
+	name           string // as it was started; "": by its own
 	args           []string
 	env            []string
 	stdin          io.Reader

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -47,8 +46,10 @@ type node struct {
 	profiles *profiles
 	hbase    *hbase.Store // nil: none is configured
 	brokers  *ingest.Log
+	watch    *ingest.Watch // over brokers
 	builder  *builder.Builder
-	builds   bool // run runs the builder too
+	roles    []string // of a process that runs for long, as others are told; nil: it serves one command
+	mute     bool     // statements are answered by other processes
 	queries  *queries
 	access   access
 	hangups  chan os.Signal              // nil: the process is a short one
@@ -124,6 +125,7 @@ func (n *node) build(address string, metrics *prometheus.Registry) (err error) {
 	if n.brokers, err = ingest.NewLog(n.kafka); err != nil {
 		return err
 	}
+	n.watch = ingest.NewWatch(n.brokers, n.log)
 	name, err := n.data.NodeID()
 	if err != nil {
 		return err
@@ -151,10 +153,17 @@ func (n *node) build(address string, metrics *prometheus.Registry) (err error) {
 	if n.hbase != nil {
 		tables = n.hbase
 	}
-	n.builder, err = builder.New(builder.Options{
-		Tables: tables, Catalog: n.catalog, Store: n.store, Log: n.brokers, Engine: engine, Node: name, Address: address, Roles: []string{"schedule", "build"},
+	o := builder.Options{
+		Tables: tables, Catalog: n.catalog, Store: n.store, Log: n.brokers, Engine: engine, Node: name, Address: address, Roles: n.roles,
 		Version: version(), Logger: n.log, Registry: metrics, Ask: n.ask,
-	})
+	}
+	if n.plansOrBuilds() {
+		o.NoPlans = !n.has(config.RoleSchedule)
+		if !n.has(config.RoleBuild) {
+			o.MaxBuilds = -1
+		}
+	}
+	n.builder, err = builder.New(o)
 	return err
 }
 
@@ -172,18 +181,23 @@ func (n *node) serve(ing *ingest.Ingester) error {
 	}
 	n.ingester, n.queries = ing, &queries{n: n}
 	o := server.Options{
-		Query:   n.queries,
 		Catalog: n.catalog, Store: n.store, Work: work{n}, Building: building{n.builder, n.catalog}, HBase: n.hbase, Metrics: n.registry,
 		Auth: n.access.gate, Version: version(), Logger: n.log,
 	}
 	if ing != nil {
 		o.Ingest = ing
 	}
+	if n.asksBrokers() {
+		o.Kafka = n.watch.Status
+	}
+	if !n.mute {
+		o.Query = n.queries
+	}
 	s, err := server.New(o)
 	if err != nil {
 		return err
 	}
-	k, err := kylin.New(kylin.Options{Catalog: n.catalog, Building: o.Building, Cubes: s, Store: n.store, Query: n.queries, Logger: n.log})
+	k, err := kylin.New(kylin.Options{Catalog: n.catalog, Building: o.Building, Cubes: s, Store: n.store, Query: o.Query, Logger: n.log})
 	if err != nil {
 		return err
 	}
@@ -224,25 +238,11 @@ func (n *node) read(o ingest.Options) error {
 		// Others may work on a catalog that is a server: Kafka shares the partitions out, else each takes them all.
 		o.Group = "tidemark-" + n.catalog.ID()
 	}
-	builds := int64(0)
-	if n.builds {
-		builds = n.cfg.Build.Memory
-	}
-	limitMemory(c.Memory, builds, n.cfg.Query.Held())
 	ing, err := ingest.New(o)
 	if err != nil {
 		return err
 	}
 	return n.serve(ing)
-}
-
-// limitMemory has the collector work harder before the process grows far over the budgets for events, for builds, which may be 0,
-// and for queries: beside events stand fetched batches, encoders and the program itself, beside builds files that are being
-// written. GOMEMLIMIT, where it is set, goes first.
-func limitMemory(events, builds, queries int64) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(events + events/2 + 32<<20 + builds + builds/8 + queries)
-	}
 }
 
 // close gives everything back; the folder last.

@@ -223,19 +223,3 @@ func TestUsedSoFarIsPlausible(t *testing.T) {
 		t.Errorf("got %+v, %v", u, err)
 	}
 }
-
-func TestDemoSummaryTellsMissingFromDoubled(t *testing.T) {
-	for want, c := range map[string]struct {
-		done    demoDone
-		missing int64
-	}{
-		"nothing is missing or doubled": {demoDone{Sent: 5, Committed: 5, OK: true}, 0},
-		"2 are not read yet":            {demoDone{Sent: 5, Committed: 3}, 2},
-		"1 more than were sent":         {demoDone{Sent: 5, Committed: 6}, -1},
-		"4 of them from an earlier run": {demoDone{Sent: 5, Backlog: 4, Committed: 9, OK: true}, 0},
-	} {
-		if got := c.done.text(c.missing); !strings.Contains(got, want) {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-}

@@ -31,7 +31,7 @@ func (p ports) close() error {
 // pgAddress is what people are told of the PostgreSQL port.
 func (p ports) pgAddress() string {
 	if p.pg == nil {
-		return "off"
+		return "no port of PostgreSQL"
 	}
 	return "postgres://" + p.pg.Addr().String() + "/default"
 }
@@ -53,14 +53,14 @@ func (n *node) listenHTTP(ctx context.Context) (p ports, err error) {
 	return p, nil
 }
 
-// listen opens all ports. Where HTTP takes any free port, so does PostgreSQL, unless its own is said.
+// listen opens all ports, that of PostgreSQL where statements are answered. Where HTTP takes any free port, so does PostgreSQL, unless its own is said.
 func (n *node) listen(ctx context.Context) (p ports, err error) {
 	cfg := n.cfg
 	if p, err = n.listenHTTP(ctx); err != nil {
 		return p, err
 	}
 	address := cfg.PG.Listen
-	if address == "off" {
+	if address == "off" || n.mute {
 		return p, nil
 	}
 	if _, port, err := net.SplitHostPort(cfg.HTTP); err == nil && port == "0" && !cfg.Given("pg.listen") {

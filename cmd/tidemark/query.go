@@ -104,6 +104,11 @@ func (q *queries) start() {
 	if n.ingester != nil {
 		o.Tail = tail{n.ingester}
 	}
+	if n.cfg.Catalog != "" { // others may read: their memory is not in answers
+		if o.Source.Node, q.err = n.data.NodeID(); q.err != nil {
+			return
+		}
+	}
 	q.engine, q.err = query.New(o)
 }
 
@@ -121,6 +126,7 @@ func queryOptions(c *config.Config) query.Options {
 	}
 	o.ResultBytes, o.NoResults = q.ResultCacheBytes, q.ResultCacheBytes == 0
 	o.Run.ColumnBytes, o.Run.NoColumns = q.ColumnCacheBytes, q.ColumnCacheBytes == 0
+	o.Run.FoldedBytes, o.Run.NoFolded = q.FoldedCacheBytes, q.FoldedCacheBytes == 0
 	o.Source.CellBytes, o.Source.NoCells = q.CellCacheBytes, q.CellCacheBytes == 0
 	return o
 }

@@ -22,7 +22,8 @@ const readyLimit = 5 * time.Second
 func (a *app) readyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "ready", Short: "Say whether the running tidemark is ready, for health checks", Args: exactly(),
-		Long: "Asks /readyz of the process that holds --data, or of --server. Exit code 0: it is ready; 1: it is not, or none runs.",
+		Long: "Asks /readyz of the process that holds --data, or of --server. Exit code 0: it is ready; 1: it is not, or none runs. Brokers that do not " +
+			"answer are told and are no reason not to be ready.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.config()
 			if err != nil {
@@ -40,6 +41,9 @@ func (a *app) readyCommand() *cobra.Command {
 			}
 			if err := a.print(out, func(w io.Writer) error {
 				_, err := fmt.Fprintf(w, "catalog: %s\nstore: %s\n", oneLine(out.Catalog), oneLine(out.Store))
+				if err == nil && out.Kafka != "" {
+					_, err = fmt.Fprintf(w, "kafka: %s\n", oneLine(out.Kafka))
+				}
 				return err
 			}); err != nil {
 				return err

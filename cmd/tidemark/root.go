@@ -38,7 +38,7 @@ func (a *app) root() *cobra.Command {
 	root.Long = rootHelp
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.ingestCommand(),
-		a.tableCommand(), a.lookupCommand(), a.cubeCommand(), a.segmentCommand(), a.jobCommand(), a.taskCommand(), a.quarantineCommand(), a.sourcesCommand(), a.verifyCommand(), a.queryCommand(), a.explainCommand(), a.statementsCommand(), a.inspectCommand(), a.gcCommand(),
+		a.tableCommand(), a.lookupCommand(), a.cubeCommand(), a.segmentCommand(), a.jobCommand(), a.taskCommand(), a.quarantineCommand(), a.sourcesCommand(), a.verifyCommand(), a.queryCommand(), a.explainCommand(), a.statementsCommand(), a.inspectCommand(), a.gcCommand(), a.nodesCommand(),
 		a.catalogCommand(), a.userCommand(), a.configCommand(), a.doctorCommand(), a.checkCommand(), a.readyCommand(), a.versionCommand(), settingsTopic(),
 	)
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "text or json")

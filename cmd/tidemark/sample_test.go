@@ -9,21 +9,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/tidemarkdb/tidemark/internal/demo"
 )
 
 // What table sample --cube proposes for page views applies as it is, and is built and asked.
 func TestSampleOfPageViewsAppliesAndBuilds(t *testing.T) {
-	dir := t.TempDir()
-	b, err := demo.OpenBroker(demo.BrokerOptions{Dir: filepath.Join(dir, "broker")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	with := func(args ...string) []string {
-		return append(args, "--data", filepath.Join(dir, "data"), "--brokers", b.Addrs()[0])
-	}
+	b, data := brokerAndData(t)
+	with := func(args ...string) []string { return append(args, data...) }
 	if _, errs, code := cli(t, with("table", "sample", "pageviews", "--cube")...); code != 1 || !strings.Contains(errs, "has no records to look at") {
 		t.Errorf("an empty topic: exit %d, %s", code, errs)
 	}
@@ -37,7 +28,7 @@ func TestSampleOfPageViewsAppliesAndBuilds(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
-	file := filepath.Join(dir, "both.yaml")
+	file := filepath.Join(t.TempDir(), "both.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

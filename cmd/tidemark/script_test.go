@@ -31,8 +31,10 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"taken":   takenPort,
-			"waitfor": waitFor,
+			"bound":     bound,
+			"taken":     takenPort,
+			"waitfor":   waitFor,
+			"waitnodes": waitNodes,
 		},
 	})
 }
@@ -48,6 +50,34 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
 			return
 		}
+	}
+}
+
+// waitNodes returns when the process that holds a data folder has said which roles it has: that is shortly after it answers.
+func waitNodes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitnodes folder roles")
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		ts.Check(ts.Exec("tidemark", "nodes", "--data", args[0]))
+		if strings.Contains(ts.ReadFile("stdout"), " "+args[1]+" ") {
+			return
+		}
+	}
+}
+
+// bound runs a command as one whom the rights of files bind: as root, without what lets root pass them by.
+func bound(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: [!] bound command [args...]")
+	}
+	if os.Getuid() == 0 {
+		args = append([]string{"setpriv", "--inh-caps=-all", "--bounding-set=-all"}, args...)
+	}
+	if err := ts.Exec(args[0], args[1:]...); (err != nil) != neg {
+		ts.Fatalf("%v: %v", args, err)
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemarkdb/tidemark/ingest"
+	"github.com/tidemarkdb/tidemark/internal/config"
 	"github.com/tidemarkdb/tidemark/internal/server/pgwire"
 )
 
@@ -19,20 +21,24 @@ const httpStop = 3 * time.Second
 
 func (a *app) serveCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "serve", Short: "Read all tables and build all cubes for ever, and answer on HTTP", Args: exactly(),
+		Use: "serve", Short: "Read all tables and build all cubes for ever, and answer queries", Args: exactly(),
 		Long: `Reads all tables and builds all cubes until it is stopped, and answers /api/v1, /metrics, /healthz and /readyz. Tables and cubes that
 are applied meanwhile are read and built at once. Ctrl-C or SIGTERM stops it clean: what is in hand is committed first. SIGHUP has it read
 users, certificates and the level of the log again.
+
+With --roles it does a part of that, and other processes on the same PostgreSQL and the same S3 do the rest: ingest reads tables, schedule
+decides what is built, merged and cleaned up, build does it, query answers statements. Every process answers /api/v1 but for statements.
 
 Without --auth-file whoever reaches a port may do everything, so it listens on loopback only. With it every port asks, and with TLS besides it
 may listen anywhere: see tidemark user.`,
 		Example: `  tidemark serve --brokers broker-1:9092 --data /var/lib/tidemark
   tidemark serve --brokers broker-1:9092 --store s3://bucket/prefix --catalog postgres://tidemark@db/tidemark
   tidemark serve --http 0.0.0.0:7070 --pg 0.0.0.0:7432 --auth-file users.yaml --tls-cert cert.pem --tls-key key.pem
+  tidemark serve --roles build --store s3://bucket/prefix --catalog postgres://tidemark@db/tidemark --data /var/lib/tidemark-build
   tidemark serve --config tidemark.yaml`,
 	}
 	c.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		cfg, err := a.config()
+		cfg, err := a.own("serve is one itself")
 		if err != nil {
 			return err
 		}
@@ -44,19 +50,19 @@ may listen anywhere: see tidemark user.`,
 		if err := n.ready(cmd.Context()); err != nil {
 			return err
 		}
+		n.mute = !cfg.Has(config.RoleQuery)
 		at, err := n.listen(cmd.Context())
 		if err != nil {
 			return err
 		}
-		address := at.http.Addr().String()
-		n.builds = true
-		if err := n.build(address, n.registry); err != nil {
+		if err := n.take(cfg.Roles, at, ingest.Options{}); err != nil {
 			return errors.Join(err, at.close())
 		}
-		if err := n.read(ingest.Options{Address: address}); err != nil {
-			return errors.Join(err, at.close())
+		roles := ""
+		if len(cfg.Roles) < len(config.Roles()) {
+			roles = ", roles " + strings.Join(cfg.Roles, ",")
 		}
-		fmt.Fprintf(a.stderr, "tidemark serves %s%s, %s, data in %s, files in %s\n", n.access.scheme(), address, at.pgAddress(), cfg.Data, cfg.StoreURL())
+		fmt.Fprintf(a.stderr, "tidemark serves %s%s, %s, data in %s, files in %s%s\n", n.access.scheme(), at.http.Addr(), at.pgAddress(), cfg.Data, cfg.StoreURL(), roles)
 		return n.run(cmd.Context(), at, nil)
 	}
 	return c
@@ -65,7 +71,6 @@ may listen anywhere: see tidemark user.`,
 // run serves, reads and builds until ctx is done, or reading ends by itself. beside runs meanwhile; it is no reason to end, but
 // its error is. Reading stops first, so that it can be asked until the end.
 func (n *node) run(ctx context.Context, at ports, beside func(context.Context) error) (err error) {
-	address := at.http.Addr().String()
 	own := at.http
 	if at.local != nil {
 		own = at.local
@@ -105,12 +110,15 @@ func (n *node) run(ctx context.Context, at ports, beside func(context.Context) e
 	g.Go(func() error {
 		defer stopServing()
 		defer stopReading() // ends what runs beside
-		return n.ingester.Run(reading)
+		return n.reads(reading)
 	})
-	if n.builds {
+	if n.plansOrBuilds() {
 		g.Go(func() error { return n.builder.Run(reading) })
 	} else {
-		g.Go(func() error { return n.beat(reading, address) })
+		g.Go(func() error { return n.beat(reading, n.reached(at)) })
+	}
+	if n.asksBrokers() {
+		g.Go(func() error { return n.watch.Run(reading) })
 	}
 	if n.reloads != nil {
 		g.Go(func() error { return n.reloads(reading) })

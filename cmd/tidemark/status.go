@@ -3,9 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 )
 
 // console is standard error. On a terminal its last line may be a live one, which is written over; what is printed
@@ -35,10 +38,15 @@ func (c *console) Write(p []byte) (int, error) {
 
 func (c *console) blank() string { return "\r" + strings.Repeat(" ", len(c.line)) + "\r" }
 
-// replace shows another live line; "" removes it.
+// replace shows another live line; "" removes it. A line longer than the terminal is wide would stay where it wraps.
 func (c *console) replace(line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if f, ok := c.w.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			line = line[:min(len(line), w-1)]
+		}
+	}
 	if c.line != "" || line != "" {
 		fmt.Fprint(c.w, c.blank()+line)
 	}

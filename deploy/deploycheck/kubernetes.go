@@ -61,9 +61,12 @@ func checkKubernetes(dir string, known settings) error {
 	if len(m.pods) == 0 {
 		errs = append(errs, fmt.Errorf("%s: nothing makes a pod", dir))
 	}
+	args := map[string][]string{}
 	for _, w := range m.pods {
 		errs = append(errs, m.checkWorkload(w, known)...)
+		args[w.name] = w.pod.Spec.Containers[0].Args
 	}
+	errs = append(errs, known.checkRoles(args)...)
 	for name, c := range m.configs {
 		for file, text := range c.Data {
 			where, values := fmt.Sprintf("config map %s: %s", name, file), map[string]any{}

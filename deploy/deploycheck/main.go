@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -41,8 +42,13 @@ func check(root string) error {
 	)
 }
 
-// settings are the flags, variables and keys that tidemark knows.
-type settings struct{ flags, variables, keys map[string]bool }
+// settings are the flags, variables and keys that tidemark knows, and the roles of a process.
+type settings struct {
+	flags, variables, keys map[string]bool
+	roles                  []string
+}
+
+var rolesRow = regexp.MustCompile("(?m)^\\| `--roles [^|]*\\| `TIDEMARK_ROLES` \\| `roles` \\| `([a-z,]+)` \\|")
 
 var settingRow = regexp.MustCompile("(?m)^\\| `--([a-z0-9-]+)[^`]*` \\| `(TIDEMARK_[A-Z0-9_]+)` \\| `([a-z0-9_.]+)` \\|")
 
@@ -51,14 +57,41 @@ func documentedSettings(path string) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	s := settings{map[string]bool{"config": true}, map[string]bool{"TIDEMARK_CONFIG": true}, map[string]bool{}}
+	s := settings{flags: map[string]bool{"config": true}, variables: map[string]bool{"TIDEMARK_CONFIG": true}, keys: map[string]bool{}}
 	for _, m := range settingRow.FindAllStringSubmatch(string(text), -1) {
 		s.flags[m[1]], s.variables[m[2]], s.keys[m[3]] = true, true, true
 	}
-	if len(s.flags) == 0 {
-		return s, fmt.Errorf("%s: no row of a setting found", path)
+	roles := rolesRow.FindStringSubmatch(string(text))
+	if len(s.flags) == 0 || roles == nil {
+		return s, fmt.Errorf("%s: no row of a setting found, or none of --roles", path)
 	}
+	s.roles = strings.Split(roles[1], ",")
 	return s, nil
+}
+
+// checkRoles wants the processes that serve to have all roles together, and none that tidemark does not know. Without the setting
+// a process has them all.
+func (s settings) checkRoles(of map[string][]string) (errs []error) {
+	have := map[string]bool{}
+	for name, args := range of {
+		given := strings.Join(s.roles, ",")
+		for _, a := range args {
+			if v, ok := strings.CutPrefix(a, "--roles="); ok {
+				given = v
+			}
+		}
+		for role := range strings.SplitSeq(given, ",") {
+			if have[role] = true; !slices.Contains(s.roles, role) {
+				errs = append(errs, fmt.Errorf("%s: tidemark has no role %q", name, role))
+			}
+		}
+	}
+	for _, role := range s.roles {
+		if !have[role] {
+			errs = append(errs, fmt.Errorf("no process has the role %s", role))
+		}
+	}
+	return errs
 }
 
 // problems complains about flags and variables that tidemark would refuse.

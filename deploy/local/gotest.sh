@@ -95,7 +95,7 @@ fuzz() {
 
 case ${1:-} in
   sim) shift && run_constrained '.*\bsynctests\b' synctests -timeout 10m "$@" ;;
-  e2e) shift && run_constrained '.*\be2e\b' e2e -p 1 -timeout 50m -v "$@" ;;
+  e2e) shift && run_constrained '.*\be2e\b' e2e -p 1 -timeout "${TIDEMARK_TEST_SOAK:+2}50m" -v "$@" ;; # 250m under make soak
   unraced) shift && run_constrained '!race$' '' -timeout 10m "$@" ;;
   fuzz) fuzz "${2:?usage: gotest.sh fuzz SECONDS}" ;;
   *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}" >&2; exit 2 ;;

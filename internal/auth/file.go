@@ -59,6 +59,9 @@ func checkName(what, name string) error {
 // Read reads the file of users. One that everybody may read is refused.
 func Read(path string) (*File, error) {
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("users: %w: tidemark user add NAME --auth-file %s makes it", err, path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("users: %w", err)
 	}

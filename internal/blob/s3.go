@@ -103,6 +103,7 @@ type S3 struct {
 	opts   S3Options
 	prefix string // of keys in the bucket: empty, or with a slash at its end
 	client *s3.Client
+	keys   *credentials
 	retry  retrier
 }
 
@@ -140,7 +141,8 @@ func NewS3(ctx context.Context, o S3Options) (*S3, error) {
 		}
 		so.UsePathStyle = o.PathStyle
 		so.Retryer = aws.NopRetryer{} // s.do repeats calls
-		so.Credentials = &credentials{CredentialsProvider: so.Credentials}
+		s.keys = &credentials{CredentialsProvider: so.Credentials}
+		so.Credentials = s.keys
 		so.DisableLogOutputChecksumValidationSkipped = true
 		so.HTTPClient = awshttp.NewBuildableClient().
 			WithDialerOptions(func(d *net.Dialer) { d.Timeout = o.DialTimeout }).
@@ -167,6 +169,9 @@ func (s *S3) do(ctx context.Context, op, key string, call func(ctx context.Conte
 		err := call(actx, attempt)
 		if err != nil && ctx.Err() == nil && actx.Err() != nil {
 			return fmt.Errorf("%w: no answer within %v", ErrUnavailable, s.opts.CallTimeout)
+		}
+		if err == nil {
+			s.keys.accepted.Store(true)
 		}
 		return s.explain(ctx, err)
 	})

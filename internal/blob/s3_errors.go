@@ -17,7 +17,8 @@ import (
 // credentials marks the errors of the provider below, which the client passes on as text without a type.
 type credentials struct {
 	aws.CredentialsProvider
-	given atomic.Bool // it has had keys
+	id       atomic.Pointer[string] // of the keys that it gave last; nil: it has had none
+	accepted atomic.Bool            // the store has taken keys of it
 }
 
 func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
@@ -26,10 +27,25 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 	got, err := c.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		return got, &credentialsError{err: err, renewal: c.given.Load()}
+		return got, &credentialsError{err: err, renewal: c.id.Load() != nil}
 	}
-	c.given.Store(true)
+	c.id.Store(&got.AccessKeyID)
 	return got, nil
+}
+
+// refused says that the store refuses the keys. Keys that it took before are worth another try: somebody has changed them there,
+// or will here, and what is in hand waits meanwhile.
+func (s *S3) refused(cause string) error {
+	id := ""
+	if p := s.keys.id.Load(); p != nil {
+		id = " " + *p
+	}
+	says := fmt.Sprintf("the store at %s refuses access key%s for bucket %s: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile or role in use, "+
+		"then try tidemark check (%s)", s.where(), id, s.opts.Bucket, cause)
+	if s.keys.accepted.Load() {
+		return fmt.Errorf("%w: %s", ErrUnavailable, says)
+	}
+	return errors.New(says)
 }
 
 type credentialsError struct {
@@ -88,7 +104,7 @@ func (s *S3) explainAPI(api smithy.APIError, status int) error {
 		return fmt.Errorf("there is no bucket %s at %s: create it, or correct the address of the store (%s)", s.opts.Bucket, s.where(), cause)
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidClientTokenId", "AuthFailure",
 		"XAdminUserNotFound": // versitygw
-		return fmt.Errorf("the store refuses the access keys: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile or role in use (%s)", cause)
+		return s.refused(cause)
 	case "AccessDenied", "Forbidden", "AllAccessDisabled":
 		return fmt.Errorf("not allowed: grant s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucket on bucket %s (%s)",
 			s.opts.Bucket, cause)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,7 +64,7 @@ func TestS3Errors(t *testing.T) {
 		want     string
 	}{
 		{403, "SignatureDoesNotMatch", nil, "AWS_SECRET_ACCESS_KEY"},
-		{403, "InvalidAccessKeyId", nil, "AWS_ACCESS_KEY_ID"},
+		{403, "InvalidAccessKeyId", nil, "refuses access key key for bucket bucket: check AWS_ACCESS_KEY_ID"},
 		{403, "AccessDenied", nil, "s3:PutObject"},
 		{404, "NoSuchBucket", nil, "no bucket bucket at http://127.0.0.1"},
 		{301, "PermanentRedirect", nil, "region="},
@@ -104,6 +105,26 @@ func TestS3Errors(t *testing.T) {
 		}
 		if got := stub.count("put"); got != want {
 			t.Errorf("%d %s: %d attempts, want %d", c.status, c.code, got, want)
+		}
+	}
+}
+
+// Keys that are wrong from the start are a mistake; those that the store took before are waited for, and what is in hand with
+// them.
+func TestS3KeysThatBecomeWrong(t *testing.T) {
+	var refuse atomic.Bool
+	stub := &stubS3{before: func(w http.ResponseWriter, _ *http.Request, _ string, _ int) bool {
+		if refuse.Load() {
+			stubError(w, http.StatusForbidden, "SignatureDoesNotMatch")
+		}
+		return refuse.Load()
+	}}
+	st := stub.start(t, blob.S3Options{Retry: blob.RetryOptions{MaxAttempts: 2}})
+	for i, refused := range []bool{false, true, false} {
+		refuse.Store(refused)
+		err := st.Create(t.Context(), fmt.Sprint(i), strings.NewReader("x"))
+		if errors.Is(err, blob.ErrUnavailable) != refused || (err != nil) != refused || refused && !strings.Contains(err.Error(), "refuses access key key for bucket bucket") {
+			t.Errorf("call %d: got %v; refused: %t", i, err, refused)
 		}
 	}
 }

@@ -102,7 +102,7 @@ func TestS3Refusals(t *testing.T) {
 		o       blob.Options
 		want    string
 	}{
-		{r.address("x"), o, "refuses the access keys"},
+		{r.address("x"), o, "refuses access key wrong for bucket"},
 		{"s3://no-such-bucket-here/x?" + r.query.Encode(), blob.Options{}, "there is no bucket no-such-bucket-here"},
 	} {
 		st, err := blob.OpenStore(t.Context(), c.address, c.o)

@@ -4,18 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
+// minIngestMemory is as of ingest.Options.
+const minIngestMemory = 8 << 20
+
 // Config holds the settings in force.
 type Config struct {
-	Data            string // folder of the lock, the SQLite catalog, the spool and the local store
-	Store           string // "" = the folder "store" in Data; else a folder or s3://bucket/prefix
-	Catalog         string // "" = the file "catalog.db" in Data; else postgres://...
-	HTTP            string // host:port of the HTTP interface; port 0 = any
-	Pprof           string // host:port of the runtime's profiles; "" = none
-	Server          string // address of a running server that commands talk to
+	Data            string   // folder of the lock, the SQLite catalog, the spool and the local store
+	Store           string   // "" = the folder "store" in Data; else a folder or s3://bucket/prefix
+	Roles           []string // of a process that serves, in the order of Roles
+	Catalog         string   // "" = the file "catalog.db" in Data; else postgres://...
+	HTTP            string   // host:port of the HTTP interface; port 0 = any
+	Advertise       string   // host:port where others reach it; "" = as it listens
+	Pprof           string   // host:port of the runtime's profiles; "" = none
+	Server          string   // address of a running server that commands talk to
 	Log             Log
 	Kafka           Kafka
 	Ingest          Ingest
@@ -127,7 +134,34 @@ func (c *Config) validate() error {
 	if c.Client.Token != "" && (c.Client.User != "" || c.Client.Password != "") {
 		errs = append(errs, errors.New("token excludes user and password: give one or the other"))
 	}
-	errs = append(errs, c.Kafka.validate(), c.Query.validate())
+	if on := c.Kafka.TLS; c.Given("kafka.tls.enabled") && !on.Enabled && on.on() {
+		errs = append(errs, errors.New("kafka.tls.enabled is false, and other settings of kafka.tls are given: they switch TLS on, so leave out one or the others"))
+	}
+	if c.Ingest.Memory < minIngestMemory {
+		errs = append(errs, fmt.Errorf("ingest.memory is %s: want at least %s", FormatSize(c.Ingest.Memory), FormatSize(minIngestMemory)))
+	}
+	errs = append(errs, c.validateRoles(), c.addresses(), c.Kafka.validate(), c.Query.validate())
+	return errors.Join(errs...)
+}
+
+// addresses wants those of the ports to be host:port, and no two the same. A wrong one must not be found when data folders are made.
+func (c *Config) addresses() error {
+	var errs []error
+	taken := map[string]string{}
+	for _, a := range []struct{ key, value string }{{"http", c.HTTP}, {"pg.listen", c.PG.Listen}, {"pprof", c.Pprof}} {
+		if a.key == "pg.listen" && a.value == "off" || a.key == "pprof" && a.value == "" {
+			continue
+		}
+		_, port, err := net.SplitHostPort(a.value)
+		if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
+			errs = append(errs, fmt.Errorf("%s: %q is no host:port, as in 127.0.0.1:7070", a.key, a.value))
+			continue
+		}
+		if other, twice := taken[a.value]; twice && port != "0" {
+			errs = append(errs, fmt.Errorf("%s and %s are both %s: give each a port of its own", other, a.key, a.value))
+		}
+		taken[a.value] = a.key
+	}
 	return errors.Join(errs...)
 }
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // DataDir is a data folder that this process holds. Nobody else gets it before Close, or before the process ends in
@@ -36,14 +37,14 @@ func (e *LockedError) Error() string {
 // OpenData takes the folder, made if need be. A *LockedError says that another process holds it.
 func OpenData(dir string) (*DataDir, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
+		return nil, unusable(dir, err)
 	}
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
+		return nil, unusable(dir, err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lock(f); err != nil {
 		defer f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, &LockedError{Dir: dir, PID: readPID(f)}
@@ -52,24 +53,82 @@ func OpenData(dir string) (*DataDir, error) {
 	}
 	d := &DataDir{path: dir, lock: f}
 	if err := d.init(); err != nil {
-		return nil, errors.Join(err, d.Close())
+		return nil, errors.Join(unusable(dir, err), d.Close())
 	}
 	return d, nil
+}
+
+// Whoever asks whether a folder is held shares its lock for a moment: taking it is tried again as often as this, a millisecond
+// apart, before such a one is taken for a holder.
+const lockTries = 1000
+
+// lock takes the lock for this process alone. syscall.EWOULDBLOCK says that another one holds it.
+func lock(f *os.File) error {
+	for range lockTries {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err != nil {
+			return err
+		}
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_UN); err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return syscall.EWOULDBLOCK
+}
+
+// held reports whether a process holds dir.
+func held(dir string) (bool, error) {
+	path := filepath.Join(dir, "lock")
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("data folder: %w", err)
+	}
+	defer f.Close()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if err == nil || errors.Is(err, syscall.EWOULDBLOCK) {
+		return err != nil, nil
+	}
+	return false, fmt.Errorf("lock %s: %w", path, err)
+}
+
+// unusable says of a data folder why it cannot be one, and what to do.
+func unusable(dir string, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST):
+		hint = "it is a file, or lies below one: name a folder with --data"
+	case errors.Is(err, fs.ErrPermission):
+		hint = fmt.Sprintf("user %d may not write there: give the folder to whoever runs tidemark (chown), or take another with --data", os.Getuid())
+	case errors.Is(err, syscall.EROFS):
+		hint = "its file system is mounted for reading only: take another folder with --data"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		hint = "the disk is full: make room, or take another folder with --data"
+	default:
+		return fmt.Errorf("data folder %s: %w", dir, err)
+	}
+	return fmt.Errorf("data folder %s: %s (%w)", dir, hint, err)
 }
 
 // init leaves our pid in the lock file and removes what a killed process left behind.
 func (d *DataDir) init() error {
 	if err := d.lock.Truncate(0); err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return err
 	}
 	if _, err := d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return err
 	}
 	if err := errors.Join(remove(d.addressFile()), remove(d.tokenFile())); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Join(d.path, "spool"), 0o755); err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return err
 	}
 	return nil
 }
@@ -142,9 +201,18 @@ func (d *DataDir) Close() error {
 	return errors.Join(remove(d.addressFile()), remove(d.tokenFile()), d.lock.Close())
 }
 
-// Address returns what the process that holds dir has published, or "" when it published nothing. It may be what a
-// killed process left: whoever holds the lock is asked first.
-func Address(dir string) (string, error) { return left(dir, "address") }
+// Address returns what the process that holds dir has published, or "" when it published nothing or nobody holds dir: the port
+// that a killed process has left behind may be anybody's by now, and is not to be sent a token.
+func Address(dir string) (string, error) {
+	address, err := left(dir, "address")
+	if err != nil || address == "" {
+		return "", err
+	}
+	if alive, err := held(dir); err != nil || !alive {
+		return "", err
+	}
+	return address, nil
+}
 
 // Token returns what the process that holds dir wants of those who ask it, or "" when it wants nothing.
 func Token(dir string) (string, error) { return left(dir, "token") }

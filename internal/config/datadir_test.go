@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -40,6 +41,9 @@ func TestAddressLivesAsLongAsItsProcess(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "address"), []byte("127.0.0.1:1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if a, err := Address(dir); a != "" || err != nil {
+		t.Fatalf("nobody holds the folder: got %q, %v", a, err)
+	}
 	d, err := OpenData(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +63,60 @@ func TestAddressLivesAsLongAsItsProcess(t *testing.T) {
 	if a, err := Address(dir); a != "" || err != nil {
 		t.Fatalf("after Close: got %q, %v", a, err)
 	}
+}
+
+// The lock file of a killed process stays, and so does its address, which somebody else may listen on by now.
+func TestAddressOfAKilledProcessIsNotFollowed(t *testing.T) {
+	dir := t.TempDir()
+	d, err := OpenData(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Publish("127.0.0.1:7070", "secret"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.lock.Close(); err != nil { // as the kernel does
+		t.Fatal(err)
+	}
+	if a, err := Address(dir); a != "" || err != nil {
+		t.Errorf("got %q, %v", a, err)
+	}
+}
+
+// Those who look whether a folder is held are no holders.
+func TestLookingDoesNotKeepTheFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "lock"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if _, err := held(dir); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for range 200 {
+		d, err := OpenData(dir)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	close(done)
+	wg.Wait()
 }
 
 func TestOpenDataNamesTheFolder(t *testing.T) {

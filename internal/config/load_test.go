@@ -121,6 +121,17 @@ func TestLoadRefuses(t *testing.T) {
 		"no password":          {flags: map[string]string{"kafka-sasl": "plain", "kafka-user": "u"}, want: "kafka.sasl.password is missing"},
 		"not YAML":             {file: "a: [", want: "did not find expected"},
 		"key twice":            {file: "data: a\ndata: b\n", want: `:2: "data" is given twice`},
+		"TLS off and on":       {flags: map[string]string{"kafka-tls": "false", "kafka-tls-ca": "ca.pem"}, want: "they switch TLS on"},
+		"an address of ours":   {file: "http: 7070\n", want: `http: "7070" is no host:port`},
+		"a port by name":       {flags: map[string]string{"pg": "localhost:postgres"}, want: `pg.listen: "localhost:postgres" is no host:port`},
+		"a port beyond all":    {flags: map[string]string{"pprof": "localhost:70000"}, want: `pprof: "localhost:70000" is no host:port`},
+		"one address twice":    {flags: map[string]string{"http": "127.0.0.1:7070", "pg": "127.0.0.1:7070"}, want: "http and pg.listen are both 127.0.0.1:7070"},
+		"a time without unit":  {file: "shutdown_timeout: 30\n", want: `:1: "30" is no time above 0: want a number with a unit`},
+		"a size as a list":     {file: "ingest: {memory: [1, 2]}\n", want: `"1,2" is no size above 0`},
+		"a number as a folder": {file: "data: {path: x}\n", want: `"data" wants a value or a list of values`},
+		"a size of time":       {flags: map[string]string{"memory": "30s"}, want: `--memory: "30s" is no size`},
+		"next to no memory":    {flags: map[string]string{"memory": "1B"}, want: "ingest.memory is 1: want at least 8MiB"},
+		"half of our own":      {flags: map[string]string{"tls-cert": "c"}, want: "tls.cert and tls.key belong together"},
 		"a list at the top":    {file: "- a\n", want: "want keys with values"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -211,13 +222,27 @@ func TestParseSize(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	words := []string{"brokers", "data", "http", "table", "verify"}
-	for in, want := range map[string]string{
+	words := []string{"brokers", "data", "http", "pg", "table", "verify", "max-events"}
+	cases := map[string]string{
 		"broker": "brokers", "borkers": "brokers", "tabel": "table", "DATA": "data", "verfy": "verify", "elephant": "", "": "",
-	} {
-		if got := Nearest(in, words); got != want {
-			t.Errorf("Nearest(%q) = %q, want %q", in, got, want)
+		"nope": "", "x": "", "pq": "pg", "htp": "http", "dates": "", "cable": "table", "max-event": "max-events", "max-rows": "", "-": "",
+	}
+	for _, prefix := range []string{"", "--", "TIDEMARK_"} {
+		known := make([]string, len(words))
+		for i, w := range words {
+			known[i] = prefix + w
 		}
+		for in, want := range cases {
+			if want != "" {
+				want = prefix + want
+			}
+			if got := Nearest(prefix+in, known); got != want {
+				t.Errorf("Nearest(%q) = %q, want %q", prefix+in, got, want)
+			}
+		}
+	}
+	if got := Nearest("--broker", []string{"--brokers"}); got != "--brokers" {
+		t.Errorf("one candidate alone: got %q", got)
 	}
 }
 

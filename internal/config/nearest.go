@@ -2,15 +2,29 @@ package config
 
 import "strings"
 
-// Nearest returns the candidate that is most like word, or "" when none is near enough to be a slip of the pen.
+// Nearest returns the candidate that is most like word, or "" when none is near enough to be a slip of the pen: a third of the
+// letters of the shorter one may be wrong, at least one, and not all. What all begin with, as -- and TIDEMARK_, is no likeness.
 func Nearest(word string, candidates []string) string {
-	best, at := "", len(word)/3+2
+	word = strings.ToLower(word)
+	from, best, least := sharedStart(word, candidates), "", len(word)+1
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(word), strings.ToLower(c)); d < at {
-			best, at = c, d
+		shorter := min(len(word), len(c)) - from
+		if d := distance(word[from:], strings.ToLower(c[from:])); d <= max(shorter/3, 1) && d < min(shorter, least) {
+			best, least = c, d
 		}
 	}
 	return best
+}
+
+// sharedStart returns how many bytes word and all candidates begin with alike, up to a mark between words.
+func sharedStart(word string, candidates []string) int {
+	n := strings.LastIndexAny(word, "-_.") + 1
+	for _, c := range candidates {
+		for n > 0 && !strings.HasPrefix(strings.ToLower(c), word[:n]) {
+			n = strings.LastIndexAny(word[:n-1], "-_.") + 1
+		}
+	}
+	return n
 }
 
 // Suggest returns the end of a complaint about an unknown word.

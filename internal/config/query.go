@@ -36,6 +36,7 @@ type Query struct {
 	ResultCacheBytes int64
 	ColumnCacheBytes int64
 	CellCacheBytes   int64
+	FoldedCacheBytes int64
 	FileCacheBytes   int64
 	FileCache        string // "" = the folder query-files in Data
 }
@@ -59,7 +60,7 @@ func (c *Config) FileCacheDir() string {
 
 // Held returns about what queries hold of memory that the collector sees: their caches, and two statements at work.
 func (q *Query) Held() int64 {
-	return q.ResultCacheBytes + q.ColumnCacheBytes + q.CellCacheBytes + 2*q.Memory
+	return q.ResultCacheBytes + q.ColumnCacheBytes + q.CellCacheBytes + q.FoldedCacheBytes + 2*q.Memory
 }
 
 func (q *Query) validate() error {
@@ -74,6 +75,7 @@ func (q *Query) validate() error {
 		{"result_cache_bytes", q.ResultCacheBytes},
 		{"column_cache_bytes", q.ColumnCacheBytes},
 		{"cell_cache_bytes", q.CellCacheBytes},
+		{"folded_cache_bytes", q.FoldedCacheBytes},
 		{"file_cache_bytes", q.FileCacheBytes},
 	} {
 		if c.n != 0 && c.n < minCacheBytes {
@@ -135,6 +137,8 @@ func querySourceSettings() []Setting {
 			cache(func(c *Config) *int64 { return &c.Query.ColumnCacheBytes }),
 		row("query.cell_cache_bytes", "cell-cache-bytes", "SIZE", "64MiB", "grouped events of staged files and of the tail that are kept in memory; 0: none").
 			cache(func(c *Config) *int64 { return &c.Query.CellCacheBytes }),
+		row("query.folded_cache_bytes", "folded-cache-bytes", "SIZE", "64MiB", "groups of segments and of staged files, by what asks for them, that are kept in memory: a statement that is asked again folds the newest events only; 0: none").
+			cache(func(c *Config) *int64 { return &c.Query.FoldedCacheBytes }),
 		row("query.file_cache_bytes", "file-cache-bytes", "SIZE", "10GiB", "parts of a remote store's files that queries keep on local disk; 0: none").
 			cache(func(c *Config) *int64 { return &c.Query.FileCacheBytes }),
 		row("query.file_cache", "file-cache", "DIR", "", "folder of these parts, which nothing else may use (default: query-files in --data)").

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -47,8 +48,12 @@ func generalSettings() []Setting {
 			text(func(c *Config) *string { return &c.Store }),
 		row("catalog", "catalog", "DSN", "", "postgres://user:password@host/database (default: SQLite in --data)").
 			text(func(c *Config) *string { return &c.Catalog }).secret(),
+		row("roles", "roles", "LIST", strings.Join(Roles(), ","), "what serve does in this process: ingest reads tables, schedule decides what is built, merged and cleaned up, build does it, query answers statements; fewer than all need others on the same --catalog and --store for the rest").
+			parsed(setRoles, func(c *Config) string { return strings.Join(c.Roles, ",") }),
 		row("http", "http", "HOST:PORT", "127.0.0.1:7070", "address of the HTTP interface; port 0 takes any free one").
 			text(func(c *Config) *string { return &c.HTTP }),
+		row("advertise", "advertise", "HOST:PORT", "", "where other processes and people reach the HTTP interface (default: that of --http, with the machine's name where it listens on all addresses)").
+			parsed(setAdvertise, func(c *Config) string { return c.Advertise }),
 		row("pg.listen", "pg", "HOST:PORT", "127.0.0.1:7432", "address of the PostgreSQL protocol; port 0 takes any free one, as it does by itself where --http has port 0; off: none").
 			text(func(c *Config) *string { return &c.PG.Listen }),
 		row("pg.connections", "pg-connections", "N", "100", "sessions of the PostgreSQL protocol at once; more are refused").
@@ -175,6 +180,15 @@ func setLevel(c *Config, v string) error {
 	if err := c.Log.Level.UnmarshalText([]byte(v)); err != nil {
 		return fmt.Errorf("%q is no level: want debug, info, warn or error", v)
 	}
+	return nil
+}
+
+func setAdvertise(c *Config, v string) error {
+	host, port, err := net.SplitHostPort(v)
+	if v != "" && (err != nil || host == "" || port == "" || port == "0") {
+		return fmt.Errorf("%q is no address to be reached at: want host:port, as in node-1.example.org:7070", v)
+	}
+	c.Advertise = v
 	return nil
 }
 

@@ -135,11 +135,11 @@ func (p *Producer) generator(ctx context.Context, cl *kgo.Client) (*pageviews.Ge
 	limited, cancel := context.WithTimeout(ctx, topicTimeout)
 	defer cancel()
 	views := p.opts.Views
-	partitions, err := EnsureTopic(limited, cl, p.opts.Topic, views.Partitions)
+	topic, err := EnsureTopic(limited, cl, p.opts.Topic, views.Partitions)
 	if err != nil {
 		return nil, fmt.Errorf("demo producer: %w", err)
 	}
-	views.Partitions = partitions
+	views.Partitions = topic.Partitions
 	if views.Seed == 0 {
 		views.Seed = uint64(time.Now().UnixNano())
 	}

@@ -10,20 +10,28 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// EnsureTopic makes the topic if it is missing and returns how many partitions it has: those of a topic that was there
-// before stay as they are. It asks until ctx ends, so give it a limit.
-func EnsureTopic(ctx context.Context, cl *kgo.Client, topic string, partitions int32) (int32, error) {
+// Topic is what a producer finds.
+type Topic struct {
+	Partitions int32
+	Made       bool // it was not there before
+}
+
+// EnsureTopic makes the topic if it is missing, with so many partitions; one that was there before stays as it is. It asks
+// until ctx ends, so give it a limit.
+func EnsureTopic(ctx context.Context, cl *kgo.Client, topic string, partitions int32) (Topic, error) {
 	adm := kadm.NewClient(cl)
-	if _, err := adm.CreateTopic(ctx, partitions, -1, nil, topic); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return 0, fmt.Errorf("create topic %s: %w", topic, err)
+	_, err := adm.CreateTopic(ctx, partitions, -1, nil, topic)
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return Topic{}, fmt.Errorf("create topic %s: %w", topic, err)
 	}
+	made := err == nil
 	details, err := adm.ListTopics(ctx, topic)
 	if err != nil {
-		return 0, fmt.Errorf("describe topic %s: %w", topic, err)
+		return Topic{}, fmt.Errorf("describe topic %s: %w", topic, err)
 	}
 	d := details[topic]
 	if d.Err != nil {
-		return 0, fmt.Errorf("describe topic %s: %w", topic, d.Err)
+		return Topic{}, fmt.Errorf("describe topic %s: %w", topic, d.Err)
 	}
-	return int32(len(d.Partitions)), nil
+	return Topic{Partitions: int32(len(d.Partitions)), Made: made}, nil
 }

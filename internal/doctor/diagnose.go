@@ -11,7 +11,11 @@ import (
 )
 
 // silent is how long a process may say nothing before it is taken for dead.
-const silent = time.Minute
+const silent = catalog.NodeSilence
+
+// stagingSlack is how long a build may wait for staging beyond the age at which the table rolls its files (staging.roll.age): the
+// file is written and committed meanwhile.
+const stagingSlack = time.Minute
 
 // flag is what a command needs to find a project.
 func flag(project string) string {
@@ -27,11 +31,25 @@ func (t *tableFacts) finding() Finding {
 
 func (t *tableFacts) String() string { return "table " + t.def.Project + "/" + t.def.Name }
 
+// gone reports whether a process has said nothing for too long. Its heartbeat is by its own clock, which may be wrong by a day:
+// while any process schedules or builds, the task clock counts how long it is silent, whatever their clocks show. Where none does,
+// that one stands still.
+func gone(n catalog.Node, all []catalog.Node, now time.Time) bool {
+	since := func(n catalog.Node) time.Duration { return now.Sub(time.UnixMicro(n.SeenUs)) }
+	if slices.ContainsFunc(all, func(o catalog.Node) bool {
+		ticks := len(o.Roles) == 0 || slices.Contains(o.Roles, "schedule") || slices.Contains(o.Roles, "build")
+		return ticks && since(o).Abs() <= silent
+	}) {
+		return time.Duration(n.SilentUs)*time.Microsecond > silent
+	}
+	return since(n) > silent
+}
+
 // reader reports whether a process reads a partition, and which has died over it: its name stays where it was killed. The
 // heartbeat of a process decides; of one that the catalog does not know nothing is said.
 func (t *tableFacts) reader(p catalog.PartitionInfo, now time.Time) (reads bool, died string) {
 	for _, n := range t.nodes {
-		if n.Name == p.Owner && now.Sub(time.UnixMicro(n.SeenUs)) > silent {
+		if n.Name == p.Owner && gone(n, t.nodes, now) {
 			return false, fmt.Sprintf("; node %s, which had them, was last seen at %s", n.Name, time.UnixMicro(n.SeenUs).UTC().Format(time.RFC3339))
 		}
 	}
@@ -160,22 +178,26 @@ func (f *cubeFacts) byFailure(time.Time) (says, command string) {
 	return "", ""
 }
 
-// byProcess: nobody is there to build.
+// byProcess: nobody is there to decide or to build.
 func (f *cubeFacts) byProcess(now time.Time) (says, command string) {
-	var last time.Time
-	for _, n := range f.queue.nodes {
-		if len(n.Roles) > 0 && !slices.Contains(n.Roles, "build") {
-			continue
+	for _, of := range []struct{ role, does string }{{"build", "builds"}, {"schedule", "decides what is built of"}} {
+		var last time.Time
+		lives := false
+		for _, n := range f.queue.nodes {
+			if len(n.Roles) > 0 && !slices.Contains(n.Roles, of.role) {
+				continue
+			}
+			if seen := time.UnixMicro(n.SeenUs); seen.After(last) {
+				last = seen
+			}
+			lives = lives || !gone(n, f.queue.nodes, now)
 		}
-		if seen := time.UnixMicro(n.SeenUs); seen.After(last) {
-			last = seen
+		switch {
+		case last.IsZero():
+			return fmt.Sprintf("no process %s %s: none ever did", of.does, f), "tidemark serve"
+		case !lives:
+			return fmt.Sprintf("no process %s %s: the last was seen at %s", of.does, f, last.UTC().Format(time.RFC3339)), "tidemark serve"
 		}
-	}
-	switch {
-	case last.IsZero():
-		return fmt.Sprintf("no process builds %s: none ever did", f), "tidemark serve"
-	case now.Sub(last) > silent:
-		return fmt.Sprintf("no process builds %s: the last was seen at %s", f, last.UTC().Format(time.RFC3339)), "tidemark serve"
 	}
 	return "", ""
 }
@@ -210,13 +232,9 @@ func (f *cubeFacts) byWait(now time.Time) (says, command string) {
 	for _, j := range f.jobs {
 		switch {
 		case j.State == catalog.JobWaiting:
-			says = fmt.Sprintf("%s of %s %s", job(j), f, orElse(j.Problem, "waits for staging"))
-			if f.table != nil {
-				if why, command, ok := f.table.blocked(now); !ok {
-					return says + ", and " + why, command
-				}
+			if says, command := f.byStaging(j, now); says != "" {
+				return says, command
 			}
-			return says, "tidemark table roll " + f.Cube.Table + flag(f.Cube.Project)
 		case j.State == catalog.JobPending && j.Stalls > 0 && j.Problem != "": // it goes on by itself
 			return fmt.Sprintf("%s of %s has met a store that does not answer %d times in a row and tries again in %s: %s", job(j), f, j.Stalls,
 				max(0, time.UnixMicro(j.UntilUs).Sub(now)).Round(time.Second), j.Problem), "tidemark check"
@@ -226,6 +244,24 @@ func (f *cubeFacts) byWait(now time.Time) (says, command string) {
 		}
 	}
 	return "", ""
+}
+
+// byStaging: what a job needs is not staged, and nobody stages it, or it has taken longer than that does.
+func (f *cubeFacts) byStaging(j catalog.Job, now time.Time) (says, command string) {
+	says = fmt.Sprintf("%s of %s %s", job(j), f, orElse(j.Problem, "waits for staging"))
+	limit := stagingSlack
+	if f.table != nil {
+		if why, command, ok := f.table.blocked(now); !ok {
+			return says + ", and " + why, command
+		}
+		limit += f.table.def.Staging.RollAge
+	}
+	waited := now.Sub(time.UnixMicro(j.StartedUs))
+	if waited <= limit {
+		return "", "" // the next file holds it
+	}
+	says += fmt.Sprintf(" since %s, longer than %s (staging.roll.age and %s more)", time.UnixMicro(j.StartedUs).UTC().Format(time.RFC3339), limit, stagingSlack)
+	return says, "tidemark table roll " + f.Cube.Table + flag(f.Cube.Project)
 }
 
 // byRules: the definition leaves it to people.

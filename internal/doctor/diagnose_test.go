@@ -118,6 +118,29 @@ func TestWaitForATableThatNobodyReads(t *testing.T) {
 	}
 }
 
+// A build waits for the file that its table rolls next: that blocks nothing before the file is late.
+func TestWaitForStaging(t *testing.T) {
+	f := healthy()
+	f.table.def.Staging.RollAge = 2 * time.Minute
+	f.jobs = []catalog.Job{
+		{ID: 4, Kind: "build", Segment: 1, State: catalog.JobWaiting, Problem: "waits for p0 [5,9)", StartedUs: now.Add(-3 * time.Minute).UnixMicro()},
+	}
+	if got := f.diagnose(now); got.Blocked {
+		t.Errorf("3m after it began: %+v", got)
+	}
+	late := now.Add(time.Second)
+	f.queue.nodes[0].SeenUs = late.UnixMicro()
+	const want = "waits for p0 [5,9) since 2026-01-31T05:57:00Z, longer than 3m0s (staging.roll.age and 1m0s more)"
+	if got := f.diagnose(late); !got.Blocked || !strings.Contains(got.Says, want) || got.Command != "tidemark table roll clicks" {
+		t.Errorf("a second later: %+v, want %q", got, want)
+	}
+	f.jobs[0].StartedUs = now.UnixMicro()
+	f.jobs = append(f.jobs, catalog.Job{ID: 5, Kind: "build", Segment: 2, State: catalog.JobPending, Attempts: 2, Problem: "disk full"})
+	if got := f.diagnose(now); !strings.Contains(got.Says, "disk full") {
+		t.Errorf("another job behind one that waits: %+v", got)
+	}
+}
+
 func TestWhatBlocksATable(t *testing.T) {
 	for name, c := range map[string]struct {
 		change        func(t *tableFacts)
@@ -143,6 +166,29 @@ func TestWhatBlocksATable(t *testing.T) {
 		c.change(f)
 		if got := f.diagnose(now); !strings.Contains(got.Says, c.says) || got.Command != c.command || got.Blocked != (c.command != "") {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Clocks of machines may be a day apart: who lives is told by the task clock while anybody moves it.
+func TestAClockThatIsADayOff(t *testing.T) {
+	const day = 24 * time.Hour
+	node := func(name string, clock, quiet time.Duration, roles ...string) catalog.Node {
+		return catalog.Node{Name: name, Roles: roles, SeenUs: now.Add(clock).UnixMicro(), SilentUs: quiet.Microseconds()}
+	}
+	for name, c := range map[string]struct {
+		nodes []catalog.Node
+		gone  bool // the first of them
+	}{
+		"behind, and lives":                   {[]catalog.Node{node("n1", -day, 0, "build"), node("n2", 0, 0, "schedule")}, false},
+		"behind, and is dead":                 {[]catalog.Node{node("n1", -day, 2*silent, "build"), node("n2", 0, 0, "schedule")}, true},
+		"ahead, and lives":                    {[]catalog.Node{node("n1", day, 0, "build"), node("n2", 0, 0, "schedule")}, false},
+		"ahead, and is dead":                  {[]catalog.Node{node("n1", day, 2*silent, "build"), node("n2", 0, 0, "schedule")}, true},
+		"all are dead, the task clock stands": {[]catalog.Node{node("n1", -2*silent, 0), node("n2", -2*silent, 0)}, true},
+		"only a reader lives, likewise":       {[]catalog.Node{node("n1", -2*silent, 0), node("n2", 0, 0, "ingest")}, true},
+	} {
+		if got := gone(c.nodes[0], c.nodes, now); got != c.gone {
+			t.Errorf("%s: gone is %t, want %t", name, got, c.gone)
 		}
 	}
 }

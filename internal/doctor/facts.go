@@ -17,7 +17,7 @@ import (
 // Finding says how one table or cube fares.
 type Finding struct {
 	Project  string   `json:"project"` // empty: of no project
-	Kind     string   `json:"kind"`    // table, cube, lookup, source, task, process, store, disk or catalog
+	Kind     string   `json:"kind"`    // table, cube, lookup, source, task, process, store, kafka, disk or catalog
 	Name     string   `json:"name"`
 	Blocked  bool     `json:"blocked"`
 	Severity Severity `json:"severity"`
@@ -80,6 +80,7 @@ type Query struct {
 	Name    string   // of a table, cube or lookup table
 	Sources []Source // that the asked process reads
 	Store   string   // why the store does not answer; empty: it does
+	Kafka   string   // why no broker answers; empty: one does, or the asked process asks none
 }
 
 // queue is what all cubes share.
@@ -120,7 +121,7 @@ func Look(ctx context.Context, c *catalog.Catalog, q Query, now time.Time) (*Rep
 		return nil, err
 	}
 	if q.Name == "" {
-		out.Findings = slices.Concat(diagnoseStore(q.Store), shared.diagnoseNodes(), shared.diagnoseTasks())
+		out.Findings = slices.Concat(diagnoseStore(q.Store), diagnoseKafka(q.Kafka), shared.diagnoseNodes(), shared.diagnoseTasks())
 	}
 	out.Findings = append(out.Findings, diagnoseSources(q.Sources, q)...)
 	known := map[string]*tableFacts{}

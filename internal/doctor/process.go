@@ -145,6 +145,14 @@ func diagnoseStore(problem string) []Finding {
 	return []Finding{{Kind: "store", Blocked: true, Says: "the store does not answer: " + problem, Command: "tidemark check"}}
 }
 
+// diagnoseKafka tells that no broker answers, whether or not there are tables to read.
+func diagnoseKafka(problem string) []Finding {
+	if problem == "" {
+		return nil
+	}
+	return []Finding{{Kind: "kafka", Blocked: true, Says: "no broker answers: " + problem, Command: "tidemark check"}}
+}
+
 // Unreachable is the report where not even the catalog could be asked.
 func Unreachable(err error) *Report {
 	f := Finding{Kind: "catalog", Blocked: true, Says: err.Error(), Command: "tidemark check"}

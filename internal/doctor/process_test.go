@@ -78,6 +78,10 @@ func TestPartitionsThatCannotBeRead(t *testing.T) {
 func TestStoreAndCatalogThatDoNotAnswer(t *testing.T) {
 	one(t, diagnoseStore("access denied"), "the store does not answer: access denied", "tidemark check", Blocked)
 	one(t, Unreachable(errors.New("the catalog is newer than this program")).Findings, "newer than this program", "tidemark check", Blocked)
+	one(t, diagnoseKafka("broker-1:9092: connection refused"), "no broker answers: broker-1:9092: connection refused", "tidemark check", Blocked)
+	if got := diagnoseKafka(""); len(got) != 0 {
+		t.Errorf("brokers that answer: %+v", got)
+	}
 	if got := diagnoseStore(""); len(got) != 0 {
 		t.Errorf("a store that answers: %+v", got)
 	}

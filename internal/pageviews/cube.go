@@ -1,8 +1,8 @@
 package pageviews
 
 // CubeYAML is the definition of a cube over the table of TableYAML, as `tidemark cube apply -f` reads it: what a site
-// asks of its page views every day. Both names must be plain. It cuts every five seconds, so that a short run of the
-// generator has segments to look at.
+// asks of its page views every day. Both names must be plain. It cuts every five seconds and keeps two segments,
+// so that a short run of the generator has segments and merges to look at.
 //
 // What is watched by the minute has a group of its own; the rest is asked for by the hour, a few dimensions at a time. The
 // time is a hierarchy (nobody groups by hour without the day), and so are device, os and browser. All ten dimensions in one
@@ -38,5 +38,6 @@ groups:
     dim_cap: 4
 row_key: [ts_day, ts_hour, ts_minute, country, section, device_type, os, browser, lang, referrer]
 cut: {age: 5s}
+merge: {budget: [{segments: 2}]}
 `
 }

@@ -18,7 +18,8 @@ func TestCubeYAMLIsADefinition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Name != "pageviews_cube" || c.Table != "pageviews" || c.Cut.Age != 5*time.Second || len(c.Dimensions) != 10 || len(c.Measures) != 7 {
+	if c.Name != "pageviews_cube" || c.Table != "pageviews" || c.Cut.Age != 5*time.Second || len(c.Dimensions) != 10 || len(c.Measures) != 7 ||
+		len(c.Merge.Budget) != 1 || c.Merge.Budget[0].Segments != 2 {
 		t.Errorf("got cube %+v", c)
 	}
 	cuboids, err := c.Cuboids()

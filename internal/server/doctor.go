@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
+	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/doctor"
 )
 
@@ -15,6 +17,11 @@ func (s *Server) doctor(r *http.Request) (any, error) {
 			q.Sources = append(q.Sources, doctor.Source{
 				Project: src.Project, Table: src.Table, Partition: src.Partition, State: string(src.State), Reason: src.Reason,
 			})
+		}
+	}
+	if s.opts.Kafka != nil {
+		if err := s.opts.Kafka(); err != nil && !errors.Is(err, ingest.ErrNotAsked) {
+			q.Kafka = err.Error()
 		}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.opts.ReadyLimit)

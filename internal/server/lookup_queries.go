@@ -91,9 +91,9 @@ func refreshOf(v catalog.LookupVersion) *LookupRefresh {
 	return r
 }
 
-func (s *Server) lookupQueries() (lookup.Queries, error) {
+func (s *Server) lookupQueries(ctx context.Context) (lookup.Queries, error) {
 	if s.opts.Query == nil {
-		return lookup.Queries{}, noQueries()
+		return lookup.Queries{}, NoQueries(ctx, s.opts.Catalog)
 	}
 	return lookup.Queries{Catalog: s.opts.Catalog, Store: s.opts.Store, Ask: AskFor(s.opts.Query)}, nil
 }
@@ -103,7 +103,7 @@ func (s *Server) readLookupQuery(r *http.Request, of lookup.Source, sql string) 
 	if len(of.Types) > 0 {
 		return nil, badRequest("types: the answer to a query has types of its own: cast in the statement, and give none")
 	}
-	q, err := s.lookupQueries()
+	q, err := s.lookupQueries(r.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (s *Server) readLookupQuery(r *http.Request, of lookup.Source, sql string) 
 }
 
 func (s *Server) refreshLookup(r *http.Request) (any, error) {
-	q, err := s.lookupQueries()
+	q, err := s.lookupQueries(r.Context())
 	if err != nil {
 		return nil, err
 	}

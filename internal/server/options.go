@@ -23,6 +23,7 @@ type Options struct {
 	Store    blob.Store          // required
 	Work     Work                // required
 	Ingest   Ingest              // nil: this process reads nothing
+	Kafka    func() error        // why the brokers did not answer when they were last asked; nil: this process asks none
 	Building Building            // nil: this process plans no segments
 	HBase    *hbase.Store        // nil: tables of cuboids are not shown
 	Query    Queries             // nil: this process answers no statements

@@ -54,7 +54,7 @@ func (s *Server) queryRoutes() []route {
 
 func (s *Server) explain(r *http.Request) (any, error) {
 	if s.opts.Query == nil {
-		return nil, noQueries()
+		return nil, NoQueries(r.Context(), s.opts.Catalog)
 	}
 	q, err := s.queryOf(r.Body)
 	if err != nil {
@@ -99,9 +99,9 @@ func explained(of []query.SegmentExplanation) []statements.ExplainedSegment {
 	return out
 }
 
-func (s *Server) statements(*http.Request) (any, error) {
+func (s *Server) statements(r *http.Request) (any, error) {
 	if s.opts.Query == nil {
-		return nil, noQueries()
+		return nil, NoQueries(r.Context(), s.opts.Catalog)
 	}
 	running, ended := s.opts.Query.Statements()
 	return &statements.Statements{Running: statementsOf(running), Ended: statementsOf(ended)}, nil
@@ -120,7 +120,7 @@ func statementsOf(of []query.Running) []statements.Statement {
 
 func (s *Server) killStatement(r *http.Request) (any, error) {
 	if s.opts.Query == nil {
-		return nil, noQueries()
+		return nil, NoQueries(r.Context(), s.opts.Catalog)
 	}
 	id, err := strconv.ParseInt(r.PathValue("statement"), 10, 64)
 	if err != nil {
@@ -132,15 +132,11 @@ func (s *Server) killStatement(r *http.Request) (any, error) {
 	return s.statements(r)
 }
 
-func noQueries() *Error {
-	return &Error{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "this process answers no statements: ask one that has the role query"}
-}
-
 // query answers a statement. The engine bounds its time.
 func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	if s.opts.Query == nil {
-		s.fail(w, r, noQueries())
+		s.fail(w, r, NoQueries(r.Context(), s.opts.Catalog))
 		return
 	}
 	bound(w, time.Now().Add(s.opts.CallTimeout))
@@ -344,6 +340,9 @@ func coverage(a *query.Answer) []statements.QueryTable {
 		}
 		for _, o := range c.Offsets {
 			out.Offsets = append(out.Offsets, o.PartitionRange)
+		}
+		for _, e := range c.Elsewhere {
+			out.TailElsewhere = append(out.TailElsewhere, statements.QueryElsewhere(e))
 		}
 		if c.HasTime {
 			at := time.UnixMicro(c.Watermark).UTC()

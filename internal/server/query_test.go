@@ -15,10 +15,13 @@ import (
 )
 
 // queryWorld is a world with an engine over its catalog.
-func queryWorld(t *testing.T) *world {
+func queryWorld(t *testing.T, change ...func(*query.Options)) *world {
 	t.Helper()
 	return newWorld(t, func(o *Options) {
 		q := query.Options{Catalog: o.Catalog, Store: o.Store}
+		for _, f := range change {
+			f(&q)
+		}
 		q.Duck.TempDir = t.TempDir()
 		e, err := query.New(q)
 		if err != nil {

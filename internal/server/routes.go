@@ -60,6 +60,7 @@ func (s *Server) ownRoutes() []route {
 			method: "GET", path: "/doctor", summary: "why tables and cubes do not move, and which command mends it", answer: doctor.Report{}, handle: s.doctor,
 			query: []param{text("project", "only of this project"), text("name", "only this table or cube")},
 		},
+		{method: "GET", path: "/nodes", summary: "list the processes that work on the catalog, and what each of them does", answer: Nodes{}, handle: s.nodes},
 		{
 			method: "GET", path: "/sources", summary: "how far this process has read each partition", answer: Sources{}, handle: s.sources,
 			query: []param{text("project", "only of this project"), text("table", "only of this table")},

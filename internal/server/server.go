@@ -23,6 +23,7 @@ type Server struct {
 	mux  *http.ServeMux
 	root http.Handler
 
+	looks    looks
 	document []byte // of OpenAPI
 }
 

@@ -18,7 +18,6 @@ import (
 
 	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/blob"
-	"github.com/tidemarkdb/tidemark/internal/blob/faultblob"
 	"github.com/tidemarkdb/tidemark/internal/verify"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -184,29 +183,6 @@ func TestSourcesAreFiltered(t *testing.T) {
 		if w.get(http.MethodGet, "/api/v1/sources"+query, "", &got); len(got.Sources) != want || !got.Reading {
 			t.Errorf("%s: %+v, want %d", query, got, want)
 		}
-	}
-}
-
-func TestReadyzSaysWhichPartDoesNotAnswer(t *testing.T) {
-	st := &faultblob.Store{Store: new(blob.Mem), At: 1}
-	w := newWorld(t, func(o *Options) { o.Store = st })
-	var got Readiness
-	if w.get(http.MethodGet, "/readyz", "", &got); !got.Ready {
-		t.Errorf("got %+v", got)
-	}
-	code, text := w.call(http.MethodGet, "/readyz", "")
-	if err := json.Unmarshal([]byte(text), &got); err != nil || code != http.StatusServiceUnavailable || got.Ready || got.Store == "ok" || got.Catalog != "ok" {
-		t.Errorf("store gone: %d %+v, %v", code, got, err)
-	}
-	if err := w.catalog.Close(); err != nil {
-		t.Fatal(err)
-	}
-	code, text = w.call(http.MethodGet, "/readyz", "")
-	if err := json.Unmarshal([]byte(text), &got); err != nil || code != http.StatusServiceUnavailable || got.Catalog == "ok" || got.Store != "ok" {
-		t.Errorf("catalog gone: %d %+v, %v", code, got, err)
-	}
-	if code, _ := w.call(http.MethodGet, "/healthz", ""); code != http.StatusOK {
-		t.Errorf("healthz: %d: the process itself is well", code)
 	}
 }
 

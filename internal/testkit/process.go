@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,9 +59,11 @@ func build() (string, error) {
 
 // Command is a call of the program.
 type Command struct {
-	Args []string
-	Env  []string // beside the environment of the test, from which TIDEMARK_ variables are taken out
-	Dir  string   // working folder; default: a new one
+	Program string // default: the built program. Of another one the processes that it has started end with it
+	Args    []string
+	Env     []string // beside the environment of the test, from which TIDEMARK_ variables are taken out
+	Dir     string   // working folder; default: a new one
+	Log     string   // file that the call and its output are added to, line by line; default: none
 }
 
 // Process is the running program. Its output is kept.
@@ -70,6 +73,7 @@ type Process struct {
 	name string
 
 	mu     sync.Mutex
+	log    *os.File // nil: none
 	stdout []string
 	lines  []string      // of both outputs, in the order they came
 	more   chan struct{} // closed when a line is added or the process ends
@@ -85,8 +89,13 @@ func Start(t testing.TB, c Command) *Process {
 	if c.Dir == "" {
 		c.Dir = t.TempDir()
 	}
-	cmd := exec.Command(Binary(t), c.Args...)
+	name := c.Program
+	if name == "" {
+		name = Binary(t)
+	}
+	cmd := exec.Command(name, c.Args...)
 	cmd.Dir = c.Dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: c.Program != ""}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "TIDEMARK_") {
 			cmd.Env = append(cmd.Env, v)
@@ -94,8 +103,16 @@ func Start(t testing.TB, c Command) *Process {
 	}
 	cmd.Env = append(cmd.Env, c.Env...)
 	p := &Process{
-		t: t, cmd: cmd, name: "tidemark " + strings.Join(c.Args, " "),
+		t: t, cmd: cmd, name: cmp.Or(c.Program, "tidemark") + " " + strings.Join(c.Args, " "),
 		more: make(chan struct{}), done: make(chan struct{}),
+	}
+	if c.Log != "" {
+		f, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.log = f
+		p.write("$ " + p.name + "\n")
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -119,12 +136,11 @@ func Start(t testing.TB, c Command) *Process {
 			p.add("wait: "+err.Error(), false)
 		}
 		p.code = cmd.ProcessState.ExitCode()
-		close(p.done)
-		p.add("", false)
+		p.end()
 	}()
 	t.Cleanup(func() {
 		p.Kill()
-		if t.Failed() {
+		if t.Failed() && (c.Log == "" || p.code != 0) { // what ended well stands in the log
 			t.Logf("%s, last lines:\n%s", p.name, p.tail(60))
 		}
 	})
@@ -136,10 +152,19 @@ func Start(t testing.TB, c Command) *Process {
 func Run(t testing.TB, c Command) (stdout, all string, code int) {
 	t.Helper()
 	p := Start(t, c)
+	stdout, code = p.Output()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return stdout, strings.Join(p.lines, ""), code
+}
+
+// Output waits for the end and returns what stood on standard output, and the exit code.
+func (p *Process) Output() (stdout string, code int) {
+	p.t.Helper()
 	code = p.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return strings.Join(p.stdout, ""), strings.Join(p.lines, ""), code
+	return strings.Join(p.stdout, ""), code
 }
 
 func (p *Process) read(r io.Reader, stdout bool) {
@@ -160,12 +185,37 @@ func (p *Process) add(line string, stdout bool) {
 	defer p.mu.Unlock()
 	if line != "" {
 		p.lines = append(p.lines, line)
+		p.write(line)
 	}
 	if stdout {
 		p.stdout = append(p.stdout, line)
 	}
 	close(p.more)
 	p.more = make(chan struct{})
+}
+
+// write adds to the log. It goes with each line, as a test binary that is out of time runs no clean-up.
+func (p *Process) write(text string) {
+	if p.log == nil {
+		return
+	}
+	if _, err := p.log.WriteString(text); err != nil {
+		p.t.Errorf("log of %s: %v", p.name, err)
+		p.log = nil
+	}
+}
+
+// end tells those who wait that the process has ended and all its output is read.
+func (p *Process) end() {
+	p.mu.Lock()
+	if p.log != nil {
+		p.write(fmt.Sprintf("exit code %d\n\n", p.code))
+		_ = p.log.Close() // nothing was buffered
+		p.log = nil
+	}
+	p.mu.Unlock()
+	close(p.done)
+	p.add("", false)
 }
 
 func (p *Process) tail(n int) string {
@@ -227,6 +277,9 @@ func (p *Process) Wait() int {
 
 // Kill ends the process as kill -9 does and waits until it is gone. Killing a process that has ended does nothing.
 func (p *Process) Kill() {
+	if p.cmd.SysProcAttr.Setpgid {
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // all of its group may have ended
+	}
 	_ = p.cmd.Process.Kill() // it may have ended
 	<-p.done
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -49,6 +51,19 @@ func shell(t *testing.T, script string) Command {
 	t.Setenv("TIDEMARK_TEST_BINARY", "/bin/sh")
 	t.Setenv("TIDEMARK_DATA", "/elsewhere")
 	return Command{Args: []string{"-c", script}, Env: []string{"TIDEMARK_BROKERS=given"}}
+}
+
+// What two calls say stands in one file, as it came.
+func TestLog(t *testing.T) {
+	c := shell(t, `echo out; exit 3`)
+	c.Log = filepath.Join(t.TempDir(), "calls.log")
+	for range 2 {
+		Run(t, c)
+	}
+	text, err := os.ReadFile(c.Log)
+	if want := strings.Repeat("$ tidemark -c echo out; exit 3\nout\nexit code 3\n\n", 2); err != nil || string(text) != want {
+		t.Errorf("got %q, %v; want %q", text, err, want)
+	}
 }
 
 func TestRun(t *testing.T) {

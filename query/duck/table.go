@@ -42,6 +42,7 @@ type session struct {
 
 	mu     sync.Mutex
 	ended  bool
+	begun  []*scan
 	failed error // the first that a Scan returned
 }
 
@@ -81,13 +82,20 @@ func (c *conn) begin(ctx context.Context, tables []Table) (*session, error) {
 	return s, nil
 }
 
-// stop ends the Scans. After it none runs, whatever DuckDB does.
+// stop ends the Scans and gives back what they were ahead of the statement. After it none runs, whatever DuckDB does.
 func (s *session) stop() {
 	s.cancel()
 	s.mu.Lock()
 	s.ended = true
+	begun := s.begun
+	s.begun = nil
 	s.mu.Unlock()
 	s.scans.Wait()
+	for _, scan := range begun {
+		for rec := range scan.records {
+			rec.Release()
+		}
+	}
 }
 
 // end takes the tables away, which DuckDB does not read any more.
@@ -183,6 +191,7 @@ func (t *handed) scan(ids []uint64) (*scan, error) {
 	if t.session.ended {
 		return nil, errEnded
 	}
+	t.session.begun = append(t.session.begun, s)
 	t.session.scans.Go(s.run)
 	return s, nil
 }

@@ -14,6 +14,9 @@ type metrics struct {
 	domainsDropped     prometheus.Counter
 	cells              prometheus.Counter
 	folded, pruned     prometheus.Counter // row groups
+
+	foldedOnce, foldedAgain, foldedKept, foldedLarge prometheus.Counter // groups of segments and staged files
+	foldedDropped                                    prometheus.Counter
 }
 
 func newMetrics(r *Runner) (*metrics, error) {
@@ -27,8 +30,13 @@ func newMetrics(r *Runner) (*metrics, error) {
 	groups := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: prefix + "row_groups_total", Help: "Row groups of the cuboids that queries chose: folded, or pruned by their bounds.",
 	}, []string{"state"})
+	foldings := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: prefix + "folded_total", Help: "Segments, or staged files, of a block: folded for the first time, folded again to be kept, taken as they were kept, or too many groups to be kept.",
+	}, []string{"state"})
 	m := &metrics{
-		kept: columns.WithLabelValues("kept"), read: columns.WithLabelValues("read"), waited: columns.WithLabelValues("waited"),
+		foldedOnce: foldings.WithLabelValues("first"), foldedAgain: foldings.WithLabelValues("again"), foldedKept: foldings.WithLabelValues("kept"), foldedLarge: foldings.WithLabelValues("large"),
+		foldedDropped: counter("folded_dropped_total", "Folded groups that gave way to others."),
+		kept:          columns.WithLabelValues("kept"), read: columns.WithLabelValues("read"), waited: columns.WithLabelValues("waited"),
 		folded: groups.WithLabelValues("folded"), pruned: groups.WithLabelValues("pruned"),
 		columnsDropped: counter("columns_dropped_total", "Decoded columns that gave way to others."),
 		tablesDropped:  counter("tables_dropped_total", "Tables by dictionary that gave way to others."),
@@ -40,9 +48,11 @@ func newMetrics(r *Runner) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		columns, groups, m.columnsDropped, m.tablesDropped, m.domainsDropped, m.cells,
+		columns, groups, foldings, m.foldedDropped, m.columnsDropped, m.tablesDropped, m.domainsDropped, m.cells,
 		gauge("column_bytes", "Decoded columns that are kept.", func() int64 { return r.columns.size() }),
 		gauge("column_limit_bytes", "The limit of decoded columns.", func() int64 { return r.o.ColumnBytes }),
+		gauge("folded_bytes", "Folded groups that are kept.", func() int64 { return r.foldings.size() }),
+		gauge("folded_limit_bytes", "The limit of folded groups.", func() int64 { return r.o.FoldedBytes }),
 		gauge("table_bytes", "Tables by dictionary that are kept.", r.tables.size),
 		gauge("domain_bytes", "Values of groups that are kept.", r.domains.bytes),
 	} {

@@ -18,6 +18,8 @@ type Options struct {
 	ColumnBytes int64 // of decoded columns that are kept; default 512 MiB
 	NoColumns   bool  // keeps no decoded columns
 	TableBytes  int64 // of tables by dictionary: what passes a condition, and ids of groups; default 64 MiB
+	FoldedBytes int64 // of groups of segments and staged files that were folded before; default 64 MiB
+	NoFolded    bool  // keeps none of them
 	DomainBytes int64 // of values of groups that are kept for the next query; default 128 MiB
 
 	Registry prometheus.Registerer // default: one that nobody reads
@@ -37,6 +39,7 @@ func (o Options) withDefaults() Options {
 	set(&o.MemoryBytes, 256<<20)
 	set(&o.ColumnBytes, 512<<20)
 	set(&o.TableBytes, 64<<20)
+	set(&o.FoldedBytes, 64<<20)
 	set(&o.DomainBytes, 128<<20)
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
@@ -59,20 +62,21 @@ func (o Options) validate() error {
 	}
 	bad(o.Threads < 1 || o.Loads < 1, "%d threads and %d loads: want at least 1 of each", o.Threads, o.Loads)
 	bad(o.MemoryBytes < minMemoryBytes, "memory of %d bytes: want at least %d", o.MemoryBytes, minMemoryBytes)
-	bad(min(o.ColumnBytes, o.TableBytes, o.DomainBytes) < minCacheBytes, "a cache of fewer than %d bytes", minCacheBytes)
+	bad(min(o.ColumnBytes, o.TableBytes, o.FoldedBytes, o.DomainBytes) < minCacheBytes, "a cache of fewer than %d bytes", minCacheBytes)
 	return errors.Join(errs...)
 }
 
 // Runner answers blocks. It may be used by any number of queries at once.
 type Runner struct {
-	o       Options
-	m       *metrics
-	columns *columns
-	tables  *lru[tableKey, any] // *picks or []uint32
-	domains *domains
-	scratch sync.Pool // of *scratch
-	tuning  tuning
-	folding atomic.Int64 // queries
+	o        Options
+	m        *metrics
+	columns  *columns
+	tables   *lru[tableKey, any] // *picks or []uint32
+	domains  *domains
+	foldings *lru[FoldedKey, *Folded] // nil: asked for once
+	scratch  sync.Pool                // of *scratch
+	tuning   tuning
+	folding  atomic.Int64 // queries
 }
 
 // tuning is when groups are found in which way. None of it changes an answer (N1); tests set it.
@@ -99,6 +103,7 @@ func New(o Options) (*Runner, error) {
 	}
 	r := &Runner{o: o, tuning: tuning{directIDs: 1 << 12, maxDirect: 1 << 16, denseBits: 17, fewBits: 10, keyBits: 64}, domains: &domains{limit: o.DomainBytes, of: map[string]*kept{}}}
 	r.tables = newLRU[tableKey, any](o.TableBytes, func(int64) { r.m.tablesDropped.Inc() })
+	r.foldings = newLRU[FoldedKey, *Folded](o.FoldedBytes, func(int64) { r.m.foldedDropped.Inc() })
 	r.columns = newColumns(r)
 	m, err := newMetrics(r)
 	if err != nil {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -91,7 +92,9 @@ func answerOf(r *rapid.T, run *Runner, a *Answer, inputs []Input, many bool) []s
 	} else {
 		cut := rapid.IntRange(0, len(inputs)).Draw(r, "folds")
 		for _, part := range [][]Input{inputs[:cut], inputs[cut:]} {
-			if err := query.Fold(context.Background(), part); err != nil {
+			if rapid.Bool().Draw(r, "apart") {
+				foldApart(r, run, query, part)
+			} else if err := query.Fold(context.Background(), part); err != nil {
 				r.Fatal(err)
 			}
 		}
@@ -102,6 +105,36 @@ func answerOf(r *rapid.T, run *Runner, a *Answer, inputs []Input, many bool) []s
 	}
 	defer rec.Release()
 	return recordRows(r, rec)
+}
+
+// foldApart has the query take in what another one has folded, which one more does at the same time.
+func foldApart(r *rapid.T, run *Runner, query *Query, inputs []Input) {
+	apart := query.Apart()
+	defer apart.Close()
+	if err := apart.Fold(context.Background(), inputs); err != nil {
+		r.Fatal(err)
+	}
+	f, err := apart.Folded(context.Background())
+	if err != nil {
+		r.Fatal(err)
+	}
+	other, err := run.Start(query.a)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer other.Close()
+	done := make(chan error, 1)
+	go func() {
+		if !other.Takes(f) { // little is kept of the values of groups, so that it may be gone
+			done <- nil
+			return
+		}
+		done <- other.Take(context.Background(), f)
+	}()
+	err = query.Take(context.Background(), f)
+	if err := errors.Join(err, <-done); err != nil {
+		r.Fatal(err)
+	}
 }
 
 // TestManyQueriesAtOnce runs blocks at the same time over the same batches, by a runner whose caches hold little: each gets its

@@ -15,7 +15,8 @@ type Query struct {
 	a     *Answer
 	axes  []*axis
 	parts []*partial // of each thread
-	mem   budget
+	mem   *budget
+	apart int64 // bytes of mem that are not this query's
 	stats Stats
 
 	likely  []int // sizes that axes are likely to come to, as it is known at first
@@ -27,6 +28,9 @@ type Stats struct {
 	Batches int64
 	Cells   int64 // rows of them
 }
+
+// Plus returns what both have looked at.
+func (s Stats) Plus(o Stats) Stats { return Stats{s.Batches + o.Batches, s.Cells + o.Cells} }
 
 // Input is a batch for a query, or how to come by it.
 type Input struct {
@@ -58,12 +62,25 @@ func (b *budget) add(n int64) error {
 	return nil
 }
 
+// Apart begins a query of the same answer within the memory of this one, which folds nothing meanwhile. They share their domains, which
+// others may have been told to forget.
+func (q *Query) Apart() *Query {
+	of := &Query{r: q.r, a: q.a, mem: q.mem, apart: q.mem.bytes.Load(), counted: q.counted}
+	for _, x := range q.axes {
+		of.axes = append(of.axes, &axis{dom: x.dom})
+	}
+	return of
+}
+
+// Undo has the query's memory forget all that a query apart has come to, which is of no use from then on.
+func (q *Query) Undo() { q.mem.bytes.Store(q.apart) }
+
 // Start begins a query.
 func (r *Runner) Start(a *Answer) (*Query, error) {
 	if a.schema == nil {
 		return nil, fmt.Errorf("an answer that NewAnswer has not seen")
 	}
-	q := &Query{r: r, a: a, mem: budget{limit: r.o.MemoryBytes}, counted: slices.IndexFunc(a.States, State.countsAll)}
+	q := &Query{r: r, a: a, mem: &budget{limit: r.o.MemoryBytes}, counted: slices.IndexFunc(a.States, State.countsAll)}
 	for i := range a.Groups {
 		g := &a.Groups[i]
 		k, err := KindOf(g.Type)
@@ -100,13 +117,7 @@ func (q *Query) Fold(ctx context.Context, inputs []Input) error {
 		rows += int64(in.Rows)
 		cold = cold || in.Batch == nil
 	}
-	if q.parts == nil {
-		for i, x := range q.axes {
-			ids, codes := x.dom.count.Load(), codesOf(inputs, i)
-			x.direct = ids <= max(q.r.tuning.directIDs, min(q.r.tuning.maxDirect, codes/2))
-			q.likely = append(q.likely, int(min(ids, codes)))
-		}
-	}
+	q.lay(func(i int) int64 { return codesOf(inputs, i) })
 	others := q.r.folding.Add(1) - 1
 	defer q.r.folding.Add(-1)
 	free := max(1, int64(q.r.o.Threads)-others) // where many queries run, each on one thread gets most done
@@ -151,6 +162,18 @@ func (q *Query) Fold(ctx context.Context, inputs []Input) error {
 		})
 	}
 	return g.Wait()
+}
+
+// lay decides, once, how the axes number their values: codes returns how many ids an axis would have to look up.
+func (q *Query) lay(codes func(axis int) int64) {
+	if q.parts != nil {
+		return
+	}
+	for i, x := range q.axes {
+		ids, codes := x.dom.count.Load(), codes(i)
+		x.direct = ids <= max(q.r.tuning.directIDs, min(q.r.tuning.maxDirect, codes/2))
+		q.likely = append(q.likely, int(min(ids, codes)))
+	}
 }
 
 // codesOf returns how many codes the batches that are there have of a group column, each batch its own: so many ids an axis

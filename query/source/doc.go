@@ -14,4 +14,6 @@
 //     below Snapshots. At a limit it is slower, never wrong.
 //   - E6: a file that cannot be used is a *FileError with its key and the offsets that it should hold. Nothing is left out for it.
 //   - E7: whoever stops early, or is cancelled, leaves no goroutine and no open file behind.
+//   - E8: a partition that another process reads is named with it, since what that one holds in memory is in no snapshot here. One
+//     that nobody reads is not, nor one whose reader has died: what it held is read again by the next.
 package source

@@ -21,6 +21,9 @@ type Catalog interface {
 	// QuerySnapshotAt takes one of an earlier moment. The same, and a *catalog.AsOfError.
 	QuerySnapshotAt(ctx context.Context, tableID, cubeID string, at *catalog.AsOf) (*catalog.QuerySnapshot, error)
 
+	// Nodes lists the processes that work on the catalog.
+	Nodes(ctx context.Context) ([]catalog.Node, error)
+
 	// Staged finds ledger rows. A *catalog.ConflictError says that the snapshot it was asked with is too old.
 	Staged(ctx context.Context, q catalog.StagedQuery) ([]*catalog.LedgerEntry, error)
 }
@@ -30,6 +33,7 @@ type Options struct {
 	Catalog     Catalog
 	Store       blob.Store
 	Tail        Tail                  // default: none, of a process that reads nothing
+	Node        string                // name of this process in the catalog; "": no other works on it
 	Readers     int                   // files or row groups that one reader has in hand at once; default: one a core
 	ScanReaders int                   // likewise of one Scan, which leaves cores to others; default: one for two cores
 	ReadBytes   int64                 // of events that one reader has in hand, one row group more; default 128 MiB

@@ -44,6 +44,8 @@ type Completeness struct {
 	Idle      []int32 // partitions that hold it no longer: they are read to their end
 	Newest    int64   // highest event time
 
+	Elsewhere []Elsewhere // partitions whose newest events another process holds, ascending; the answer lacks them
+
 	Counts     segmenter.Measure // of all offsets that are covered; without times
 	Segments   int               // ready ones
 	Files      int64             // staged and supplement files of the table
@@ -105,8 +107,10 @@ func (src *Source) Snapshots(ctx context.Context, views ...View) (list []*Snapsh
 		pin.Release()
 		return nil, err
 	}
+	elsewhere := src.reads.elsewhere(ctx, list[0].QuerySnapshot)
 	for i, s := range list {
 		s.source, s.pin = src, pin
+		s.Completeness.Elsewhere = elsewhere
 		s.see(views[i], tail)
 	}
 	return list, nil

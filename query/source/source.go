@@ -13,6 +13,7 @@ type Source struct {
 	o     Options
 	m     *metrics
 	known *snapshots
+	reads *owners
 	cells *cellCache
 }
 
@@ -27,7 +28,9 @@ func New(o Options) (*Source, error) {
 		return nil, fmt.Errorf("query source metrics: %w", err)
 	}
 	m.cellLimit.Set(float64(o.CellBytes))
-	return &Source{o: o, m: m, known: newSnapshots(o.Catalog, o.Snapshots, m), cells: &cellCache{limit: o.CellBytes, m: m}}, nil
+	return &Source{
+		o: o, m: m, known: newSnapshots(o.Catalog, o.Snapshots, m), reads: newOwners(o.Catalog, o.Node), cells: &cellCache{limit: o.CellBytes, m: m},
+	}, nil
 }
 
 // Span is a closed span of event times [Lo, Hi], in microseconds since 1970.

@@ -50,6 +50,9 @@ func Open(ctx context.Context, dsn string, o Options) (*Catalog, error) {
 	}
 	c.pageRows, c.pageBytes = ledgerPage, ledgerPageBytes
 	if err := c.prepare(ctx); err != nil {
+		if !isPostgres(dsn) {
+			err = fmt.Errorf("%s: %w", dsn, err) // of a server the error itself says which
+		}
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil

@@ -26,6 +26,15 @@ type Node struct {
 	SilentUs    int64  // since then, by the task clock
 }
 
+// NodeSilence is how long a process may be silent until it is taken for dead by those who only look.
+const NodeSilence = time.Minute
+
+// Live reports whether the process was heard of lately, by its clock and by that of tasks, which stands still while nobody
+// plans or builds.
+func (n *Node) Live(now time.Time) bool {
+	return n.SilentUs < NodeSilence.Microseconds() && now.Sub(time.UnixMicro(n.SeenUs)) < NodeSilence
+}
+
 // RegisterNode makes a process known and returns its incarnation. Whatever ran under the name before is taken for dead: its
 // leases end with the next pass of the new one. Nodes that have been silent for a week are forgotten.
 func (c *Catalog) RegisterNode(ctx context.Context, n Node) (incarnation int64, err error) {

@@ -248,6 +248,9 @@ func (j *jsonAnswer) end(w io.Writer, failed error) error {
 	}
 	var cubes []string
 	out.PushDown = len(j.a.answer.Tables) > 0 && len(j.a.answer.Blocks) == 0
+	for _, t := range j.a.answer.Tables {
+		out.Partial = out.Partial || t.Completeness.Partial() || len(t.Completeness.Elsewhere) > 0
+	}
 	for _, b := range j.a.answer.Blocks {
 		out.TotalScanCount += b.Cells
 		if name := "CUBE[name=" + b.Cube + "]"; b.Cube == "" {

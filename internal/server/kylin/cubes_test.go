@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidemarkdb/tidemark/internal/auth"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
 
@@ -46,6 +47,13 @@ func TestCredentials(t *testing.T) {
 	}
 	if rec := send(http.MethodGet, "/cubes", func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "JSESSIONID", Value: "%"}) }); rec.Code != http.StatusUnauthorized {
 		t.Errorf("with a strange cookie: %d", rec.Code)
+	}
+	proved := httptest.NewRequestWithContext(auth.With(t.Context(), auth.Identity{User: "ann"}), http.MethodPost, "http://localhost:7070/kylin/api/user/authentication", nil)
+	proved.AddCookie(&http.Cookie{Name: "JSESSIONID", Value: "Ym9i"}) // bob
+	rec := httptest.NewRecorder()
+	f.h.ServeHTTP(rec, proved)
+	if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), `"username":"ann"`) || len(rec.Result().Cookies()) > 0 {
+		t.Errorf("log-in of ann, who has proved it: %d %s, cookies %v; want ann, and none (K5)", rec.Code, rec.Body, rec.Result().Cookies())
 	}
 	f.bad(http.MethodGet, "/nope", "", http.StatusNotFound, "there is no GET /kylin/api/nope")
 }

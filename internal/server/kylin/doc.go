@@ -8,7 +8,8 @@
 //   - K4: a segment's one number is the sum over its partitions; where it does not say which offsets are meant, the
 //     request is refused.
 //   - K5: every call but the log-in wants credentials. While there are no users any name and password will do, as the
-//     interface listens on loopback only (R4 of server); with users the log-in wants them too, and a cookie proves nothing.
+//     interface listens on loopback only (R4 of server); with users the log-in wants them too, sets no cookie, and a cookie
+//     proves nothing.
 //   - K6: tables_and_columns has no key that Kylin has not, since the JDBC driver refuses what it does not know.
 //   - K7: limit, offset and the driver's maximum of rows bound the rows of the answer; the text of a statement is never searched for them.
 package kylin

@@ -328,9 +328,11 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) (any, error) {
 	if !ok {
 		return nil, failed(http.StatusUnauthorized, "no credentials were sent: send Basic ones (curl -u NAME:PASSWORD)")
 	}
-	http.SetCookie(w, &http.Cookie{
-		Name: sessionCookie, Value: base64.RawURLEncoding.EncodeToString([]byte(name)), Path: "/kylin/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
-	})
+	if _, proved := auth.From(r.Context()); !proved {
+		http.SetCookie(w, &http.Cookie{
+			Name: sessionCookie, Value: base64.RawURLEncoding.EncodeToString([]byte(name)), Path: "/kylin/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		})
+	}
 	d := userDetails{Username: name, AccountNonExpired: true, AccountNonLocked: true, CredentialsNonExpired: true, Enabled: true}
 	for _, role := range roles() {
 		d.Authorities = append(d.Authorities, map[string]string{"authority": role})

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidemarkdb/tidemark/internal/server"
 	"github.com/tidemarkdb/tidemark/internal/server/kylin/calcite"
 	"github.com/tidemarkdb/tidemark/query"
 	"github.com/tidemarkdb/tidemark/query/duck"
@@ -61,7 +62,7 @@ type asked struct {
 func (h *Handler) ask(ctx context.Context, q *queryRequest) (*asked, error) {
 	a := &asked{began: time.Now(), sql: q.SQL, skip: int64(q.Offset)}
 	if h.o.Query == nil {
-		return nil, failed(http.StatusServiceUnavailable, "this process answers no statements: ask one that has the role query")
+		return nil, failed(http.StatusServiceUnavailable, "%w", server.NoQueries(ctx, h.o.Catalog))
 	}
 	if strings.TrimSpace(q.SQL) == "" {
 		return nil, said("SQL should not be empty.")

@@ -1,6 +1,7 @@
 package pgwire
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/tidemarkdb/tidemark/query"
+	"github.com/tidemarkdb/tidemark/query/source"
 	"github.com/tidemarkdb/tidemark/segmenter"
 )
 
@@ -67,7 +69,7 @@ func (x *session) coverage(t query.TableReport, always bool) {
 			lacks = append(lacks, fmt.Sprintf("%d %s", n.count, n.what))
 		}
 	}
-	if len(lacks) == 0 && !c.Partial() && !always {
+	if len(lacks) == 0 && !c.Partial() && len(c.Elsewhere) == 0 && !always {
 		return
 	}
 	about := fmt.Sprintf("table %s: %d events", t.Table, c.Counts.Events)
@@ -80,12 +82,35 @@ func (x *session) coverage(t query.TableReport, always bool) {
 	if len(lacks) > 0 {
 		about += "; offsets without an event: " + strings.Join(lacks, ", ")
 	}
+	if len(c.Elsewhere) > 0 {
+		about += fmt.Sprintf("; without what other processes hold in memory of %d partitions", len(c.Elsewhere))
+	}
 	if !c.Partial() {
-		x.note(notice, codeNotice, about)
+		x.note(notice, codeNotice, about, readers(c.Elsewhere)...)
 		return
 	}
 	x.note(warning, codeIncomplete, about+fmt.Sprintf("; %d ranges of offsets are missing", len(c.Holes)), "missing: "+ranges(c.Holes),
 		"tidemark table offsets says why")
+}
+
+// readers says who reads partitions whose newest events an answer lacks, if there are any.
+func readers(list []source.Elsewhere) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	var names []string
+	of := map[string][]string{}
+	for _, e := range list {
+		name := cmp.Or(e.Address, e.Owner)
+		if of[name] == nil {
+			names = append(names, name)
+		}
+		of[name] = append(of[name], fmt.Sprint(e.Partition))
+	}
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s reads partitions %s", name, strings.Join(of[name], ","))
+	}
+	return []string{strings.Join(names, "; ")}
 }
 
 // ranges lists the first few.

@@ -40,6 +40,15 @@ type QueryTable struct {
 	Segments    int                        `json:"segments"`
 	Files       int64                      `json:"files"`
 	AsOf        *QueryMoment               `json:"as_of,omitempty"` // the moment that was asked for, of which offsets says the ends
+
+	TailElsewhere []QueryElsewhere `json:"tail_elsewhere,omitempty"` // partitions that other processes read: what they hold in memory is not in the answer
+}
+
+// QueryElsewhere is a partition that another process reads.
+type QueryElsewhere struct {
+	Partition int32  `json:"partition"`
+	Owner     string `json:"owner"`             // name of the process
+	Address   string `json:"address,omitempty"` // where it is asked: its own answers hold what it has in memory
 }
 
 // QueryMoment is an earlier moment of the catalog.

@@ -1,14 +1,22 @@
 import java.io.BufferedReader;
+import java.io.File;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
+import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
 import java.sql.*;
 import java.util.*;
 
 /**
- * What people do with Kylin's JDBC driver: java Kylin.java HOST:PORT. Then it asks the statements on standard input, one a line, and prints their
- * rows, a tab between values and an empty line behind each answer. Ends with "ok", or with an exception.
+ * What people do with Kylin's JDBC driver: java Kylin.java HOST:PORT [USER CERT]. With a user it speaks TLS with who has the certificate, and takes the
+ * password from KYLIN_PASSWORD. Then it asks the statements on standard input, one a line, and prints their rows, a tab between values and an empty line
+ * behind each answer. Ends with "ok", or with an exception.
  */
 public class Kylin {
     static void want(String what, Object got, Object expected) {
@@ -20,8 +28,14 @@ public class Kylin {
     public static void main(String[] args) throws Exception {
         Driver driver = (Driver) Class.forName("org.apache.kylin.jdbc.Driver").getDeclaredConstructor().newInstance();
         Properties login = new Properties();
-        login.put("user", "ADMIN");
-        login.put("password", "KYLIN");
+        if (args.length > 1) {
+            login.put("user", args[1]);
+            login.put("password", System.getenv("KYLIN_PASSWORD"));
+            trust(login, args[2]);
+        } else {
+            login.put("user", "ADMIN");
+            login.put("password", "KYLIN");
+        }
         try (Connection c = driver.connect("jdbc:kylin://" + args[0] + "/default", login)) {
             metadata(c.getMetaData());
             statements(c);
@@ -30,8 +44,43 @@ public class Kylin {
             mistakes(c);
             answers(c);
         }
-        strangers(driver, args[0]);
+        if (args.length > 1) {
+            guesses(driver, args[0], login);
+        } else {
+            strangers(driver, args[0]);
+        }
         System.out.println("ok");
+    }
+
+    /** TLS with who has the certificate alone: the driver looks at certificates only if it is given both stores. */
+    static void trust(Properties login, String cert) throws Exception {
+        KeyStore store = KeyStore.getInstance("PKCS12");
+        store.load(null, null);
+        try (InputStream in = new FileInputStream(cert)) {
+            store.setCertificateEntry("tidemark", CertificateFactory.getInstance("X.509").generateCertificate(in));
+        }
+        File file = File.createTempFile("tidemark", ".p12");
+        file.deleteOnExit();
+        try (OutputStream out = new FileOutputStream(file)) {
+            store.store(out, "changeit".toCharArray());
+        }
+        login.put("ssl", "true");
+        for (String name : List.of("keyStore", "trustStore")) {
+            login.put("javax.net.ssl." + name + "Type", "PKCS12");
+            login.put("javax.net.ssl." + name, file.getPath());
+            login.put("javax.net.ssl." + name + "Password", "changeit");
+        }
+    }
+
+    /** Who does not know the password is refused, also beside a connection of who does. */
+    static void guesses(Driver driver, String where, Properties login) {
+        for (String[] guess : new String[][] {{login.getProperty("user"), "wrong guess"}, {login.getProperty("user"), ""}, {"ADMIN", "KYLIN"}}) {
+            Properties other = new Properties();
+            other.putAll(login);
+            other.put("user", guess[0]);
+            other.put("password", guess[1]);
+            refused(guess[0] + " with " + guess[1], driver, where + "/default", other);
+        }
     }
 
     /** Prints the rows of the statements on standard input. */

@@ -1,0 +1,169 @@
+//go:build e2e
+
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/tidemarkdb/tidemark/internal/testkit"
+)
+
+// played is a demo that runs, and what it told people to try.
+type played struct {
+	*testkit.Process
+	t                 *testing.T
+	root              string // of the checkout
+	curl, psql, query string
+	verify            string
+}
+
+// demoCommand is README's own.
+func demoCommand(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^go run ./cmd/tidemark demo$`).FindString(string(text))
+	if line == "" {
+		t.Fatal("README has no line go run ./cmd/tidemark demo")
+	}
+	return strings.Fields(line)
+}
+
+func play(t *testing.T, c testkit.Command) *played {
+	t.Helper()
+	p := &played{Process: testkit.Start(t, c), t: t, root: c.Dir}
+	p.curl = p.WaitLine(`^  (curl .*)\n`)[1]
+	p.psql = p.WaitLine(`^  (psql .*)\n`)[1]
+	p.query = p.WaitLine(`^  (.* query --data .*)\n`)[1]
+	p.verify = p.WaitLine(`^More: (.* verify --against-kafka --data [^;]*);`)[1]
+	return p
+}
+
+// try runs a command as a person would paste it.
+func (p *played) try(command string) string {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.t.Context(), "sh", "-c", command)
+	cmd.Dir = p.root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		p.t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return string(out)
+}
+
+// count adds what an expression finds in a command's answer.
+func (p *played) count(command, expr string) (n int64) {
+	p.t.Helper()
+	out := p.try(command)
+	found := regexp.MustCompile(expr).FindAllStringSubmatch(out, -1)
+	for _, m := range found {
+		v, err := strconv.ParseInt(m[1], 10, 64)
+		if err != nil {
+			p.t.Fatalf("%s: %v in\n%s", command, err, out)
+		}
+		n += v
+	}
+	if n == 0 {
+		p.t.Errorf("%s counts nothing:\n%s", command, out)
+	}
+	return n
+}
+
+// counts asks in all three ways, one after the other: each sees all that the one before has seen.
+func (p *played) counts() (last int64) {
+	p.t.Helper()
+	asked := []struct{ command, expr string }{
+		{p.curl, `(?m)^(\d+),\d+,\d+\r?$`},
+		{p.psql, `(?m)^ \S+ +\| +(\d+) \|`},
+		{p.query, `(?m)^\S+ +\S.*? +(\d+)$`},
+	}
+	if _, err := exec.LookPath("psql"); err != nil {
+		asked = append(asked[:1], asked[2])
+		p.t.Log("there is no psql")
+	}
+	for _, a := range asked {
+		n := p.count(a.command, a.expr)
+		if n < last {
+			p.t.Errorf("%s counts %d events, the answer before counted %d", a.command, n, last)
+		}
+		last = n
+	}
+	return last
+}
+
+// ended waits for the summary.
+func (p *played) ended() (s struct {
+	Sent, Backlog, Committed, Events, Quarantined, Unsegmented, Lag int64
+	OK                                                              bool
+},
+) {
+	p.t.Helper()
+	out, code := p.Output()
+	if err := json.Unmarshal([]byte(out), &s); err != nil || code != 0 {
+		p.t.Fatalf("the demo ended with code %d: %v in %q", code, err, out)
+	}
+	return s
+}
+
+// The demo, by README's own command: what it tells people to try counts what was sent, while it runs, after it, and when it
+// runs again on the same folder.
+func TestDemo(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Binary(t) // before the demo runs: it is not long enough to build it meanwhile
+	data := filepath.Join(t.TempDir(), "demo")
+	flags := []string{"--http", "127.0.0.1:0", "--pg", "127.0.0.1:0", "--data", data, "-o", "json"}
+	readme := demoCommand(t)
+	p := play(t, testkit.Command{Program: readme[0], Args: append(append(readme[1:], "--duration", "30s"), flags...), Dir: root})
+	if !strings.HasPrefix(p.query, "go run ./cmd/tidemark query ") {
+		t.Errorf("started by %q it says to try %q", readme, p.query)
+	}
+	_, all, code := testkit.Run(t, testkit.Command{Args: append([]string{"demo", "--duration", "1s"}, flags...)})
+	if code != 1 || !regexp.MustCompile(`is in use by process \d+`).MatchString(all) {
+		t.Errorf("a second demo on the folder: exit code %d, want 1 and who holds it:\n%s", code, all)
+	}
+	p.WaitLine(`^cut +segment 1: \d+ offsets`)
+	p.WaitLine(`^built +segment 1: \d+ events, 61 cuboids`)
+	p.WaitLine(`^fresh +an event is in answers \d+`)
+	seen := p.counts()
+	first := p.ended()
+	if !first.OK || first.Sent != first.Committed || first.Committed != first.Events+first.Quarantined || first.Unsegmented != 0 || first.Lag != 0 {
+		t.Errorf("the summary says %+v", first)
+	}
+	if seen > first.Events {
+		t.Errorf("answers counted %d events, %d were sent in all", seen, first.Events)
+	}
+	if n := p.count(p.query, `(?m)^\S+ +\S.*? +(\d+)$`); n != first.Events { // asks the folder
+		t.Errorf("after the end %d events are counted, %d were sent", n, first.Events)
+	}
+
+	// Again, until a person has seen a merge, and then Ctrl-C.
+	p = play(t, testkit.Command{Args: append([]string{"demo"}, flags...), Dir: root})
+	if n := p.counts(); n < first.Events {
+		t.Errorf("after the second start %d events are counted, %d were there before", n, first.Events)
+	}
+	p.WaitLine(`^merged +segments \d+, \d+.* into \d+: \d+ events, 61 cuboids`)
+	if out := p.try(p.verify); !strings.Contains(out, "every offset is accounted for") {
+		t.Errorf("%s: %s", p.verify, out)
+	}
+	p.Signal(syscall.SIGINT)
+	second := p.ended()
+	if n := p.count(p.query, `(?m)^\S+ +\S.*? +(\d+)$`); n != first.Events+second.Events {
+		t.Errorf("after both %d events are counted, want %d and %d", n, first.Events, second.Events)
+	}
+	if out, all, code := testkit.Run(t, testkit.Command{Args: []string{"verify", "--data", data}}); code != 0 {
+		t.Errorf("verify: exit code %d: %s%s", code, out, all)
+	}
+}

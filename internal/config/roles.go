@@ -1,0 +1,80 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Roles of a process that serves.
+const (
+	RoleIngest   = "ingest"   // reads tables
+	RoleSchedule = "schedule" // decides what is built, merged and cleaned up
+	RoleBuild    = "build"    // builds and merges segments
+	RoleQuery    = "query"    // answers statements
+)
+
+// Roles lists all that there are, in the order in which they are named.
+func Roles() []string { return []string{RoleIngest, RoleSchedule, RoleBuild, RoleQuery} }
+
+// Has reports whether a process that serves has a role.
+func (c *Config) Has(role string) bool { return slices.Contains(c.Roles, role) }
+
+// setRoles keeps them in the order of Roles, so that equal lists look equal.
+func setRoles(c *Config, v string) error {
+	all := Roles()
+	var errs []error
+	given := map[string]bool{}
+	for _, r := range splitList(v) {
+		r = strings.ToLower(r)
+		switch {
+		case !slices.Contains(all, r):
+			errs = append(errs, fmt.Errorf("there is no role %q%s: want some of %s", r, Suggest(r, all), strings.Join(all, ", ")))
+		case given[r]:
+			errs = append(errs, fmt.Errorf("role %s is named twice: name it once", r))
+		}
+		given[r] = true
+	}
+	if len(given) == 0 {
+		return fmt.Errorf("no role is named: want some of %s, or leave the setting away for all of them", strings.Join(all, ", "))
+	}
+	c.Roles = nil
+	for _, r := range all {
+		if given[r] {
+			c.Roles = append(c.Roles, r)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// validateRoles refuses what cannot work, whatever other processes there are.
+func (c *Config) validateRoles() error {
+	if len(c.Roles) == len(Roles()) {
+		return nil
+	}
+	var errs []error
+	lacks := func(role, key, what string) {
+		if c.Given(key) && !c.Has(role) {
+			errs = append(errs, complain(c.sources[key], "%s, which only a process with role %s does: add %[2]s to --roles, or take this away", what, role))
+		}
+	}
+	if c.PG.Listen != "off" {
+		lacks(RoleQuery, "pg.listen", "clients of PostgreSQL are answered with it")
+	}
+	lacks(RoleIngest, "ingest.partitions", "these partitions are read with it")
+	where, named := c.sources["roles"], strings.Join(c.Roles, ",")
+	switch {
+	case c.Catalog != "" && c.Store == "":
+		errs = append(errs, complain(where, "roles %s without --store: the files would lie in the folder of this process, where those with the other roles do not find them: "+
+			"give all of them one --store s3://bucket/prefix", named))
+	case c.Catalog == "" && c.Has(RoleSchedule) != c.Has(RoleBuild):
+		have, other := RoleSchedule, RoleBuild
+		if c.Has(RoleBuild) {
+			have, other = other, have
+		}
+		errs = append(errs, complain(where, "role %s without %s, but the catalog is SQLite in --data, which no second process can share, so that nobody would do the other half: "+
+			"give both roles to this process, or give all of them --catalog postgres://... and --store s3://...", have, other))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/tidemarkdb/tidemark/segmenter/catalog"
+)
+
+// Node is a process that works on the catalog.
+type Node struct {
+	Node      string    `json:"node"`              // its name, which stays with its data folder
+	Address   string    `json:"address,omitempty"` // where it is asked over HTTP
+	Roles     []string  `json:"roles"`             // of ingest, schedule, build and query
+	Version   string    `json:"version"`
+	StartedAt time.Time `json:"started_at"`
+	SeenAt    time.Time `json:"seen_at"` // its last heartbeat
+	Live      bool      `json:"live"`    // it was seen within the last minute
+}
+
+// Nodes lists processes by name; one that has been silent for a week is forgotten.
+type Nodes struct {
+	Nodes []Node `json:"nodes"`
+}
+
+func (s *Server) nodes(r *http.Request) (any, error) {
+	all, err := s.opts.Catalog.Nodes(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	out := Nodes{Nodes: []Node{}}
+	now := time.Now()
+	for _, n := range all {
+		out.Nodes = append(out.Nodes, Node{
+			Node: n.Name, Address: n.Address, Roles: list(n.Roles), Version: n.Version, StartedAt: timeOf(n.StartedUs), SeenAt: timeOf(n.SeenUs), Live: n.Live(now),
+		})
+	}
+	return out, nil
+}
+
+// NoQueries refuses a statement in a process without the role query, and says which process has it.
+func NoQueries(ctx context.Context, c *catalog.Catalog) *Error {
+	e := &Error{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "this process answers no statements, as it is without the role query: "}
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		e.Message += "ask one that has it; which one is not known, as the catalog does not answer"
+		return e
+	}
+	now := time.Now()
+	for _, n := range nodes {
+		if n.Live(now) && n.Address != "" && slices.Contains(n.Roles, "query") {
+			e.Message += fmt.Sprintf("ask %s, which has it", n.Address)
+			return e
+		}
+	}
+	e.Message += "ask one that has it; none is alive, so start one with tidemark serve --roles query"
+	return e
+}
