@@ -305,6 +305,34 @@ func TestS3AbortsUploads(t *testing.T) {
 	}
 }
 
+// A part that the store still writes while its upload is aborted can bring the upload back, as S3 warns: it is awaited.
+func TestS3AwaitsPartsBeforeAbort(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var stub *stubS3
+	written := make(chan struct{})
+	stub = &stubS3{before: func(w http.ResponseWriter, r *http.Request, op string, n int) bool {
+		if op != "part" || n != 1 {
+			return false
+		}
+		defer close(written)
+		io.Copy(io.Discard, r.Body)
+		cancel()
+		time.Sleep(50 * time.Millisecond) // in which an abort that does not wait arrives
+		stub.mu.Lock()
+		defer stub.mu.Unlock()
+		stub.uploads[r.URL.Query().Get("uploadId")] = map[int][]byte{}
+		return true
+	}}
+	st := stub.start(t, blob.S3Options{PartBytes: 5 << 20})
+	if err := st.Create(ctx, "a/b", bytes.NewReader(make([]byte, 11<<20))); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+	<-written
+	if n := stub.open(); n != 0 {
+		t.Errorf("%d of %d uploads are left", n, stub.count("begin"))
+	}
+}
+
 // Pages are put together; keys of others are passed over; an order that is not ours is an error, not a wrong answer.
 func TestS3List(t *testing.T) {
 	stub := &stubS3{pageSize: 3}

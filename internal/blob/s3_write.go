@@ -20,6 +20,10 @@ import (
 // abortTimeout bounds the clean-up after an upload that failed or was cancelled.
 const abortTimeout = 15 * time.Second
 
+// partGrace is how long a part that is being sent may go on after its upload has failed or was cancelled. A part that the
+// store still writes when its upload is aborted can bring the upload back, and nobody would abort it then.
+const partGrace = 5 * time.Second
+
 // Create implements Store. A body of more than PartBytes is sent in parts. One that is an io.ReaderAt and io.Seeker, as a
 // file is, is read in place; of any other at most UploadParts+1 parts are in memory.
 func (s *S3) Create(ctx context.Context, key string, body io.Reader) error {
@@ -133,7 +137,7 @@ func (s *S3) uploadParts(ctx context.Context, key string, id *string, first io.R
 		})
 		if part, _, err = src.next(); err != nil {
 			err = fmt.Errorf("create %s: %w", s.name(key), err)
-			cancel() // the parts under way are in vain
+			cancel() // parts that wait for another attempt do so in vain
 			break
 		}
 	}
@@ -154,6 +158,8 @@ func (s *S3) uploadPart(ctx context.Context, key string, id *string, number int3
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
+		ctx, cancel := outlive(ctx, partGrace)
+		defer cancel()
 		out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 			Bucket: &s.opts.Bucket, Key: s.key(key), UploadId: id, PartNumber: &number, Body: body,
 			ChecksumAlgorithm: s.checksum(),
@@ -165,6 +171,24 @@ func (s *S3) uploadPart(ctx context.Context, key string, id *string, number int3
 		return nil
 	})
 	return done, err
+}
+
+// outlive returns a context that ends grace after ctx does.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-late.Done():
+		}
+	})
+	return late, func() {
+		stop()
+		cancel()
+	}
 }
 
 // checksum must be the same for an upload and all its parts. AWS_REQUEST_CHECKSUM_CALCULATION=when_required turns it off,
