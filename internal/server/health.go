@@ -27,7 +27,7 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	a := s.looks.found(r.Context(), s.opts.ReadyLimit, s.look)
+	a := s.looks.found(r.Context(), s.opts.ReadyLimit, parts{s.opts.Catalog.Ping, s.storeAnswers})
 	if _, known := auth.From(r.Context()); s.opts.Auth != nil && !known {
 		a.Catalog, a.Store = withoutReason(a.Catalog), withoutReason(a.Store)
 	}
@@ -45,39 +45,64 @@ type looks struct {
 	last *look // guarded by mu
 }
 
-// look is one look at all parts. What it found may be read when done is closed.
+// look is one look at all parts.
 type look struct {
 	began time.Time
-	done  chan struct{}
-	found Readiness
+	done  chan struct{} // closed when all parts have answered
+
+	mu    sync.Mutex
+	found Readiness // guarded by mu; a part that has not answered is empty
 }
 
-// found returns what is known, or looks. The caller that looks goes on until limit even if nobody waits for its answer
-// any more: others may.
-func (l *looks) found(ctx context.Context, limit time.Duration, ask func(context.Context) Readiness) Readiness {
+// found returns what is known, or looks. Nobody waits for longer than limit: a part may not even end when it is told to, as a folder of a
+// network that hangs. Such a look goes on by itself, and as long as it does there is no other.
+func (l *looks) found(ctx context.Context, limit time.Duration, parts parts) Readiness {
 	now := time.Now()
 	l.mu.Lock()
 	this := l.last
-	if first := this == nil || this.over() && now.Sub(this.began) >= readyEvery; first {
+	if this == nil || this.over() && now.Sub(this.began) >= readyEvery {
 		this = &look{began: now, done: make(chan struct{})}
 		l.last = this
-		l.mu.Unlock()
-		defer close(this.done)
-		all, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
-		defer cancel()
-		this.found = ask(all)
-		return this.found
+		go this.ask(context.WithoutCancel(ctx), limit, parts) // others may wait for it when this caller does not any more
 	}
 	l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	late := time.NewTimer(limit)
+	defer late.Stop()
 	select {
 	case <-this.done:
-		return this.found
-	case <-ctx.Done(): // a part that does not end when it is told to, as a folder of a network that hangs
-		late := fmt.Sprintf("no answer within %s", limit)
-		return Readiness{Catalog: late, Store: late}
+	case <-late.C:
 	}
+	this.mu.Lock()
+	defer this.mu.Unlock()
+	found := this.found
+	for _, part := range []*string{&found.Catalog, &found.Store} {
+		if *part == "" {
+			*part = fmt.Sprintf("no answer within %s", limit)
+		}
+	}
+	return found
+}
+
+// parts are asked whether they answer.
+type parts struct{ catalog, store func(context.Context) error }
+
+// ask asks each part. Parts that are not ready are text, never empty.
+func (l *look) ask(ctx context.Context, limit time.Duration, p parts) {
+	defer close(l.done)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var wg sync.WaitGroup
+	part := func(to *string, ask func(context.Context) error) {
+		wg.Go(func() {
+			said := status(ask(ctx))
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			*to = said
+		})
+	}
+	part(&l.found.Catalog, p.catalog)
+	part(&l.found.Store, p.store)
+	wg.Wait()
 }
 
 func (l *look) over() bool {
@@ -87,15 +112,6 @@ func (l *look) over() bool {
 	default:
 		return false
 	}
-}
-
-// look asks each part. Parts that are not ready are text, never empty.
-func (s *Server) look(ctx context.Context) (a Readiness) {
-	var wg sync.WaitGroup
-	wg.Go(func() { a.Catalog = status(s.opts.Catalog.Ping(ctx)) })
-	wg.Go(func() { a.Store = status(s.storeAnswers(ctx)) })
-	wg.Wait()
-	return a
 }
 
 // storeAnswers asks for one page of keys, which a read-only outage and a wrong key both fail.
