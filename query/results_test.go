@@ -127,6 +127,36 @@ func TestResultsAreNeverStale(t *testing.T) {
 	}
 }
 
+// A statement whose segments and staged files are folded apart, to be kept, looks at the same cells as one that folds them as they come.
+// What is kept is looked at in their stead.
+func TestFoldedCellsAreCountedOnce(t *testing.T) {
+	w := newWorld(t, 7, 300)
+	t.Cleanup(func() { must(t, w.cat.Close()) })
+	p := w.parts[0]
+	w.stage(p, 100)
+	w.apply(cubeYAML, w.firsts())
+	w.build("sales", segmenter.Vector{p.line(0, 60)}, false)
+	reg := prometheus.NewRegistry()
+	e := w.limited(query.Options{NoResults: true, Registry: reg})
+	var cells []int64
+	for i, state := range []string{"first", "again", "kept"} {
+		before := metric(t, reg, "tidemark_query_run_cells_total")
+		a, err := e.Query(t.Context(), query.Request{SQL: "SELECT upper(country), count(*) FROM sales WHERE ok GROUP BY 1"})
+		must(t, err)
+		if n := metric(t, reg, "tidemark_query_run_folded_total", state); n == 0 {
+			t.Fatalf("question %d: nothing was %s", i, state)
+		}
+		cells = append(cells, a.Blocks[0].Cells)
+		if counted := metric(t, reg, "tidemark_query_run_cells_total") - before; counted != float64(cells[i]) {
+			t.Errorf("question %d: %v cells were counted, the report says %d", i, counted, cells[i])
+		}
+		must(t, a.Close())
+	}
+	if cells[0] == 0 || cells[1] != cells[0] || cells[2] == 0 || cells[2] >= cells[0] {
+		t.Errorf("asked three times it looked at %v cells; want as many the second time, and fewer the third", cells)
+	}
+}
+
 // What depends on the time or on chance is never kept, nor what parameters or a request ask for otherwise mixed up; and nothing at
 // all where that is switched off.
 func TestResultsOfTheirOwn(t *testing.T) {

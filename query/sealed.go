@@ -42,8 +42,8 @@ func (b *blockRun) sealed(ctx context.Context, part sealedPart) error {
 	if !ok {
 		return part.fold(ctx)
 	}
-	kept, wanted := b.x.e.runner.Known(key)
-	if kept != nil && b.q.Takes(kept) {
+	kept, wanted := b.q.Known(key)
+	if kept != nil {
 		b.report.Segments = append(b.report.Segments, kept.Note().([]SegmentReport)...) // foldApart's
 		return b.q.Take(ctx, kept)
 	}

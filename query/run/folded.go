@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
+	"sync/atomic"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/ingest/stage"
@@ -78,8 +79,10 @@ const foldedBytes = 256
 // largestFolded is the part of FoldedBytes that the groups of one key may take.
 const largestFolded = 8
 
-// Known returns the groups that are kept under a key; nil: none are. wanted says that they should be: the key was asked for before.
-func (r *Runner) Known(key FoldedKey) (f *Folded, wanted bool) {
+// Known returns the groups that are kept under a key, to be taken; nil: none are that the query may take. wanted says that they should
+// be: the key was asked for before.
+func (q *Query) Known(key FoldedKey) (f *Folded, wanted bool) {
+	r := q.r
 	if r.o.NoFolded {
 		return nil, false
 	}
@@ -88,15 +91,23 @@ func (r *Runner) Known(key FoldedKey) (f *Folded, wanted bool) {
 	case !wanted:
 		r.foldings.put(key, nil, foldedBytes)
 		r.m.foldedOnce.Inc()
-	case f == nil:
-		r.m.foldedAgain.Inc()
-	case f.n < 0: // Never
+		return nil, false
+	case f != nil && f.n < 0: // Never
 		r.m.foldedLarge.Inc()
 		return nil, false
-	default:
-		r.m.foldedKept.Inc()
+	case f == nil || !q.Takes(f):
+		r.m.foldedAgain.Inc()
+		return nil, true
 	}
-	return f, wanted
+	r.m.foldedKept.Inc()
+	q.count(int64(f.n)) // groups that were kept are looked at as cells are
+	return f, true
+}
+
+func (q *Query) count(cells int64) {
+	atomic.AddInt64(&q.stats.Batches, 1)
+	atomic.AddInt64(&q.stats.Cells, cells)
+	q.r.m.cells.Add(float64(cells))
 }
 
 // Keep keeps groups under a key; false: they are too many.
@@ -131,14 +142,11 @@ func (q *Query) Takes(f *Folded) bool {
 	return true
 }
 
-// Take takes in what another query has folded. The errors are those of Fold.
+// Take takes in what another query has folded, and has counted. The errors are those of Fold.
 func (q *Query) Take(ctx context.Context, f *Folded) error {
 	if !q.Takes(f) {
 		return errors.New("N7: folded groups of other domains")
 	}
-	q.stats.Batches++
-	q.stats.Cells += int64(f.n)
-	q.r.m.cells.Add(float64(f.n))
 	if f.n == 0 {
 		return ctx.Err()
 	}

@@ -2,8 +2,11 @@ package run
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 	"github.com/tidemarkdb/tidemark/builder/cuboid"
@@ -47,7 +50,8 @@ func countsOf(t *testing.T, key string) (*Program, func(from, rows int) []Input)
 
 // What a query apart has folded is of its query's domains, though these were forgotten meanwhile; a query of others does not take it.
 func TestFoldedOfForgottenDomains(t *testing.T) {
-	run := newRunner(t, Options{DomainBytes: minCacheBytes})
+	reg := prometheus.NewRegistry()
+	run := newRunner(t, Options{DomainBytes: minCacheBytes, Registry: reg})
 	p, rows := countsOf(t, "mine")
 	q, err := run.Start(p.Answer)
 	if err != nil {
@@ -98,6 +102,31 @@ func TestFoldedOfForgottenDomains(t *testing.T) {
 	defer late.Close()
 	if late.Takes(f) {
 		t.Error("a query of a new domain takes the groups of a forgotten one")
+	}
+	key := FoldedKey{1}
+	if !run.Keep(key, f) {
+		t.Fatal("three groups are too many to be kept")
+	}
+	if got, wanted := late.Known(key); got != nil || !wanted {
+		t.Errorf("a query of a new domain is given %v, wanted %t; want none, to be folded again", got, wanted)
+	}
+	if got, _ := q.Known(key); got != f {
+		t.Errorf("a query of the domain is given %v, want what was kept", got)
+	}
+	all, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := map[string]float64{}
+	for _, family := range all {
+		for _, m := range family.Metric {
+			if family.GetName() == "tidemark_query_run_folded_total" {
+				counted[m.Label[0].GetValue()] = m.Counter.GetValue()
+			}
+		}
+	}
+	if want := map[string]float64{"first": 0, "again": 1, "kept": 1, "large": 0}; !maps.Equal(counted, want) {
+		t.Errorf("counted %v, want %v", counted, want)
 	}
 	if late.Take(t.Context(), f) == nil {
 		t.Error("it took them")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"github.com/tidemarkdb/tidemark/builder/cells"
 )
@@ -46,9 +45,7 @@ func (w *worker) fold(ctx context.Context, p *Program, b *Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	atomic.AddInt64(&w.q.stats.Batches, 1)
-	atomic.AddInt64(&w.q.stats.Cells, int64(b.n))
-	w.q.r.m.cells.Add(float64(b.n))
+	w.q.count(int64(b.n))
 	if b.n == 0 {
 		return nil
 	}
