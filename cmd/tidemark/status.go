@@ -36,7 +36,7 @@ func (c *console) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *console) blank() string { return "\r" + strings.Repeat(" ", len(c.line)) + "\r" }
+func (c *console) blank() string { return "\r" + strings.Repeat(" ", columns(c.line)) + "\r" }
 
 // replace shows another live line; "" removes it. A line longer than the terminal is wide would stay where it wraps.
 func (c *console) replace(line string) {
@@ -44,7 +44,7 @@ func (c *console) replace(line string) {
 	defer c.mu.Unlock()
 	if f, ok := c.w.(*os.File); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			line = line[:min(len(line), w-1)]
+			line = cut(line, w-1)
 		}
 	}
 	if c.line != "" || line != "" {
