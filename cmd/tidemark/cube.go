@@ -92,6 +92,9 @@ func (a *app) printAppliedCube(out server.AppliedCube) error {
 		for _, c := range out.Changes {
 			fmt.Fprintf(w, "  %s\n", c)
 		}
+		for _, warning := range out.Warnings {
+			fmt.Fprintf(w, "  warning: %s\n", warning)
+		}
 		return err
 	})
 }

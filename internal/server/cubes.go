@@ -46,7 +46,8 @@ type AppliedCube struct {
 	Outcome    string     `json:"outcome"` // created, changed or unchanged
 	DryRun     bool       `json:"dry_run"`
 	Changes    []string   `json:"changes,omitempty"` // in words
-	Cuboids    int        `json:"cuboids"`           // that a build makes
+	Warnings   []string   `json:"warnings,omitempty"`
+	Cuboids    int        `json:"cuboids"` // that a build makes
 	Definition *cube.Cube `json:"definition"`
 }
 
@@ -219,6 +220,10 @@ func (s *Server) planCube(ctx context.Context, def *cube.Cube) (*AppliedCube, er
 		return nil, err
 	}
 	out.Cuboids = len(cuboids)
+	if def.Store == cube.StoreHBase && s.opts.HBase == nil {
+		out.Warnings = append(out.Warnings, "store: hbase, but no HBase is configured here: builds fail where that is so; set hbase.quorum (--hbase-quorum) "+
+			"for every process that builds, answers, verifies or cleans up")
+	}
 	old, err := s.opts.Catalog.Cube(ctx, def.Project, def.Name)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return out, nil
