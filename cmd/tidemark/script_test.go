@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,10 +30,9 @@ func TestScripts(t *testing.T) {
 			}
 			root, err := filepath.Abs("../..")
 			e.Setenv("REPO", root) // golden files of formats
-			return err
+			return errors.Join(err, boundProgram(e))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"bound":     bound,
 			"taken":     takenPort,
 			"waitfor":   waitFor,
 			"waitnodes": waitNodes,
@@ -39,18 +40,27 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// waitFor returns when a file exists. The script's own limit is the test's.
+// scriptWait is how long a script waits for something: far longer than it takes, and less than the test may take, which would not say for what.
+const scriptWait = time.Minute
+
+// until returns when something is so.
+func until(ts *testscript.TestScript, what string, is func() bool) {
+	for limit := time.Now().Add(scriptWait); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			ts.Fatalf("not within %v: %s", scriptWait, what)
+		}
+	}
+}
+
+// waitFor returns when a file exists.
 func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: waitfor file")
 	}
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for range tick.C {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
-			return
-		}
-	}
+	until(ts, args[0]+" is there", func() bool {
+		_, err := os.Stat(ts.MkAbs(args[0]))
+		return err == nil
+	})
 }
 
 // waitNodes returns when the process that holds a data folder has said which roles it has: that is shortly after it answers.
@@ -58,27 +68,21 @@ func waitNodes(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: waitnodes folder roles")
 	}
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for range tick.C {
+	until(ts, fmt.Sprintf("tidemark nodes --data %s lists one with roles %s", args[0], args[1]), func() bool {
 		ts.Check(ts.Exec("tidemark", "nodes", "--data", args[0]))
-		if strings.Contains(ts.ReadFile("stdout"), " "+args[1]+" ") {
-			return
-		}
-	}
+		return strings.Contains(ts.ReadFile("stdout"), " "+args[1]+" ")
+	})
 }
 
-// bound runs a command as one whom the rights of files bind: as root, without what lets root pass them by.
-func bound(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) == 0 {
-		ts.Fatalf("usage: [!] bound command [args...]")
-	}
+// boundProgram gives scripts the program bound: it runs a command as one whom the rights of files bind, as root without what lets root
+// pass them by.
+func boundProgram(e *testscript.Env) error {
+	dir, as := filepath.Join(e.WorkDir, ".bound"), ""
 	if os.Getuid() == 0 {
-		args = append([]string{"setpriv", "--inh-caps=-all", "--bounding-set=-all"}, args...)
+		as = "setpriv --inh-caps=-all --bounding-set=-all "
 	}
-	if err := ts.Exec(args[0], args[1:]...); (err != nil) != neg {
-		ts.Fatalf("%v: %v", args, err)
-	}
+	e.Setenv("PATH", dir+string(os.PathListSeparator)+e.Getenv("PATH"))
+	return errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "bound"), []byte("#!/bin/sh\nexec "+as+"\"$@\"\n"), 0o755))
 }
 
 // takenPort sets the variable $TAKEN to an address that another listener holds until the script ends.
