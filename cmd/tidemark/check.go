@@ -177,17 +177,25 @@ func checkStore(ctx context.Context, cfg *config.Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := blob.Check(ctx, st); err != nil {
-		return "", err
-	}
+	may, can := rights(cfg), "written and read"
 	owner, err := blob.ReadClaim(ctx, st)
-	switch {
-	case errors.Is(err, blob.ErrNotFound):
-		return url + " can be written and read, and is new", nil
-	case err != nil:
+	fresh := errors.Is(err, blob.ErrNotFound)
+	if err != nil && !fresh {
 		return "", err
 	}
-	return url + " can be written and read, and belongs to catalog " + owner, nil
+	if fresh && may == blob.Writes {
+		may = blob.Reads // nothing is there yet that could be tried on without being removed again
+	}
+	if may == blob.Reads {
+		can = "read"
+	}
+	if err := blob.Check(ctx, st, may); err != nil {
+		return "", err
+	}
+	if fresh {
+		return fmt.Sprintf("%s can be %s, and is new", url, can), nil
+	}
+	return fmt.Sprintf("%s can be %s, and belongs to catalog %s", url, can, owner), nil
 }
 
 func checkCatalog(ctx context.Context, cfg *config.Config) (string, error) {

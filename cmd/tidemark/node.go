@@ -108,7 +108,11 @@ func (n *node) openParts(ctx context.Context) (err error) {
 	if n.store, err = blob.OpenStore(ctx, n.cfg.StoreURL(), blob.Options{Retry: blob.RetryOptions{MaxElapsed: storePatience}}); err != nil {
 		return err
 	}
-	if err := blob.Claim(ctx, n.store, n.catalog.ID()); err != nil {
+	claim := blob.Claim
+	if rights(n.cfg) == blob.Reads {
+		claim = blob.Belongs
+	}
+	if err := claim(ctx, n.store, n.catalog.ID()); err != nil {
 		return err
 	}
 	if err := n.build("", prometheus.NewRegistry()); err != nil { // for requests of this process; nothing runs
@@ -214,7 +218,8 @@ func (n *node) client() *client {
 
 // ready checks what a process that is to run for long relies on.
 func (n *node) ready(ctx context.Context) error {
-	if err := blob.Check(ctx, n.store); err != nil {
+	may := rights(n.cfg)
+	if err := blob.Check(ctx, n.store, may); err != nil || may == blob.Reads {
 		return err
 	}
 	return n.server.StoreDefinitions(ctx)

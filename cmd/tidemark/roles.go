@@ -8,8 +8,20 @@ import (
 	"slices"
 
 	"github.com/tidemarkdb/tidemark/ingest"
+	"github.com/tidemarkdb/tidemark/internal/blob"
 	"github.com/tidemarkdb/tidemark/internal/config"
 )
+
+// rights are what the roles of a process do with the store by themselves: clean-up removes, and who only answers writes nothing.
+func rights(cfg *config.Config) blob.Rights {
+	switch {
+	case cfg.Has(config.RoleSchedule):
+		return blob.Deletes
+	case cfg.Has(config.RoleIngest), cfg.Has(config.RoleBuild):
+		return blob.Writes
+	}
+	return blob.Reads
+}
 
 func (n *node) has(role string) bool { return slices.Contains(n.roles, role) }
 

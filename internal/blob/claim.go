@@ -59,6 +59,20 @@ func Claim(ctx context.Context, st Store, catalogID string) error {
 	return nil
 }
 
+// Belongs reports a *ForeignStoreError where the store is another catalog's. It writes nothing: a store that is nobody's yet stays so.
+func Belongs(ctx context.Context, st Store, catalogID string) error {
+	owner, err := ReadClaim(ctx, st)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case owner != catalogID:
+		return &ForeignStoreError{Catalog: owner, Want: catalogID}
+	}
+	return nil
+}
+
 // ReadClaim returns the id of the catalog that the store belongs to; ErrNotFound if it belongs to none.
 func ReadClaim(ctx context.Context, st Store) (catalogID string, err error) {
 	r, err := st.Open(ctx, MarkerKey, 0, maxMarkerBytes)

@@ -51,8 +51,40 @@ func TestClaimOfDamagedMarker(t *testing.T) {
 	}
 }
 
+// Belongs is Claim for who may not write.
+func TestBelongs(t *testing.T) {
+	st := new(blob.Mem)
+	if err := blob.Belongs(t.Context(), st, "cat1"); err != nil || list(t, st, "") != nil {
+		t.Errorf("a new store: %v, then it holds %q", err, list(t, st, ""))
+	}
+	create(t, st, blob.MarkerKey, string(blob.Marker("cat1")))
+	if err := blob.Belongs(t.Context(), st, "cat1"); err != nil {
+		t.Error(err)
+	}
+	var foreign *blob.ForeignStoreError
+	if err := blob.Belongs(t.Context(), st, "cat2"); !errors.As(err, &foreign) || foreign.Catalog != "cat1" {
+		t.Errorf("another's store: got %v, want a ForeignStoreError", err)
+	}
+}
+
 func conformCheck(t *testing.T, st blob.Store) {
-	if err := blob.Check(t.Context(), st); err != nil {
+	if err := blob.Check(t.Context(), st, blob.Writes); !errors.Is(err, blob.ErrNotFound) {
+		t.Errorf("there is no marker to try on: got %v, want ErrNotFound", err)
+	}
+	create(t, st, blob.MarkerKey, "{}")
+	if err := blob.Check(t.Context(), st, blob.Writes); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(t, st, ""); len(got) != 1 {
+		t.Errorf("the check left %q, want the marker alone", got)
+	}
+	if err := st.Delete(t.Context(), blob.MarkerKey); err != nil {
+		t.Fatal(err)
+	}
+	if err := blob.Check(t.Context(), st, blob.Reads); err != nil {
+		t.Fatal(err)
+	}
+	if err := blob.Check(t.Context(), st, blob.Deletes); err != nil {
 		t.Fatal(err)
 	}
 	if got := list(t, st, ""); got != nil {

@@ -98,6 +98,13 @@ func (d *Dir) Create(ctx context.Context, key string, body io.Reader) error {
 	if err := d.refuseExisting(key); err != nil {
 		return d.failed("create", key, err)
 	}
+	return d.createNamed(ctx, key, body)
+}
+
+// creators has Check write a file though there is one of its name: a folder that may not be written must not pass for one that may.
+func (d *Dir) creators() []creator { return []creator{{"link", d.createNamed}} }
+
+func (d *Dir) createNamed(ctx context.Context, key string, body io.Reader) error {
 	temp, err := d.writeTemp(ctx, body)
 	if err != nil {
 		return d.failed("create", key, err)

@@ -106,8 +106,8 @@ func (s *S3) explainAPI(api smithy.APIError, status int) error {
 		"XAdminUserNotFound": // versitygw
 		return s.refused(cause)
 	case "AccessDenied", "Forbidden", "AllAccessDisabled":
-		return fmt.Errorf("not allowed: grant s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucket on bucket %s (%s)",
-			s.opts.Bucket, cause)
+		return fmt.Errorf("not allowed: grant what the roles of this process need of s3:GetObject, s3:ListBucket, s3:PutObject, s3:AbortMultipartUpload "+
+			"and s3:DeleteObject on bucket %s (%s)", s.opts.Bucket, cause)
 	case "RequestTimeTooSkewed":
 		return fmt.Errorf("%w: the clock of this machine or of the store is wrong (%s)", ErrUnavailable, cause)
 	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "Moved Permanently":

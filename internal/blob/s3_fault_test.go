@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -45,13 +46,76 @@ func TestCheckRefusesStoreThatReplaces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = blob.Check(t.Context(), retry)
+		err = blob.Check(t.Context(), retry, blob.Deletes)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "If-None-Match") {
 			t.Errorf("got %v, want an error that names %s and If-None-Match", err, c.want)
 		}
 		if got := list(t, st, ""); got != nil {
 			t.Errorf("%s: the check left %q", c.want, got)
 		}
+		create(t, st, blob.MarkerKey, string(blob.Marker("cat1")))
+		err = blob.Check(t.Context(), retry, blob.Writes)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("who removes nothing: got %v, want an error that names %s", err, c.want)
+		}
+		if owner, err := blob.ReadClaim(t.Context(), st); owner != "cat1" || err != nil {
+			t.Errorf("%s: the store belongs to %q, %v after the check", c.want, owner, err)
+		}
+	}
+}
+
+// Who has fewer rights tries nothing that wants more: reading makes no write, and writing removes nothing and leaves nothing.
+func TestCheckTriesNoMoreThanItsRights(t *testing.T) {
+	writes := []string{"put", "begin", "part", "complete"}
+	for _, c := range []struct {
+		may    blob.Rights
+		denied []string // what the store's user may not do
+	}{
+		{blob.Reads, append(writes, "abort", "delete")},
+		{blob.Writes, []string{"delete"}},
+		{blob.Deletes, nil},
+	} {
+		stub := &stubS3{}
+		stub.before = func(w http.ResponseWriter, _ *http.Request, op string, _ int) bool {
+			denied := slices.Contains(c.denied, op)
+			if denied {
+				stubError(w, http.StatusForbidden, "AccessDenied")
+			}
+			return denied
+		}
+		st := stub.start(t, blob.S3Options{})
+		stub.objects["p/"+blob.MarkerKey] = blob.Marker("cat1")
+		if err := blob.Check(t.Context(), st, c.may); err != nil {
+			t.Errorf("rights %d: %v", c.may, err)
+		}
+		for _, op := range c.denied {
+			if n := stub.count(op); n != 0 {
+				t.Errorf("rights %d: %d calls of %s", c.may, n, op)
+			}
+		}
+		if owner, err := blob.ReadClaim(t.Context(), st); owner != "cat1" || err != nil || len(stub.objects) != 1 || stub.open() != 0 {
+			t.Errorf("rights %d: it left %d objects and %d uploads, of catalog %q, %v", c.may, len(stub.objects), stub.open(), owner, err)
+		}
+		if c.may == blob.Reads {
+			continue
+		}
+		c.denied = append(c.denied, writes...) // the rights that it does want are tried
+		if err := blob.Check(t.Context(), st, c.may); err == nil || !strings.Contains(err.Error(), "s3:PutObject") {
+			t.Errorf("rights %d without writing: got %v, want an error that names s3:PutObject", c.may, err)
+		}
+	}
+}
+
+// Without the right to list, S3 does not say that an object is not there.
+func TestCheckWantsListing(t *testing.T) {
+	stub := &stubS3{before: func(w http.ResponseWriter, _ *http.Request, op string, _ int) bool {
+		if op == "list" {
+			stubError(w, http.StatusForbidden, "AccessDenied")
+		}
+		return op == "list"
+	}}
+	if err := blob.Check(t.Context(), stub.start(t, blob.S3Options{}), blob.Reads); err == nil || !strings.Contains(err.Error(), "s3:ListBucket") {
+		t.Errorf("got %v, want an error that names s3:ListBucket", err)
 	}
 }
 
@@ -143,7 +207,7 @@ func TestS3DeadEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, openErr := retry.Open(t.Context(), "a", 0, -1)
-	for _, err := range []error{openErr, retry.Create(t.Context(), "a", strings.NewReader("x")), blob.Check(t.Context(), retry)} {
+	for _, err := range []error{openErr, retry.Create(t.Context(), "a", strings.NewReader("x")), blob.Check(t.Context(), retry, blob.Deletes)} {
 		if !errors.Is(err, blob.ErrUnavailable) || !strings.Contains(err.Error(), "connection refused") || !strings.Contains(err.Error(), address) {
 			t.Errorf("got %v, want ErrUnavailable, the address and the cause", err)
 		}

@@ -113,7 +113,7 @@ func TestS3Refusals(t *testing.T) {
 		var listErr error
 		for _, listErr = range st.List(t.Context(), "") {
 		}
-		for _, err := range []error{blob.Check(t.Context(), st), openErr, listErr} {
+		for _, err := range []error{blob.Check(t.Context(), st, blob.Deletes), openErr, listErr} {
 			if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, blob.ErrUnavailable) || errors.Is(err, blob.ErrNotFound) {
 				t.Errorf("got %v, want a final error that says %q", err, c.want)
 			}
