@@ -65,6 +65,9 @@ func checkKubernetes(dir string, known settings) error {
 	for _, w := range m.pods {
 		errs = append(errs, m.checkWorkload(w, known)...)
 		args[w.name] = w.pod.Spec.Containers[0].Args
+		if account := w.pod.Spec.ServiceAccountName; account != w.name {
+			errs = append(errs, fmt.Errorf("%s: its service account is %q: want one of its own name, as roles have different rights", w.name, account))
+		}
 	}
 	errs = append(errs, known.checkRoles(args)...)
 	for name, c := range m.configs {

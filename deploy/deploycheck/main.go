@@ -38,7 +38,7 @@ func check(root string) error {
 		checkCompose(filepath.Join(deploy, "compose.yaml"), known),
 		checkDockerfile(filepath.Join(deploy, "Dockerfile"), root, known),
 		checkKubernetes(filepath.Join(deploy, "kubernetes"), known),
-		checkTerraform(filepath.Join(deploy, "terraform"), filepath.Join(root, "internal", "blob")),
+		checkTerraform(filepath.Join(deploy, "terraform"), filepath.Join(root, "internal", "blob"), known),
 	)
 }
 
@@ -46,9 +46,12 @@ func check(root string) error {
 type settings struct {
 	flags, variables, keys map[string]bool
 	roles                  []string
+	rights                 map[string][]string // to the store, by role
 }
 
 var rolesRow = regexp.MustCompile("(?m)^\\| `--roles [^|]*\\| `TIDEMARK_ROLES` \\| `roles` \\| `([a-z,]+)` \\|")
+
+var rightsRow = regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| ((?:`s3:[A-Za-z]+`(?:, )?)+) \\|")
 
 var settingRow = regexp.MustCompile("(?m)^\\| `--([a-z0-9-]+)[^`]*` \\| `(TIDEMARK_[A-Z0-9_]+)` \\| `([a-z0-9_.]+)` \\|")
 
@@ -65,7 +68,10 @@ func documentedSettings(path string) (settings, error) {
 	if len(s.flags) == 0 || roles == nil {
 		return s, fmt.Errorf("%s: no row of a setting found, or none of --roles", path)
 	}
-	s.roles = strings.Split(roles[1], ",")
+	s.roles, s.rights = strings.Split(roles[1], ","), map[string][]string{}
+	for _, m := range rightsRow.FindAllStringSubmatch(string(text), -1) {
+		s.rights[m[1]] = strings.Split(strings.ReplaceAll(m[2], "`", ""), ", ")
+	}
 	return s, nil
 }
 

@@ -14,9 +14,9 @@ import (
 	"github.com/hashicorp/terraform-config-inspect/tfconfig"
 )
 
-// checkTerraform reads the module as Terraform's tools do, wants every name in an expression to be declared, and the rights on
-// the bucket to be those that the calls of internal/blob need: no fewer, no more.
-func checkTerraform(dir, blob string) error {
+// checkTerraform reads the module as Terraform's tools do, wants every name in an expression to be declared, and for each role of a process
+// a policy with the rights that its calls of internal/blob need, as docs/OPERATING.md says them: no fewer, no more.
+func checkTerraform(dir, blob string, known settings) error {
 	module, diags := tfconfig.LoadModule(dir)
 	if diags.HasErrors() {
 		return fmt.Errorf("%s: %w", dir, diags)
@@ -25,7 +25,7 @@ func checkTerraform(dir, blob string) error {
 	if err != nil {
 		return err
 	}
-	w := &walker{module: module, locals: map[string]bool{}}
+	w := &walker{module: module, locals: map[string]bool{}, rights: map[string][]string{}}
 	var bodies []*hclsyntax.Body
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
@@ -47,14 +47,14 @@ func checkTerraform(dir, blob string) error {
 	if len(bodies) == 0 {
 		return fmt.Errorf("%s: no files", dir)
 	}
-	return errors.Join(append(w.errs, w.compareRights(dir, blob))...)
+	return errors.Join(append(w.errs, w.compareRights(dir, blob, known))...)
 }
 
 // walker goes through all expressions of a module.
 type walker struct {
 	module *tfconfig.Module
 	locals map[string]bool
-	rights []string
+	rights map[string][]string // by the name of their document
 	errs   []error
 }
 
@@ -80,8 +80,8 @@ func (w *walker) body(b *hclsyntax.Body) {
 		if block.Type == "variable" || block.Type == "terraform" {
 			continue // types and constraints: tfconfig has read them
 		}
-		if block.Type == "data" && slices.Equal(block.Labels, []string{"aws_iam_policy_document", "store"}) {
-			w.findRights(block.Body)
+		if block.Type == "data" && len(block.Labels) == 2 && block.Labels[0] == "aws_iam_policy_document" && block.Labels[1] != "bucket" {
+			w.findRights(block.Labels[1], block.Body)
 		}
 		w.body(block.Body)
 	}
@@ -115,7 +115,7 @@ func (w *walker) declared(t hcl.Traversal) bool {
 	return w.module.ManagedResources[parts[0]+"."+parts[1]] != nil
 }
 
-func (w *walker) findRights(b *hclsyntax.Body) {
+func (w *walker) findRights(role string, b *hclsyntax.Body) {
 	for _, block := range b.Blocks {
 		a := block.Body.Attributes["actions"]
 		if block.Type != "statement" || a == nil {
@@ -127,7 +127,7 @@ func (w *walker) findRights(b *hclsyntax.Body) {
 			continue
 		}
 		for _, action := range v.AsValueSlice() {
-			w.rights = append(w.rights, action.AsString())
+			w.rights[role] = append(w.rights[role], action.AsString())
 		}
 	}
 }
@@ -147,12 +147,29 @@ func right(call string) string {
 	return "s3:" + call
 }
 
-func (w *walker) compareRights(dir, blob string) error {
+// writing and removing are the roles that do more with the store than read it, as rights of cmd/tidemark has it.
+var (
+	writing  = []string{"ingest", "schedule", "build"}
+	removing = []string{"schedule"}
+)
+
+// has reports whether a role makes the calls that want a right.
+func has(role, right string) bool {
+	switch right {
+	case "s3:GetObject", "s3:ListBucket":
+		return true
+	case "s3:DeleteObject":
+		return slices.Contains(removing, role)
+	}
+	return slices.Contains(writing, role)
+}
+
+func (w *walker) compareRights(dir, blob string, known settings) error {
 	paths, err := filepath.Glob(filepath.Join(blob, "s3*.go"))
 	if err != nil {
 		return err
 	}
-	var need []string
+	var calls []string
 	for _, path := range paths {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
@@ -162,13 +179,28 @@ func (w *walker) compareRights(dir, blob string) error {
 			return err
 		}
 		for _, m := range call.FindAllStringSubmatch(string(text), -1) {
-			need = append(need, right(m[1]))
+			calls = append(calls, right(m[1]))
 		}
 	}
-	slices.Sort(need)
-	slices.Sort(w.rights)
-	if need = slices.Compact(need); len(need) == 0 || !slices.Equal(need, w.rights) {
-		return fmt.Errorf("%s: data.aws_iam_policy_document.store gives %v, %s calls for %v", dir, w.rights, blob, need)
+	slices.Sort(calls)
+	if calls = slices.Compact(calls); len(calls) == 0 {
+		return fmt.Errorf("%s: no calls of S3 found", blob)
 	}
-	return nil
+	var errs []error
+	for _, role := range known.roles {
+		need := slices.DeleteFunc(slices.Clone(calls), func(right string) bool { return !has(role, right) })
+		given := slices.Sorted(slices.Values(w.rights[role]))
+		if !slices.Equal(need, given) {
+			errs = append(errs, fmt.Errorf("%s: data.aws_iam_policy_document.%s gives %v, the role %[2]s needs %[4]v for the calls of %[5]s", dir, role, given, need, blob))
+		}
+		if said := slices.Sorted(slices.Values(known.rights[role])); !slices.Equal(said, need) {
+			errs = append(errs, fmt.Errorf("docs/OPERATING.md: role %s is said to need %v, it needs %v", role, said, need))
+		}
+	}
+	for name := range w.rights {
+		if !slices.Contains(known.roles, name) {
+			errs = append(errs, fmt.Errorf("%s: data.aws_iam_policy_document.%s: tidemark has no such role", dir, name))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -1,5 +1,5 @@
-# The bucket of a tidemark and the rights that it needs there, no more: it reads, writes, lists and deletes objects below one
-# prefix. Whoever runs it (a role of a node, of a pod, a user) is given the policy.
+# The bucket of a tidemark and the rights that its processes need there, no more: a policy for each role of tidemark serve. Whoever runs a
+# process (a role of a node, of a pod, a user) is given the policies of its roles; of one that has all of them schedule's is enough.
 #
 #   terraform init && terraform apply -var bucket=my-tidemark
 
@@ -95,9 +95,56 @@ resource "aws_s3_bucket_lifecycle_configuration" "store" {
   }
 }
 
-data "aws_iam_policy_document" "store" {
-  # Of the whole bucket: with a condition on the prefix S3 answers 403 instead of 404 for an object that does not exist, and
-  # tidemark must know which of both it is.
+# Listing is of the whole bucket: with a condition on the prefix S3 answers 403 instead of 404 for an object that does not exist, and
+# tidemark must know which of both it is.
+
+# Statements are answered from what others have written.
+data "aws_iam_policy_document" "query" {
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.store.arn]
+  }
+
+  statement {
+    sid       = "Objects"
+    actions   = ["s3:GetObject"]
+    resources = [local.objects]
+  }
+}
+
+# Staged files and quarantine; nothing is removed.
+data "aws_iam_policy_document" "ingest" {
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.store.arn]
+  }
+
+  statement {
+    sid       = "Objects"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+    resources = [local.objects]
+  }
+}
+
+# Cuboids, manifests, dictionaries; nothing is removed.
+data "aws_iam_policy_document" "build" {
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.store.arn]
+  }
+
+  statement {
+    sid       = "Objects"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+    resources = [local.objects]
+  }
+}
+
+# Definitions, lookup tables, backups; and clean-up, which is the only one that removes.
+data "aws_iam_policy_document" "schedule" {
   statement {
     sid       = "List"
     actions   = ["s3:ListBucket"]
@@ -137,9 +184,16 @@ resource "aws_s3_bucket_policy" "store" {
   depends_on = [aws_s3_bucket_public_access_block.store]
 }
 
-resource "aws_iam_policy" "store" {
-  name        = "${var.bucket}-tidemark"
-  description = "Objects of tidemark below s3://${var.bucket}/${local.prefix}"
-  policy      = data.aws_iam_policy_document.store.json
+resource "aws_iam_policy" "role" {
+  for_each = {
+    ingest   = data.aws_iam_policy_document.ingest.json
+    schedule = data.aws_iam_policy_document.schedule.json
+    build    = data.aws_iam_policy_document.build.json
+    query    = data.aws_iam_policy_document.query.json
+  }
+
+  name        = "${var.bucket}-tidemark-${each.key}"
+  description = "Role ${each.key} of tidemark: objects below s3://${var.bucket}/${local.prefix}"
+  policy      = each.value
   tags        = var.tags
 }
