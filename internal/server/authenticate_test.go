@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/auth"
 	"github.com/tidemarkdb/tidemark/internal/blob"
 )
@@ -125,6 +127,21 @@ func TestReadyzGivesNobodyReasons(t *testing.T) {
 		rec := w.ask(http.MethodGet, "/readyz", authorization)
 		if rec.Code != http.StatusServiceUnavailable || strings.Contains(rec.Body.String(), hidden) != want {
 			t.Errorf("%q: %d %s", authorization, rec.Code, rec.Body)
+		}
+	}
+}
+
+// R7: that brokers were not asked yet is no secret, and not the same as that they do not answer.
+func TestReadyzTellsNobodyOfBrokersNotAsked(t *testing.T) {
+	kafka := ingest.ErrNotAsked
+	w, _ := guarded(t, auth.Options{}, func(o *Options) { o.Store, o.Kafka = new(blob.Mem), func() error { return kafka } })
+	for _, c := range []struct {
+		err  error
+		want string
+	}{{ingest.ErrNotAsked, "not asked yet"}, {errors.New("broker-1:9092: refused"), "does not answer: ask with credentials for the reason"}} {
+		kafka = c.err
+		if body := w.ask(http.MethodGet, "/readyz", "").Body.String(); !strings.Contains(body, c.want) || strings.Contains(body, "broker-1") {
+			t.Errorf("%v: got %s", c.err, body)
 		}
 	}
 }

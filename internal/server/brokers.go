@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"errors"
 
+	"github.com/tidemarkdb/tidemark/ingest"
 	"github.com/tidemarkdb/tidemark/internal/auth"
 )
 
@@ -12,9 +14,9 @@ func (s *Server) brokers(ctx context.Context) string {
 	if s.opts.Kafka == nil {
 		return ""
 	}
-	says := status(s.opts.Kafka())
-	if _, known := auth.From(ctx); s.opts.Auth != nil && !known {
-		return withoutReason(says)
+	err := s.opts.Kafka()
+	if _, known := auth.From(ctx); s.opts.Auth != nil && !known && !errors.Is(err, ingest.ErrNotAsked) {
+		return withoutReason(status(err))
 	}
-	return says
+	return status(err)
 }
