@@ -29,14 +29,18 @@ type LockedError struct {
 
 func (e *LockedError) Error() string {
 	if e.PID == 0 {
-		return fmt.Sprintf("data folder %s is in use by another process", e.Dir)
+		return fmt.Sprintf("data folder %s is in use by another process: stop it, or take another folder with --data", e.Dir)
 	}
 	return fmt.Sprintf("data folder %s is in use by process %d: stop it, or take another folder with --data", e.Dir, e.PID)
 }
 
+// folderMode is that of a data folder that is made: it holds events, which the other users of a machine have not asked for.
+// A folder that is there keeps the mode it has.
+const folderMode = 0o750
+
 // OpenData takes the folder, made if need be. A *LockedError says that another process holds it.
 func OpenData(dir string) (*DataDir, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, folderMode); err != nil {
 		return nil, unusable(dir, err)
 	}
 	path := filepath.Join(dir, "lock")
@@ -46,6 +50,9 @@ func OpenData(dir string) (*DataDir, error) {
 	}
 	if err := lock(f); err != nil {
 		defer f.Close()
+		if errors.Is(err, errReaders) {
+			return nil, &LockedError{Dir: dir}
+		}
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, &LockedError{Dir: dir, PID: readPID(f)}
 		}
@@ -62,6 +69,9 @@ func OpenData(dir string) (*DataDir, error) {
 // apart, before such a one is taken for a holder.
 const lockTries = 1000
 
+// errReaders: nobody holds the lock, yet others share it for longer than it takes to look.
+var errReaders = errors.New("it is being looked at")
+
 // lock takes the lock for this process alone. syscall.EWOULDBLOCK says that another one holds it.
 func lock(f *os.File) error {
 	for range lockTries {
@@ -77,7 +87,7 @@ func lock(f *os.File) error {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return syscall.EWOULDBLOCK
+	return errReaders
 }
 
 // held reports whether a process holds dir.

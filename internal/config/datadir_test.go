@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -117,6 +118,44 @@ func TestLookingDoesNotKeepTheFolder(t *testing.T) {
 	}
 	close(done)
 	wg.Wait()
+}
+
+// Whoever only reads the lock keeps the folder from being taken, but is not the process that held it last.
+func TestReaderOfTheLockHasNoName(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "lock"), []byte("1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH); err != nil {
+		t.Fatal(err)
+	}
+	_, err = OpenData(dir)
+	var locked *LockedError
+	if !errors.As(err, &locked) || locked.PID != 0 {
+		t.Errorf("got %v, want a LockedError without a pid", err)
+	}
+}
+
+// What is staged there is for the owner and the group of the folder.
+func TestFolderIsNotForEverybody(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "data")
+	d, err := OpenData(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	s, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Mode().Perm()&0o027 != 0 {
+		t.Errorf("mode %v, want nothing for others and no writing for the group", s.Mode())
+	}
 }
 
 func TestOpenDataNamesTheFolder(t *testing.T) {
