@@ -161,6 +161,7 @@ func (a *app) segmentShow() *cobra.Command {
 type asking struct {
 	project, key, plan *string
 	dry, wait          *bool
+	cube               string // whose builds under way are waited for when there is nothing new to build; else empty
 }
 
 func (a *app) asking(c *cobra.Command) asking {
@@ -175,13 +176,14 @@ func (a *app) asking(c *cobra.Command) asking {
 func (a *app) segmentBuild() *cobra.Command {
 	c := &cobra.Command{
 		Use: "build CUBE", Short: "Build segments of new offsets", Args: exactly("CUBE"),
-		Long:    "Builds from where the last segment ends to where the topic ends at this moment, or the range that is given: earliest, latest, a time,\nor offsets by partition (0:1200,1:900). What is not staged yet is waited for. A large range becomes several segments.",
+		Long:    "Builds from where the last segment ends to where the topic ends at this moment, or the range that is given: earliest, latest, a time,\nor offsets by partition (0:1200,1:900). What is not staged yet is waited for. A large range becomes several segments.\nWith --wait and nothing new, the builds that are under way are waited for.",
 		Example: "  tidemark segment build clicks_cube --wait\n  tidemark segment build clicks_cube --start earliest --end 2026-01-31T06:00:00Z --dry-run",
 	}
 	start := c.Flags().String("start", "", "where to begin (default: where the last segment ends)")
 	end := c.Flags().String("end", "", "where to end, exclusive (default: latest)")
 	ask := a.asking(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		ask.cube = args[0]
 		return a.requestSegments(cmd, ask, cubePath(args[0], "segments"), server.SegmentRequest{Start: *start, End: *end})
 	}
 	return c

@@ -29,7 +29,12 @@ func (a *app) requestSegments(cmd *cobra.Command, ask asking, path string, q ser
 	}
 	defer func() { err = errors.Join(err, cl.close()) }()
 	var out server.Submitted
-	if err := cl.do(cmd.Context(), req, &out); err != nil {
+	err = cl.do(cmd.Context(), req, &out)
+	var nothing *server.Error
+	if errors.As(err, &nothing) && nothing.Code == "nothing_new" && *ask.wait && !*ask.dry && ask.cube != "" {
+		out, err = underWay(cmd.Context(), cl, ask, nothing.Message)
+	}
+	if err != nil {
 		return err
 	}
 	var waited error
@@ -43,6 +48,26 @@ func (a *app) requestSegments(cmd *cobra.Command, ask asking, path string, q ser
 		fmt.Fprintln(a.stderr, "no process builds at the moment: the jobs wait for tidemark serve, or say --wait")
 	}
 	return waited
+}
+
+// underWay returns the builds of a cube that have not ended: all that can be waited for where nothing is new.
+func underWay(ctx context.Context, cl *client, ask asking, note string) (server.Submitted, error) {
+	var open server.Jobs
+	q := queryOf("project", *ask.project, "cube", ask.cube, "state", "pending,waiting_for_staging,running")
+	if err := cl.do(ctx, request{method: http.MethodGet, path: "/jobs", query: q}, &open); err != nil {
+		return server.Submitted{}, err
+	}
+	out := server.Submitted{
+		Project: *ask.project, Cube: ask.cube, Action: "build",
+		Plan: server.Plan{Project: *ask.project, Cube: ask.cube, Actions: []server.Action{}, Notes: []string{note}},
+		Jobs: []server.Job{}, Segments: []server.Segment{}, Retired: []int64{}, Rereads: []server.Reread{},
+	}
+	for _, j := range open.Jobs {
+		if j.Kind == "build" {
+			out.Jobs = append(out.Jobs, j)
+		}
+	}
+	return out, nil
 }
 
 func printSubmitted(w io.Writer, out server.Submitted) error {
