@@ -46,10 +46,10 @@ func TestE2ESoak(t *testing.T) {
 	s := &soak{cubed: newCubed(t, place{flags: flags, staging: "{roll: {rows: 20000, age: 2s}}"},
 		"cut: {age: 3s, rows: 20000}\nmerge: {budget: [{segments: 5}]}\nmax_jobs: 2\n")}
 	ctx, stop := context.WithCancel(t.Context())
-	sent := make(chan struct{})
+	sent, send := make(chan struct{}), s.sender(s.random.Uint64())
 	go func() {
 		defer close(sent)
-		s.produceSteadily(ctx)
+		produceSteadily(ctx, send)
 	}()
 	at := make([]time.Duration, kills) // of the load's time
 	for i := range at {
@@ -85,8 +85,7 @@ func TestE2ESoak(t *testing.T) {
 }
 
 // produceSteadily sends until ctx ends.
-func (s *soak) produceSteadily(ctx context.Context) {
-	send := s.sender(s.random.Uint64())
+func produceSteadily(ctx context.Context, send func(int)) {
 	tick := time.NewTicker(soakEvery)
 	defer tick.Stop()
 	for {
