@@ -41,7 +41,7 @@ func (q queue) Submit(ctx context.Context, list []scheduler.Submission) ([]sched
 func (q queue) Pass(ctx context.Context, p scheduler.Pass) (scheduler.Passed, error) {
 	in := catalog.TaskPass{
 		Node: p.Node, Incarnation: p.Incarnation, Tick: p.Tick, First: p.First, Lease: p.Lease, ExclusiveWait: p.ExclusiveWait,
-		Kinds: p.Kinds, Decisions: p.Decisions, Bodies: p.Bodies, Slack: p.Slack, Stats: p.Stats,
+		Kinds: p.Kinds, Decides: p.Decides, Decisions: p.Decisions, Bodies: p.Bodies, Slack: p.Slack, Stats: p.Stats,
 	}
 	for _, l := range p.Held {
 		in.Held = append(in.Held, catalog.TaskLease(l))

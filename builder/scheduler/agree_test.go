@@ -103,16 +103,19 @@ func (p *pair) pass(t *rapid.T) {
 		alike(t, "register", answer{m, merr}, answer{r, rerr})
 		p.nodes[node], p.held[node] = r, nil
 	}
-	p.tick += rapid.Int64Range(-1_000_000, 3_000_000).Draw(t, "tick")
+	p.tick += rapid.SampledFrom([]int64{-1_000_000, 0, 1, 1_000_000, 2_000_000, 3_500_000}).Draw(t, "tick")
 	slices.SortFunc(p.held[node], func(a, b scheduler.Lease) int { return cmp.Compare(a.ID, b.ID) }) // as the scheduler does
 	pass := scheduler.Pass{
-		Node: node, Incarnation: p.nodes[node], Tick: p.tick, Lease: 6 * time.Second, ExclusiveWait: 8 * time.Second,
-		Kinds:     rapid.SampledFrom([][]string{{"build", "cut"}, {"backup", "build", "cut"}, {"backup", "build", "cut"}}).Draw(t, "kinds"),
-		Decisions: rapid.IntRange(0, 3).Draw(t, "decisions"), Bodies: rapid.IntRange(0, 3).Draw(t, "bodies"), Stats: true,
+		Node: node, Incarnation: p.nodes[node], Tick: p.tick, Lease: 6 * time.Second, ExclusiveWait: 12 * time.Second,
+		Kinds:   rapid.SampledFrom([][]string{{"build", "cut"}, {"backup", "build", "cut"}, {"backup", "build", "cut"}}).Draw(t, "kinds"),
+		Decides: node == "n1", Bodies: rapid.IntRange(0, 3).Draw(t, "bodies"), Stats: true,
 		Held: p.held[node], Slack: time.Second / 2,
 		Periodic: []scheduler.Periodic{{Every: 9 * time.Second, Submission: scheduler.Submission{
 			Kind: "cut", Key: "plan", MaxAttempts: 1, Spec: json.RawMessage("null"),
 		}}},
+	}
+	if pass.Decides {
+		pass.Decisions = rapid.IntRange(0, 3).Draw(t, "decisions")
 	}
 	if rapid.IntRange(0, 20).Draw(t, "stale process") == 0 {
 		pass.Incarnation--

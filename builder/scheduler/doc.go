@@ -8,7 +8,8 @@
 //   - T2: of a pooled key (Slots n, the bodies) at most n tasks run at once, on all processes together.
 //   - T3: an exclusive task (empty key) runs alone. It waits at most ExclusiveWait for what is running, then gives way and
 //     queues again; at most one waits. While it waits for bodies no further body starts, decisions go on; when the last
-//     body has ended nothing starts.
+//     body has ended nothing starts. It waits under a lease that those who would run it renew: without any of them nobody
+//     waits for it.
 //   - T4: an outcome counts only under the task's current epoch, and is one transaction with the tasks that it spawns: a
 //     task has one outcome, whoever else ran it before.
 //   - T5: nothing stays stuck. A lease that is not renewed is taken over; a process that starts again under its node's name

@@ -311,12 +311,15 @@ func (f *fake) claim(p scheduler.Pass, out *scheduler.Passed) {
 	onlyDecisions := false
 	if w := f.waiter; w != nil {
 		waited := f.tick - f.waitSince
+		mine := p.Decides && slices.Contains(p.Kinds, w.Kind)
 		switch {
 		case w.State == scheduler.Running:
 			return
 		case w.State != scheduler.Init || w.Paused || w.due > f.tick:
 			f.waiter = nil
-		case f.running(everything) == 0 && p.Decisions > 0 && slices.Contains(p.Kinds, w.Kind):
+		case !mine && w.expiry < f.tick:
+			f.waiter = nil
+		case mine && f.running(everything) == 0 && p.Decisions > 0:
 			f.start(p, w, out)
 			return
 		case waited >= p.ExclusiveWait.Microseconds():
@@ -327,6 +330,9 @@ func (f *fake) claim(p scheduler.Pass, out *scheduler.Passed) {
 			w.seq, w.from, w.due = f.next(), f.tick, f.tick+p.ExclusiveWait.Microseconds()
 		default:
 			out.ExclusiveWaitUs = waited
+			if mine {
+				w.expiry = f.tick + p.Lease.Microseconds()
+			}
 			if onlyDecisions = f.running(body) > 0; !onlyDecisions {
 				return
 			}
@@ -356,7 +362,7 @@ func (f *fake) pick(p scheduler.Pass, onlyDecisions bool, out *scheduler.Passed)
 			if f.running(everything) == 0 {
 				f.start(p, r, out)
 			} else {
-				f.waiter, f.waitSince = r, f.tick
+				f.waiter, f.waitSince, r.expiry = r, f.tick, f.tick+p.Lease.Microseconds()
 			}
 			return
 		case r.Slots == 0 && p.Decisions > 0 && inKey == 0:

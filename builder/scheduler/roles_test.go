@@ -91,3 +91,48 @@ func TestSimKilledBuilder(t *testing.T) {
 		w.check("killed builder")
 	})
 }
+
+// T3, T10: an exclusive task that waits for bodies holds up further ones for a lease only once the process is killed that would
+// run it; when that one is back it runs, alone.
+func TestSimKilledDecider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.apart(func(name string) bool { return name == "decider" })
+		apart := w.options
+		w.options = func(o *scheduler.Options) {
+			apart(o)
+			o.ExclusiveWait, o.Periodic = time.Hour, nil
+		}
+		decider, builder := w.start("decider", rand.New(rand.NewPCG(1, 1))), w.start("builder", rand.New(rand.NewPCG(2, 1)))
+		first := w.add(scheduler.Submission{Kind: "build", Key: "c1/jobs", Slots: 2, Spec: work{ForMs: 120_000}.json()})
+		time.Sleep(2 * time.Second)
+		sweep := w.add(scheduler.Submission{Kind: "sweep", Spec: work{ForMs: 10}.json()})
+		time.Sleep(2 * time.Second)
+		second := w.add(scheduler.Submission{Kind: "build", Key: "c2/jobs", Slots: 2, Spec: work{ForMs: 1000}.json()})
+		want := func(when string, states map[int64]string) {
+			t.Helper()
+			for id, state := range states {
+				if got := w.task(id); got.State != state {
+					t.Errorf("%s: task %d (%s) is %s, want %s", when, id, got.Kind, got.State, state)
+				}
+			}
+		}
+		time.Sleep(20 * time.Second) // some leases
+		want("while the exclusive task waits", map[int64]string{
+			first.ID: scheduler.Running, sweep.ID: scheduler.Init, second.ID: scheduler.Init,
+		})
+		decider.kill()
+		time.Sleep(12 * time.Second)
+		want("a lease of 8s after nobody decides", map[int64]string{
+			first.ID: scheduler.Running, sweep.ID: scheduler.Init, second.ID: scheduler.Finished,
+		})
+		decider = w.start("decider", rand.New(rand.NewPCG(3, 1)))
+		w.settle(5 * time.Minute)
+		want("in the end", map[int64]string{first.ID: scheduler.Finished, sweep.ID: scheduler.Finished})
+		for _, p := range []*process{decider, builder} {
+			p.end()
+		}
+		w.wg.Wait()
+		w.check("killed decider")
+	})
+}

@@ -235,7 +235,7 @@ func (s *Scheduler) request(now time.Time, claim bool) Pass {
 		Slack: s.o.Interval / 2, Stats: now.Sub(s.statsAt) >= s.o.StatsEvery,
 	}
 	if claim {
-		p.Periodic, p.Decisions, p.Bodies = s.o.Periodic, s.o.Decisions, s.o.Bodies
+		p.Periodic, p.Decides, p.Decisions, p.Bodies = s.o.Periodic, s.o.Decisions > 0, s.o.Decisions, s.o.Bodies
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

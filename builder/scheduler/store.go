@@ -62,7 +62,8 @@ type Pass struct {
 	ExclusiveWait time.Duration
 
 	Kinds     []string // that it can run
-	Decisions int      // how many more ordered or exclusive tasks it takes
+	Decides   bool     // it takes ordered and exclusive tasks, if not now then once one of those that it holds has ended
+	Decisions int      // how many more of them it takes now
 	Bodies    int      // how many more pooled tasks
 
 	Periodic []Periodic

@@ -33,10 +33,17 @@ func (p *pass) claim() error {
 			return err
 		}
 	}
-	if waiter != nil {
-		p.q.exclusive, p.q.exclusiveTick = waiter.ID, p.q.tick
+	if waiter == nil {
+		return nil
 	}
-	return nil
+	p.q.exclusive, p.q.exclusiveTick = waiter.ID, p.q.tick
+	return p.hold(waiter)
+}
+
+// hold has everything wait for an exclusive task that waits itself: for a lease, as whoever is to run it may die.
+func (p *pass) hold(r *taskRow) error {
+	r.lease = p.q.tick + p.in.Lease.Microseconds()
+	return p.t.saveTask(r)
 }
 
 // exclusive sees to the exclusive task that runs or waits for the others to end.
@@ -55,8 +62,12 @@ func (p *pass) exclusive() (gate, error) {
 		return open, nil
 	}
 	waited := p.q.tick - p.q.exclusiveTick
+	mine := p.in.Decides && slices.Contains(p.in.Kinds, r.Kind)
 	switch {
-	case p.running == 0 && p.in.Decisions > 0 && slices.Contains(p.in.Kinds, r.Kind):
+	case !mine && r.lease < p.q.tick: // nobody who would run it has passed since: it must not hold up the others
+		p.q.exclusive = 0
+		return open, nil
+	case mine && p.running == 0 && p.in.Decisions > 0:
 		return shut, p.start(r)
 	case waited >= p.in.ExclusiveWait.Microseconds():
 		p.q.exclusive = 0
@@ -69,6 +80,11 @@ func (p *pass) exclusive() (gate, error) {
 		return open, p.t.saveTask(r)
 	}
 	p.out.ExclusiveWaitUs = waited
+	if mine {
+		if err := p.hold(r); err != nil {
+			return shut, err
+		}
+	}
 	if p.bodies > 0 {
 		return decisions, nil
 	}

@@ -22,6 +22,7 @@ type TaskPass struct {
 	ExclusiveWait time.Duration
 
 	Kinds     []string // that the process can run
+	Decides   bool     // it takes ordered and exclusive tasks, if not now then once one of those that it holds has ended
 	Decisions int      // how many more ordered or exclusive tasks
 	Bodies    int      // how many more pooled tasks
 

@@ -48,7 +48,7 @@ func station(t testing.TB, c *Catalog, name string) TaskPass {
 	}
 	return TaskPass{
 		Node: name, Incarnation: n, Lease: 10 * time.Second, ExclusiveWait: time.Minute, Kinds: []string{"build", "cut"},
-		Decisions: 100, Bodies: 100,
+		Decides: true, Decisions: 100, Bodies: 100,
 	}
 }
 
@@ -235,6 +235,56 @@ func TestClaimAtOnce(t *testing.T) {
 		if len(all) != tasks || len(slices.Compact(all)) != tasks {
 			t.Errorf("claimed %v, want each of %d tasks once", got, tasks)
 		}
+	})
+}
+
+// An exclusive task holds up others while a process passes that would run it, and for a lease after that; it runs alone.
+func TestExclusiveWaitsForTheLiving(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		c := openAt(t, dsn)
+		decider, builder := station(t, c, "decider"), station(t, c, "builder")
+		decider.Bodies, builder.Decides, builder.Decisions = 0, false, 0
+		body := submitted(t, c, TaskSubmission{Kind: "build", Key: "a", Slots: 1})[0]
+		builder.Held = []TaskLease{{body.ID, passed(t, c, builder).Claimed[0].Epoch}}
+		alone := submitted(t, c, TaskSubmission{Kind: "cut"})[0]
+		passed(t, c, decider)
+		next := submitted(t, c, TaskSubmission{Kind: "build", Key: "b", Slots: 1})[0]
+		tick := int64(0)
+		claims := func(p *TaskPass, after time.Duration, what string, want ...int64) []Task {
+			t.Helper()
+			tick += after.Microseconds()
+			p.Tick = tick
+			got := passed(t, c, *p).Claimed
+			var ids []int64
+			for _, task := range got {
+				ids = append(ids, task.ID)
+			}
+			if !slices.Equal(ids, want) {
+				t.Errorf("%s: claimed %v, want %v", what, ids, want)
+			}
+			return got
+		}
+		busy := decider
+		busy.Decisions = 0 // it decides as much as it may, and lives
+		for range 3 {
+			claims(&builder, 9*time.Second, "while a process lives that decides")
+			claims(&busy, 0, "while a body runs")
+		}
+		claims(&builder, 10*time.Second, "a lease after its last pass")
+		for _, task := range claims(&builder, time.Microsecond, "later than that", next.ID) {
+			builder.Held = append(builder.Held, TaskLease{task.ID, task.Epoch})
+		}
+		claims(&decider, 0, "back while bodies run")
+		for _, l := range builder.Held {
+			if err := c.FinishTask(context.Background(), TaskOutcome{Lease: l, State: "finished"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		builder.Held = nil
+		submitted(t, c, TaskSubmission{Kind: "build", Key: "c", Slots: 1})
+		claims(&builder, 0, "once the exclusive task is next")
+		claims(&decider, 0, "when nothing else runs", alone.ID)
+		claims(&builder, time.Second, "while the exclusive task runs")
 	})
 }
 
