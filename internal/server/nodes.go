@@ -21,7 +21,7 @@ type Node struct {
 	Live      bool      `json:"live"`    // it was seen within the last minute
 }
 
-// Nodes lists processes by name; one that has been silent for a week is forgotten.
+// Nodes lists processes by name; one that has been silent for a week and owns no partition is forgotten.
 type Nodes struct {
 	Nodes []Node `json:"nodes"`
 }

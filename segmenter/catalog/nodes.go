@@ -11,7 +11,7 @@ import (
 // ErrNodeReplaced is in the chain when another process has registered under a node's name.
 var ErrNodeReplaced = errors.New("another process has taken this node's name")
 
-// forgetNodes is how long a silent node is remembered, by the task clock.
+// forgetNodes is how long a silent node is remembered, by the task clock, unless it owns a partition.
 const forgetNodes = 7 * 24 * time.Hour
 
 // Node is a process as others see it.
@@ -36,7 +36,8 @@ func (n *Node) Live(now time.Time) bool {
 }
 
 // RegisterNode makes a process known and returns its incarnation. Whatever ran under the name before is taken for dead: its
-// leases end with the next pass of the new one. Nodes that have been silent for a week are forgotten.
+// leases end with the next pass of the new one. Nodes that have been silent for a week are forgotten, but for owners of partitions:
+// one that nobody knows could not be told from one that has not registered yet.
 func (c *Catalog) RegisterNode(ctx context.Context, n Node) (incarnation int64, err error) {
 	if n.Name == "" {
 		return 0, errors.New("catalog: register node: no name given")
@@ -54,7 +55,7 @@ func (c *Catalog) RegisterNode(ctx context.Context, n Node) (incarnation int64, 
 			n.Name, incarnation, n.Address, strings.Join(n.Roles, ","), n.Version, now(), q.tick); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM nodes WHERE seen_tick < $1`, q.tick-forgetNodes.Microseconds()); err != nil {
+		if _, err := t.exec(`DELETE FROM nodes WHERE seen_tick < $1 AND name NOT IN (SELECT owner FROM partitions)`, q.tick-forgetNodes.Microseconds()); err != nil {
 			return err
 		}
 		return t.saveQueue(q)

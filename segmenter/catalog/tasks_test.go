@@ -453,12 +453,28 @@ func TestNodes(t *testing.T) {
 		if err := c.Heartbeat(ctx, "query-1", n); !errors.Is(err, ErrNodeReplaced) || next.Incarnation <= n {
 			t.Errorf("heartbeat of incarnation %d when there is %d: %v, want ErrNodeReplaced", n, next.Incarnation, err)
 		}
+		known := func(when string, want ...string) {
+			t.Helper()
+			var names []string
+			list, err := c.Nodes(ctx)
+			for _, n := range list {
+				names = append(names, n.Name)
+			}
+			if err != nil || !slices.Equal(names, want) {
+				t.Errorf("%s: %v, %v; want %v", when, names, err, want)
+			}
+		}
+		station(t, c, "test") // who owns it
+		table, epoch := begun(t, c, 0)
 		p.Tick += forgetNodes.Microseconds() + 6_000_000
 		passed(t, c, p)
 		station(t, c, "new")
-		if list, err = c.Nodes(ctx); err != nil || len(list) != 2 {
-			t.Errorf("a week later: %+v, %v; want build-1 and new", list, err)
+		known("a week later", "build-1", "new", "test")
+		if err := c.Release(ctx, table, 0, epoch); err != nil {
+			t.Fatal(err)
 		}
+		station(t, c, "newer")
+		known("when the partition has no owner", "build-1", "new", "newer")
 	})
 }
 
