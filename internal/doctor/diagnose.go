@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,25 +30,11 @@ func (t *tableFacts) finding() Finding {
 
 func (t *tableFacts) String() string { return "table " + t.def.Project + "/" + t.def.Name }
 
-// gone reports whether a process has said nothing for too long. Its heartbeat is by its own clock, which may be wrong by a day:
-// while any process schedules or builds, the task clock counts how long it is silent, whatever their clocks show. Where none does,
-// that one stands still.
-func gone(n catalog.Node, all []catalog.Node, now time.Time) bool {
-	since := func(n catalog.Node) time.Duration { return now.Sub(time.UnixMicro(n.SeenUs)) }
-	if slices.ContainsFunc(all, func(o catalog.Node) bool {
-		ticks := len(o.Roles) == 0 || slices.Contains(o.Roles, "schedule") || slices.Contains(o.Roles, "build")
-		return ticks && since(o).Abs() <= silent
-	}) {
-		return time.Duration(n.SilentUs)*time.Microsecond > silent
-	}
-	return since(n) > silent
-}
-
 // reader reports whether a process reads a partition, and which has died over it: its name stays where it was killed. The
 // heartbeat of a process decides; of one that the catalog does not know nothing is said.
 func (t *tableFacts) reader(p catalog.PartitionInfo, now time.Time) (reads bool, died string) {
 	for _, n := range t.nodes {
-		if n.Name == p.Owner && gone(n, t.nodes, now) {
+		if n.Name == p.Owner && !n.Live(t.nodes, now, time.Time{}) {
 			return false, fmt.Sprintf("; node %s, which had them, was last seen at %s", n.Name, time.UnixMicro(n.SeenUs).UTC().Format(time.RFC3339))
 		}
 	}
@@ -184,13 +169,13 @@ func (f *cubeFacts) byProcess(now time.Time) (says, command string) {
 		var last time.Time
 		lives := false
 		for _, n := range f.queue.nodes {
-			if len(n.Roles) > 0 && !slices.Contains(n.Roles, of.role) {
+			if !n.Has(of.role) {
 				continue
 			}
 			if seen := time.UnixMicro(n.SeenUs); seen.After(last) {
 				last = seen
 			}
-			lives = lives || !gone(n, f.queue.nodes, now)
+			lives = lives || n.Live(f.queue.nodes, now, time.Time{})
 		}
 		switch {
 		case last.IsZero():

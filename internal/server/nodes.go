@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
@@ -35,7 +34,7 @@ func (s *Server) nodes(r *http.Request) (any, error) {
 	now := time.Now()
 	for _, n := range all {
 		out.Nodes = append(out.Nodes, Node{
-			Node: n.Name, Address: n.Address, Roles: list(n.Roles), Version: n.Version, StartedAt: timeOf(n.StartedUs), SeenAt: timeOf(n.SeenUs), Live: n.Live(now),
+			Node: n.Name, Address: n.Address, Roles: list(n.Roles), Version: n.Version, StartedAt: timeOf(n.StartedUs), SeenAt: timeOf(n.SeenUs), Live: n.Live(all, now, time.Time{}),
 		})
 	}
 	return out, nil
@@ -51,7 +50,7 @@ func NoQueries(ctx context.Context, c *catalog.Catalog) *Error {
 	}
 	now := time.Now()
 	for _, n := range nodes {
-		if n.Live(now) && n.Address != "" && slices.Contains(n.Roles, "query") {
+		if n.Live(nodes, now, time.Time{}) && n.Address != "" && n.Has("query") {
 			e.Message += fmt.Sprintf("ask %s, which has it", n.Address)
 			return e
 		}

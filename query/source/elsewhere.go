@@ -88,8 +88,7 @@ func hear(known map[string]heard, nodes []catalog.Node, now time.Time) map[strin
 		if !ok || h.seenUs != n.SeenUs {
 			h = heard{seenUs: n.SeenUs, at: now}
 		}
-		h.dead = n.SilentUs >= catalog.NodeSilence.Microseconds() || now.Sub(h.at) >= catalog.NodeSilence ||
-			len(n.Roles) > 0 && !slices.Contains(n.Roles, "ingest") // it reads no longer
+		h.dead = !n.Live(nodes, now, h.at) || !n.Has("ingest") // it reads no longer
 		next[n.Name] = h
 	}
 	return next

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,10 +30,24 @@ type Node struct {
 // NodeSilence is how long a process may be silent until it is taken for dead by those who only look.
 const NodeSilence = time.Minute
 
-// Live reports whether the process was heard of lately, by its clock and by that of tasks, which stands still while nobody
-// plans or builds.
-func (n *Node) Live(now time.Time) bool {
-	return n.SilentUs < NodeSilence.Microseconds() && now.Sub(time.UnixMicro(n.SeenUs)) < NodeSilence
+// Has reports whether the process has a role; one that names none has all.
+func (n *Node) Has(role string) bool { return len(n.Roles) == 0 || slices.Contains(n.Roles, role) }
+
+// Live reports whether the process was heard of within NodeSilence. Its heartbeat is by its own clock, which may be wrong by a day:
+// while any process schedules or builds, the task clock counts how long it is silent, and whoever watches it knows since when its
+// heartbeat has stood still (since, by the clock of now). Only one that looks for the first time (since is zero) while the task
+// clock stands still, as far as all that are known show, has nothing but clocks to compare.
+func (n *Node) Live(all []Node, now, since time.Time) bool {
+	if n.SilentUs >= NodeSilence.Microseconds() {
+		return false
+	}
+	if !since.IsZero() {
+		return now.Sub(since) < NodeSilence
+	}
+	ticks := slices.ContainsFunc(all, func(o Node) bool {
+		return (o.Has("schedule") || o.Has("build")) && now.Sub(time.UnixMicro(o.SeenUs)).Abs() < NodeSilence
+	})
+	return ticks || now.Sub(time.UnixMicro(n.SeenUs)) < NodeSilence
 }
 
 // RegisterNode makes a process known and returns its incarnation. Whatever ran under the name before is taken for dead: its
