@@ -45,8 +45,10 @@ const scriptWait = time.Minute
 
 // until returns when something is so.
 func until(ts *testscript.TestScript, what string, is func() bool) {
-	for limit := time.Now().Add(scriptWait); !is(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(limit) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(scriptWait); !is(); {
+		if at := <-tick.C; at.After(limit) {
 			ts.Fatalf("not within %v: %s", scriptWait, what)
 		}
 	}

@@ -373,15 +373,21 @@ func TestS3AbortsUploads(t *testing.T) {
 func TestS3AwaitsPartsBeforeAbort(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var stub *stubS3
-	written := make(chan struct{})
+	written, aborted := make(chan struct{}), make(chan struct{})
 	stub = &stubS3{before: func(w http.ResponseWriter, r *http.Request, op string, n int) bool {
+		if op == "abort" && n == 0 {
+			close(aborted)
+		}
 		if op != "part" || n != 1 {
 			return false
 		}
 		defer close(written)
 		io.Copy(io.Discard, r.Body)
 		cancel()
-		time.Sleep(50 * time.Millisecond) // in which an abort that does not wait arrives
+		select { // an abort that does not wait arrives
+		case <-aborted:
+		case <-time.After(100 * time.Millisecond):
+		}
 		stub.mu.Lock()
 		defer stub.mu.Unlock()
 		stub.uploads[r.URL.Query().Get("uploadId")] = map[int][]byte{}

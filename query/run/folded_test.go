@@ -48,6 +48,26 @@ func countsOf(t *testing.T, key string) (*Program, func(from, rows int) []Input)
 	}
 }
 
+// wantFolded compares the metric of what was asked of folded groups, by outcome.
+func wantFolded(t *testing.T, reg *prometheus.Registry, want map[string]float64) {
+	t.Helper()
+	all, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	totals := map[string]float64{}
+	for _, family := range all {
+		for _, m := range family.Metric {
+			if family.GetName() == "tidemark_query_run_folded_total" {
+				totals[m.Label[0].GetValue()] = m.Counter.GetValue()
+			}
+		}
+	}
+	if !maps.Equal(totals, want) {
+		t.Errorf("counted %v, want %v", totals, want)
+	}
+}
+
 // What a query apart has folded is of its query's domains, though these were forgotten meanwhile; a query of others does not take it.
 func TestFoldedOfForgottenDomains(t *testing.T) {
 	reg := prometheus.NewRegistry()
@@ -113,21 +133,7 @@ func TestFoldedOfForgottenDomains(t *testing.T) {
 	if got, _ := q.Known(key); got != f {
 		t.Errorf("a query of the domain is given %v, want what was kept", got)
 	}
-	all, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	counted := map[string]float64{}
-	for _, family := range all {
-		for _, m := range family.Metric {
-			if family.GetName() == "tidemark_query_run_folded_total" {
-				counted[m.Label[0].GetValue()] = m.Counter.GetValue()
-			}
-		}
-	}
-	if want := map[string]float64{"first": 0, "again": 1, "kept": 1, "large": 0}; !maps.Equal(counted, want) {
-		t.Errorf("counted %v, want %v", counted, want)
-	}
+	wantFolded(t, reg, map[string]float64{"first": 0, "again": 1, "kept": 1, "large": 0})
 	if late.Take(t.Context(), f) == nil {
 		t.Error("it took them")
 	}
