@@ -43,6 +43,7 @@ type Answer struct {
 type TableReport struct {
 	Table        string
 	Completeness source.Completeness
+	NewestMs     int64 // Kafka's highest timestamp of the last records in memory that it covers; 0: none are there
 }
 
 // Next returns some rows; io.EOF after the last. The caller releases them.
@@ -188,7 +189,7 @@ func (x *execution) answer(ctx context.Context) (*Answer, error) {
 // covers says what the snapshots cover, and has it noted how fresh they are.
 func (x *execution) covers() (list []TableReport) {
 	for _, t := range x.tables {
-		list = append(list, TableReport{t.def.table.Name, t.snap.Completeness})
+		list = append(list, TableReport{t.def.table.Name, t.snap.Completeness, t.snap.NewestMs})
 		x.e.m.fresh.see(t.def.table.ID, t.snap.NewestMs, time.Now())
 	}
 	return list

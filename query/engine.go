@@ -96,6 +96,7 @@ type Request struct {
 	Params      []any     // of the statement's parameters, as duck.DB.Query takes them
 	Approximate bool      // exact functions may be answered by sketches
 	Raw         RawPolicy // default: Options.Raw
+	Internal    bool      // it is the process's own, which Statements does not list
 
 	// AsOf asks for what was committed at an earlier moment; nil: for all there is. What it cannot be is a *catalog.AsOfError.
 	AsOf *catalog.AsOf

@@ -46,7 +46,8 @@ type history struct {
 // statement is one that runs.
 type statement struct {
 	Running
-	kill context.CancelCauseFunc
+	kill     context.CancelCauseFunc
+	internal bool
 }
 
 func newHistory(keep int) *history { return &history{keep: keep, running: map[int64]*statement{}} }
@@ -56,7 +57,7 @@ func (h *history) begin(r Request, kill context.CancelCauseFunc) int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next++
-	h.running[h.next] = &statement{Running{ID: h.next, Project: shown(r.Project), SQL: shown(r.SQL), Started: time.Now(), State: "running"}, kill}
+	h.running[h.next] = &statement{Running{ID: h.next, Project: shown(r.Project), SQL: shown(r.SQL), Started: time.Now(), State: "running"}, kill, r.Internal}
 	return h.next
 }
 
@@ -79,9 +80,11 @@ func (h *history) end(id int64, state, problem string) (Running, bool) {
 	}
 	delete(h.running, id)
 	r.Took, r.State, r.Problem = time.Since(r.Started), state, problem
-	if len(h.ended) < h.keep {
+	switch {
+	case r.internal:
+	case len(h.ended) < h.keep:
 		h.ended = append(h.ended, r.Running)
-	} else {
+	default:
 		h.ended[h.first] = r.Running
 		h.first = (h.first + 1) % h.keep
 	}
@@ -93,6 +96,9 @@ func (h *history) list() (running, ended []Running) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for r := range maps.Values(h.running) {
+		if r.internal {
+			continue
+		}
 		x := r.Running
 		x.Took = time.Since(x.Started)
 		running = append(running, x)
@@ -105,7 +111,7 @@ func (h *history) list() (running, ended []Running) {
 	return running, ended
 }
 
-// Statements lists what runs, and the last ones that have ended, the newest first of each.
+// Statements lists what runs, and the last ones that have ended, the newest first of each; none that are internal.
 func (e *Engine) Statements() (running, ended []Running) { return e.history.list() }
 
 // Kill ends a running statement; by is shown to whoever asked it. ErrNotRunning: none has this number.
