@@ -84,6 +84,18 @@ func (a *app) config() (*config.Config, error) {
 	return c, nil
 }
 
+// target returns the settings of a command that asks a running tidemark: the one that holds --data or the one of --server.
+func (a *app) target() (*config.Config, error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	if data, given := a.given()["data"]; given && c.Server != "" {
+		return nil, usage("--data %s is one tidemark and %s %s another: a command asks the one that holds a folder or the one at an address, so leave out one", data, c.Source("server"), c.Server)
+	}
+	return c, nil
+}
+
 // own returns the settings of a command that works in this process and asks no other.
 func (a *app) own(what string) (*config.Config, error) {
 	if _, given := a.given()["server"]; given {

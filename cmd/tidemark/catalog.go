@@ -66,7 +66,7 @@ func (a *app) catalogBackup() *cobra.Command {
 // offline opens the store and the catalog without holding one against the other: the catalog is empty and gets the store's
 // id with its contents.
 func (a *app) offline(ctx context.Context, do func(st blob.Store, c *catalog.Catalog) error) (err error) {
-	cfg, err := a.config()
+	cfg, err := a.own("this one works on the store and the catalog itself")
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ const (
 
 // connect finds whom to ask. make says that the data folder may be made. The caller closes the client.
 func (a *app) connect(ctx context.Context, create bool) (*client, error) {
-	cfg, err := a.config()
+	cfg, err := a.target()
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ events, no statements and no definitions are in it.`,
 		if len(args) == 1 {
 			q.query.Set("name", args[0])
 		}
-		cfg, err := a.config()
+		cfg, err := a.target()
 		if err != nil {
 			return err
 		}

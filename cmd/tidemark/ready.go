@@ -25,7 +25,7 @@ func (a *app) readyCommand() *cobra.Command {
 		Long: "Asks /readyz of the process that holds --data, or of --server. Exit code 0: it is ready; 1: it is not, or none runs. Brokers that do not " +
 			"answer are told and are no reason not to be ready.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.config()
+			cfg, err := a.target()
 			if err != nil {
 				return err
 			}

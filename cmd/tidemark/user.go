@@ -29,7 +29,7 @@ neither passwords nor tokens; whoever reads it can still try passwords at leisur
 
 // usersFile is the file that a command is about.
 func (a *app) usersFile() (string, error) {
-	cfg, err := a.config()
+	cfg, err := a.own("users are in a file on this machine")
 	if err != nil {
 		return "", err
 	}

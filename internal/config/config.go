@@ -113,6 +113,9 @@ func (c *Config) StoreURL() string {
 // Given reports whether a setting has another source than its default.
 func (c *Config) Given(key string) bool { return c.sources[key] != "" }
 
+// Source names the flag, the variable or the line of the file that a setting comes from; "" for its default.
+func (c *Config) Source(key string) string { return c.sources[key] }
+
 // SpoolDir returns the folder of files that wait for their upload.
 func (c *Config) SpoolDir() string { return filepath.Join(c.Data, "spool") }
 
