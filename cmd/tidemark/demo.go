@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,9 @@ const (
 	demoTable     = "pageviews"
 	demoCube      = "pageviews_cube"
 	demoFolder    = "tidemark-demo"
-	brokerTimeout = 10 * time.Second // of the first questions to the broker
+	brokerSlow    = 3 * time.Second  // after which it is told that brokers have not answered yet
+	brokerTimeout = 30 * time.Second // of the first questions to them
+	brokerAnswer  = 2 * time.Second  // of any question; clients that wait for one cannot be closed
 	maxDemoRate   = 1e6              // page views per second
 )
 
@@ -71,6 +74,9 @@ settings does not count: a demo writes nowhere by mistake.`,
 			}
 			if !cfg.Given("log.level") {
 				cfg.Log.Level = slog.LevelWarn // the live line says how it goes
+			}
+			if !cfg.Given("kafka.request_timeout") {
+				cfg.Kafka.RequestTimeout = brokerAnswer
 			}
 			o.small = small(cfg)
 		}
@@ -148,11 +154,14 @@ func (d *demoRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	defer cl.Close()
-	topic, err := demo.EnsureTopic(limited, cl, d.o.topic, 4)
+	slow := time.AfterFunc(brokerSlow, func() {
+		fmt.Fprintf(d.a.stderr, "waiting  %s: no answer yet; the demo gives up after %s\n", d.brokers(), brokerTimeout)
+	})
+	d.found, err = demo.EnsureTopic(limited, cl, d.o.topic, 4)
+	slow.Stop()
 	if err != nil {
-		return d.unanswered(err)
+		return cmp.Or(context.Cause(ctx), d.unanswered(err)) // Ctrl-C comes first
 	}
-	d.found = topic
 	if err := d.n.ready(ctx); err != nil {
 		return err
 	}
@@ -184,9 +193,10 @@ func (d *demoRun) prepare(ctx context.Context) (err error) {
 
 // unanswered says what to look at where a real broker does not do what it is asked.
 func (d *demoRun) unanswered(err error) error {
-	brokers := strings.Join(d.n.cfg.Kafka.Brokers, ", ")
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*net.OpError)) {
-		return fmt.Errorf("%s: no answer: is --brokers right, and does the broker run? (%w)", brokers, err)
+		return fmt.Errorf("%s: no answer: is --brokers right, and does the broker run? (%w)", d.brokers(), err)
 	}
-	return fmt.Errorf("%s: %w", brokers, err)
+	return fmt.Errorf("%s: %w", d.brokers(), err)
 }
+
+func (d *demoRun) brokers() string { return strings.Join(d.n.cfg.Kafka.Brokers, ", ") }

@@ -3,7 +3,9 @@
 package main_test
 
 import (
+	"context"
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/tidemarkdb/tidemark/internal/testkit"
 )
@@ -165,5 +170,78 @@ func TestDemo(t *testing.T) {
 	}
 	if out, all, code := testkit.Run(t, testkit.Command{Args: []string{"verify", "--data", data}}); code != 0 {
 		t.Errorf("verify: exit code %d: %s%s", code, out, all)
+	}
+}
+
+// The demo on brokers that are not its own: it makes the topic, Ctrl-C ends it, it goes on where it was, and what is counted is what was
+// sent in both runs, as Kafka itself has it.
+func TestDemoOnBrokers(t *testing.T) {
+	brokers := testkit.Kafka(t)
+	adm := kadm.NewClient(testkit.Client(t, []string{brokers}))
+	topic := testkit.Name("demo")
+	t.Cleanup(func() {
+		_, err := adm.DeleteTopic(context.WithoutCancel(t.Context()), topic)
+		if err != nil {
+			t.Errorf("delete topic %s: %v", topic, err)
+		}
+	})
+	data := filepath.Join(t.TempDir(), "demo")
+	args := []string{"demo", "--brokers", brokers, "--topic", topic, "--rate", "1000", "--http", "127.0.0.1:0", "--pg", "127.0.0.1:0", "--data", data, "-o", "json"}
+	var sent, events, left int64
+	for _, found := range []string{"was made", "was there already"} {
+		p := play(t, testkit.Command{Args: args})
+		p.WaitLine(`to topic ` + topic + ` of .* \(it ` + found + `, 4 partitions\)`)
+		p.WaitLine(`^built +segment \d+: `)
+		if events == 0 {
+			p.WaitLine(`^fresh +an event is in answers \d+`)
+		}
+		if n := p.counts(); n < events {
+			t.Errorf("%d events are counted, %d were there before", n, events)
+		}
+		if out := p.try(p.verify); !strings.Contains(out, "every offset is accounted for") || !strings.Contains(out, " 0 offsets are no longer there") {
+			t.Errorf("%s: %s", p.verify, out)
+		}
+		if out, all, code := testkit.Run(t, testkit.Command{Args: []string{"statements", "--data", data, "-o", "json"}}); code != 0 || strings.Contains(out, "SELECT count(*) FROM pageviews") {
+			t.Errorf("statements lists the demo's own, code %d:\n%s", code, all)
+		}
+		asked := time.Now()
+		p.Signal(syscall.SIGINT)
+		s := p.ended()
+		if took := time.Since(asked); took > 3*time.Second {
+			t.Errorf("Ctrl-C took %s", took)
+		}
+		if s.Sent == 0 || s.Backlog != left {
+			t.Errorf("the summary says %+v, the run before left %d records", s, left)
+		}
+		sent, events, left = sent+s.Sent, events+s.Events, s.Sent+s.Backlog-s.Committed
+		if n := p.count(p.query, `(?m)^\S+ +\S.*? +(\d+)$`); n != events {
+			t.Errorf("after the end %d events are counted, want %d", n, events)
+		}
+	}
+	ends, err := adm.ListEndOffsets(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var has int64
+	ends.Each(func(o kadm.ListedOffset) { has += o.Offset })
+	out, all, code := testkit.Run(t, testkit.Command{Args: []string{"verify", "--against-kafka", "--brokers", brokers, "--data", data}})
+	if want := strconv.FormatInt(sent-left, 10) + " records of Kafka compared"; code != 0 || has != sent || !strings.Contains(out, want) {
+		t.Errorf("Kafka has %d records, %d were sent and %d of them not read: verify has exit code %d, want %s: %s", has, sent, left, code, want, all)
+	}
+}
+
+// Brokers that take connections and never answer are told while the demo tries them, and Ctrl-C ends it.
+func TestDemoOnSilentBrokers(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts: the system takes connections up
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := testkit.Start(t, testkit.Command{Args: []string{"demo", "--brokers", l.Addr().String(), "--http", "127.0.0.1:0", "--pg", "off"}})
+	p.WaitLine(`^waiting +` + l.Addr().String() + `: no answer yet; the demo gives up after 30s`)
+	p.Signal(syscall.SIGINT)
+	p.WaitLine(`^tidemark: interrupted`)
+	if code := p.Wait(); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
 	}
 }

@@ -2,36 +2,38 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math"
-	"net/http"
 	"slices"
 	"time"
 
-	"github.com/tidemarkdb/tidemark/internal/server"
-	"github.com/tidemarkdb/tidemark/internal/server/statements"
+	"github.com/tidemarkdb/tidemark/query"
 )
 
 // keptAnswers is of how many answers the demo knows how fresh they were: of an hour.
 const keptAnswers = 3600
 
-// freshness is how old the newest record was that answers of this process covered, from the engine's own metric.
+// freshness is how old the newest record was that answers to the demo's own question covered, each measured by itself.
 type freshness struct {
-	seconds float64 // the metric's sum and count when last looked at
-	answers uint64
-	seen    []time.Duration // one for each look that found answers, the newest last
-	untold  int             // of them, those since the last line
+	newestMs int64           // Kafka's highest timestamp of the records that answers have covered
+	seen     []time.Duration // ages, the last one's at the end
+	untold   int             // of them, those since the last line
 }
 
-// see takes the metric's sum and count.
-func (f *freshness) see(seconds float64, answers uint64) {
-	if answers > f.answers {
-		mean := (seconds - f.seconds) / float64(answers-f.answers)
-		f.seen = append(f.seen, time.Duration(mean*float64(time.Second)))
+// see takes an answer that was there at a time, and the timestamp of its newest record in memory. An answer that brings nothing newer
+// says nothing, and the first one finds what came while nobody asked.
+func (f *freshness) see(newestMs int64, now time.Time) {
+	if newestMs <= f.newestMs {
+		return
+	}
+	if f.newestMs > 0 {
+		f.seen = append(f.seen, max(0, now.Sub(time.UnixMilli(newestMs))))
 		f.seen = f.seen[max(0, len(f.seen)-keptAnswers):]
 		f.untold = min(f.untold+1, keptAnswers)
 	}
-	f.seconds, f.answers = seconds, answers
+	f.newestMs = newestMs
 }
 
 // line tells of the answers since the last line; "": there were none.
@@ -61,24 +63,25 @@ func shortTime(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// askFresh asks the table, so that there is an answer also when nobody else asks, and looks at the metric.
-func (d *demoRun) askFresh(ctx context.Context) error {
-	q := request{method: http.MethodPost, path: "/query"}
-	if err := q.json(statements.Query{SQL: "SELECT count(*) FROM " + demoTable + " -- the demo, to see how fresh answers are"}); err != nil {
-		return err
-	}
-	if err := d.n.client().do(ctx, q, new(server.QueryAnswer)); err != nil {
-		return err
-	}
-	families, err := d.n.registry.Gather()
+// askFresh asks the table and notes how fresh the answer is.
+func (d *demoRun) askFresh(ctx context.Context) (err error) {
+	a, err := d.n.queries.Query(ctx, query.Request{SQL: "SELECT count(*) FROM " + demoTable, Internal: true})
 	if err != nil {
 		return err
 	}
-	for _, f := range families {
-		if f.GetName() == "tidemark_query_freshness_seconds" && len(f.GetMetric()) == 1 {
-			h := f.GetMetric()[0].GetHistogram()
-			d.fresh.see(h.GetSampleSum(), h.GetSampleCount())
+	defer func() { err = errors.Join(err, a.Close()) }()
+	for {
+		rec, err := a.Next()
+		if errors.Is(err, io.EOF) {
+			break
 		}
+		if err != nil {
+			return err
+		}
+		rec.Release()
+	}
+	for _, t := range a.Tables {
+		d.fresh.see(t.NewestMs, time.Now())
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (d *demoRun) greet(at ports) {
 		if d.found.Made {
 			how = "was made"
 		}
-		where = fmt.Sprintf("topic %s of %s (it %s, %d partitions)", d.o.topic, strings.Join(cfg.Kafka.Brokers, ", "), how, d.found.Partitions)
+		where = fmt.Sprintf("topic %s of %s (it %s, %d partitions)", d.o.topic, d.brokers(), how, d.found.Partitions)
 	}
 	self, data := invoked(d.a.name), shellWord(cfg.Data)
 	curl, user := "curl -s", ""

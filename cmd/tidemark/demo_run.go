@@ -19,6 +19,7 @@ import (
 const (
 	catchUp            = 30 * time.Second        // at the end of --duration, until all that was sent is read
 	catchUpInterrupted = 1500 * time.Millisecond // after Ctrl-C
+	flushInterrupted   = time.Second             // after Ctrl-C, until the broker has acknowledged what was sent
 	catchUpPoll        = 20 * time.Millisecond
 )
 
@@ -59,7 +60,10 @@ func (d *demoRun) run(ctx context.Context, at ports) error {
 func (d *demoRun) play(asked, reading context.Context) error {
 	producing, stop := context.WithCancel(reading)
 	defer stop()
-	defer context.AfterFunc(asked, stop)()
+	defer context.AfterFunc(asked, func() {
+		d.producer.Hurry(flushInterrupted)
+		stop()
+	})()
 	if d.o.duration > 0 {
 		timer := time.AfterFunc(d.o.duration, stop)
 		defer timer.Stop()

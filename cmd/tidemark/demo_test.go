@@ -114,24 +114,29 @@ func TestEventTexts(t *testing.T) {
 	}
 }
 
-func TestFreshnessIsOfTheAnswersSinceTheLastLook(t *testing.T) {
+func TestFreshnessIsOfEachAnswerSinceTheLastLine(t *testing.T) {
 	var f freshness
 	if got := f.line(); got != "" {
 		t.Errorf("before any answer: %q", got)
 	}
-	f.see(0, 0)
-	f.see(0.5, 1)  // 500 ms
-	f.see(0.5, 1)  // nobody asked
-	f.see(0.7, 3)  // two answers, 100 ms each
-	f.see(1.94, 4) // 1240 ms
-	if got, want := f.line(), "fresh    an event is in answers 500 ms after it was sent (median of 3; slowest 1.2 s)"; got != want {
+	began := time.UnixMilli(1_774_483_200_000)
+	answer := func(sent, answered time.Duration) { f.see(began.Add(sent).UnixMilli(), began.Add(answered)) }
+	f.see(0, began)                   // nothing is in memory yet
+	answer(-time.Minute, time.Second) // the first finds what came before
+	answer(time.Second, 1500*time.Millisecond)
+	answer(time.Second, 2*time.Second)           // nothing is newer
+	answer(2*time.Second, 2100*time.Millisecond) // with the others 0, 20, 100, 500 and 1240 ms
+	answer(3*time.Second, 4240*time.Millisecond)
+	answer(5*time.Second, 5020*time.Millisecond)
+	answer(6*time.Second, 5*time.Second) // by a clock that is ahead
+	if got, want := f.line(), "fresh    an event is in answers 100 ms after it was sent (median of 5; slowest 1.2 s)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := f.line(); got != "" {
 		t.Errorf("told twice: %q", got)
 	}
-	for range 2 * keptAnswers {
-		f.see(f.seconds+1, f.answers+1)
+	for i := range 2 * keptAnswers {
+		f.see(began.UnixMilli()+10_000+int64(i), began)
 	}
 	if len(f.seen) != keptAnswers || f.untold != keptAnswers {
 		t.Errorf("keeps %d answers, %d of them untold, want %d", len(f.seen), f.untold, keptAnswers)

@@ -308,3 +308,27 @@ func TestOptionsAreChecked(t *testing.T) {
 		t.Error("producer: a share of 7 was taken")
 	}
 }
+
+// A broker that acknowledges nothing holds up a run that is in a hurry no longer than that allows.
+func TestHurryEndsTheWaitForAcknowledgements(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "pageviews"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	p, err := NewProducer(ProducerOptions{Kafka: []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}, FlushTimeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		p.Hurry(time.Millisecond)
+		p.Hurry(time.Minute) // too late: it only lowers
+		cancel()
+		return nil, errors.New("not now"), true
+	})
+	if err := p.Run(ctx); err == nil || !strings.HasSuffix(err.Error(), "are not acknowledged after 1ms") {
+		t.Errorf("the run ended with %v", err)
+	}
+}

@@ -69,6 +69,7 @@ type Producer struct {
 	opts ProducerOptions
 
 	mu     sync.Mutex
+	flush  time.Duration
 	counts Counts
 }
 
@@ -88,7 +89,7 @@ func NewProducer(o ProducerOptions) (*Producer, error) {
 	if _, err := pageviews.New(o.Views); err != nil {
 		return nil, fmt.Errorf("demo producer: %w", err)
 	}
-	return &Producer{opts: o}, nil
+	return &Producer{opts: o, flush: o.FlushTimeout}, nil
 }
 
 // Counts returns what was sent until now. It may be called at any time.
@@ -123,12 +124,22 @@ func (p *Producer) Run(ctx context.Context) error {
 	}
 	err = p.send(ctx, cl, g)
 
-	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.FlushTimeout)
+	p.mu.Lock()
+	limit := p.flush
+	p.mu.Unlock()
+	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	if e := cl.Flush(flush); e != nil {
-		err = errors.Join(err, fmt.Errorf("demo producer: %d records are not acknowledged after %v", cl.BufferedProduceRecords(), p.opts.FlushTimeout))
+		err = errors.Join(err, fmt.Errorf("demo producer: %d records are not acknowledged after %v", cl.BufferedProduceRecords(), limit))
 	}
 	return err
+}
+
+// Hurry lowers FlushTimeout. It may be called until Run's context ends.
+func (p *Producer) Hurry(flush time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.flush = min(p.flush, flush)
 }
 
 func (p *Producer) generator(ctx context.Context, cl *kgo.Client) (*pageviews.Generator, error) {
