@@ -78,6 +78,7 @@ func (p *path) stage(name string, do func()) {
 		took, word := time.Since(began).Seconds(), ""
 		if p.t.Failed() {
 			word = " FAILED"
+			p.examine()
 		}
 		p.t.Logf("stage %s %.1fs%s", name, took, word)
 		*p.done = append(*p.done, fmt.Sprintf("  %-14s %6.1fs%s", name, took, word))
@@ -85,6 +86,22 @@ func (p *path) stage(name string, do func()) {
 	do()
 	if p.t.Failed() {
 		p.t.FailNow()
+	}
+}
+
+// examine asks doctor why nothing moves, while the process that has failed is still there, and leaves what it says with the logs.
+func (p *path) examine() {
+	p.t.Helper()
+	if p.data == "" {
+		return // there is nothing yet that could be asked
+	}
+	bundle := filepath.Join(p.logs, "support.tar.gz")
+	if err := os.Remove(bundle); err != nil && !os.IsNotExist(err) { // of an earlier run
+		p.t.Error(err)
+	}
+	_, all, code := testkit.Run(p.t, testkit.Command{Args: p.args("doctor", "--bundle", bundle), Env: p.env, Log: p.log("doctor")})
+	if _, err := os.Stat(bundle); err != nil {
+		p.t.Errorf("doctor left no bundle: exit code %d\n%s", code, all)
 	}
 }
 
