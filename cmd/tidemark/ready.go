@@ -48,6 +48,9 @@ func (a *app) readyCommand() *cobra.Command {
 			}); err != nil {
 				return err
 			}
+			if out.Leaving {
+				return fmt.Errorf("%s is stopping", strings.TrimPrefix(c.base, "http://"))
+			}
 			if !out.Ready {
 				return fmt.Errorf("%s is not ready", strings.TrimPrefix(c.base, "http://"))
 			}

@@ -69,7 +69,7 @@ may listen anywhere: see tidemark user.`,
 }
 
 // run serves, reads and builds until ctx is done, or reading ends by itself. beside runs meanwhile; it is no reason to end, but
-// its error is. Reading stops first, so that it can be asked until the end.
+// its error is. Reading and building stop first, so that it can be asked until the end.
 func (n *node) run(ctx context.Context, at ports, beside func(context.Context) error) (err error) {
 	own := at.http
 	if at.local != nil {
@@ -107,16 +107,12 @@ func (n *node) run(ctx context.Context, at ports, beside func(context.Context) e
 			return err
 		})
 	}
+	defer context.AfterFunc(reading, n.server.Leave)()
 	g.Go(func() error {
 		defer stopServing()
 		defer stopReading() // ends what runs beside
-		return n.reads(reading)
+		return n.work(reading, n.reached(at))
 	})
-	if n.plansOrBuilds() {
-		g.Go(func() error { return n.builder.Run(reading) })
-	} else {
-		g.Go(func() error { return n.beat(reading, n.reached(at)) })
-	}
 	if n.asksBrokers() {
 		g.Go(func() error { return n.watch.Run(reading) })
 	}
@@ -126,5 +122,24 @@ func (n *node) run(ctx context.Context, at ports, beside func(context.Context) e
 	if beside != nil {
 		g.Go(func() error { return beside(reading) })
 	}
+	return g.Wait()
+}
+
+// work reads, decides and builds until ctx is done, or one of them ends by itself, and returns when what was in hand is finished or
+// given back.
+func (n *node) work(ctx context.Context, address string) error {
+	g, gctx := errgroup.WithContext(ctx)
+	working, stop := context.WithCancel(gctx)
+	defer stop()
+	g.Go(func() error {
+		defer stop()
+		return n.reads(working)
+	})
+	g.Go(func() error {
+		if n.plansOrBuilds() {
+			return n.builder.Run(working)
+		}
+		return n.beat(working, address)
+	})
 	return g.Wait()
 }

@@ -17,6 +17,7 @@ const readyEvery = time.Second
 // Readiness says which part answers: "ok", or what is wrong with it.
 type Readiness struct {
 	Ready   bool   `json:"ready"`
+	Leaving bool   `json:"leaving,omitempty"` // the process stops: it finishes what it has in hand, and answers no longer after that
 	Catalog string `json:"catalog"`
 	Store   string `json:"store"`
 	Kafka   string `json:"kafka,omitempty"` // no part of Ready; empty: this process asks no brokers
@@ -33,11 +34,15 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	a.Kafka = s.brokers(r.Context())
 	code := http.StatusOK
-	if a.Ready = a.Catalog == "ok" && a.Store == "ok"; !a.Ready {
+	a.Leaving = s.leaving.Load()
+	if a.Ready = a.Catalog == "ok" && a.Store == "ok" && !a.Leaving; !a.Ready {
 		code = http.StatusServiceUnavailable
 	}
 	s.write(w, r, code, a)
 }
+
+// Leave has /readyz say that the process stops, so that nobody sends it anything new; all is answered as before.
+func (s *Server) Leave() { s.leaving.Store(true) }
 
 // looks shares what one caller of /readyz finds with all who ask meanwhile and within readyEvery.
 type looks struct {

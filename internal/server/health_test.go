@@ -49,6 +49,22 @@ func TestReadyzSaysWhichPartDoesNotAnswer(t *testing.T) {
 	})
 }
 
+// A process that stops is not ready, and says why; it can be asked for all else until it has ended.
+func TestReadyzOfAProcessThatStops(t *testing.T) {
+	w := newWorld(t)
+	w.server.Leave()
+	code, text := w.call(http.MethodGet, "/readyz", "")
+	var a Readiness
+	if err := json.Unmarshal([]byte(text), &a); err != nil || code != http.StatusServiceUnavailable || a.Ready || !a.Leaving || a.Catalog != "ok" || a.Store != "ok" {
+		t.Errorf("readyz: %d %s, %v, want %d, leaving, with all parts well", code, text, err, http.StatusServiceUnavailable)
+	}
+	for _, path := range []string{"/healthz", "/metrics", "/api/v1/nodes"} {
+		if code, _ := w.call(http.MethodGet, path, ""); code != http.StatusOK {
+			t.Errorf("%s: %d, want %d", path, code, http.StatusOK)
+		}
+	}
+}
+
 // waiting is a store whose lists wait for until, and for their context if they listen to it.
 type waiting struct {
 	blob.Store

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -24,6 +25,7 @@ type Server struct {
 	root http.Handler
 
 	looks    looks
+	leaving  atomic.Bool
 	document []byte // of OpenAPI
 }
 
