@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/tidemarkdb/tidemark/builder"
 	"github.com/tidemarkdb/tidemark/builder/lookup"
@@ -103,7 +102,6 @@ func TestAnswersUntilBuildsHaveEnded(t *testing.T) {
 		if err := json.Unmarshal(body, &a); err != nil || (code == http.StatusOK) == a.Leaving {
 			t.Fatalf("readyz: %d %s, %v", code, body, err)
 		}
-		time.Sleep(time.Millisecond)
 	}
 	for _, path := range []string{"/healthz", "/metrics"} {
 		if code, body := get(path); code != http.StatusOK {
