@@ -68,13 +68,17 @@ func (c *Config) validateRoles() error {
 	case c.Catalog != "" && c.Store == "":
 		errs = append(errs, complain(where, "roles %s without --store: the files would lie in the folder of this process, where those with the other roles do not find them: "+
 			"give all of them one --store s3://bucket/prefix", named))
-	case c.Catalog == "" && c.Has(RoleSchedule) != c.Has(RoleBuild):
-		have, other := RoleSchedule, RoleBuild
-		if c.Has(RoleBuild) {
-			have, other = other, have
+	case c.Catalog == "" && named != RoleQuery: // an archive is asked, and may be kept in order besides, without anybody who reads
+		var missing []string
+		for _, r := range []string{RoleSchedule, RoleBuild} {
+			if !c.Has(r) {
+				missing = append(missing, r)
+			}
 		}
-		errs = append(errs, complain(where, "role %s without %s, but the catalog is SQLite in --data, which no second process can share, so that nobody would do the other half: "+
-			"give both roles to this process, or give all of them --catalog postgres://... and --store s3://...", have, other))
+		if len(missing) > 0 {
+			errs = append(errs, complain(where, "roles %s without %s, but the catalog is SQLite in --data, which no second process can share, so that nobody would do the rest: "+
+				"give this process all roles, or query alone to ask what is there, or give all processes --catalog postgres://... and --store s3://...", named, strings.Join(missing, ",")))
+		}
 	}
 	return errors.Join(errs...)
 }

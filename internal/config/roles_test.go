@@ -14,12 +14,14 @@ func TestRoles(t *testing.T) {
 		file  string
 		want  []string
 	}{
-		"all by default":     {want: []string{"ingest", "schedule", "build", "query"}},
-		"a flag":             {flags: map[string]string{"roles": "query, ingest"}, want: []string{"ingest", "query"}},
-		"a list in the file": {file: "roles: [build, Schedule]\n", want: []string{"schedule", "build"}},
-		"an archive":         {flags: map[string]string{"roles": "query", "pg": "127.0.0.1:0"}, want: []string{"query"}},
-		"apart":              {flags: with(shared, "roles", "schedule"), want: []string{"schedule"}},
-		"no port to answer":  {flags: with(with(shared, "roles", "build"), "pg", "off"), want: []string{"build"}},
+		"all by default":      {want: []string{"ingest", "schedule", "build", "query"}},
+		"a flag":              {flags: with(shared, "roles", "query, ingest"), want: []string{"ingest", "query"}},
+		"a list in the file":  {flags: shared, file: "roles: [build, Schedule]\n", want: []string{"schedule", "build"}},
+		"an archive in order": {flags: map[string]string{"roles": "schedule,build,query"}, want: []string{"schedule", "build", "query"}},
+		"no statements":       {flags: map[string]string{"roles": "build,ingest,schedule"}, want: []string{"ingest", "schedule", "build"}},
+		"an archive":          {flags: map[string]string{"roles": "query", "pg": "127.0.0.1:0"}, want: []string{"query"}},
+		"apart":               {flags: with(shared, "roles", "schedule"), want: []string{"schedule"}},
+		"no port to answer":   {flags: with(with(shared, "roles", "build"), "pg", "off"), want: []string{"build"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := Input{Flags: c.flags}
@@ -60,8 +62,10 @@ func TestRolesRefused(t *testing.T) {
 		"twice":                    {flags: map[string]string{"roles": "build,build"}, want: []string{"role build is named twice"}},
 		"a port nobody answers on": {flags: with(with(shared, "roles", "ingest,build"), "pg", "127.0.0.1:7432"), want: []string{"--pg: ", "role query does: add query to --roles"}},
 		"partitions nobody reads":  {flags: with(with(shared, "roles", "query"), "partitions", "0"), want: []string{"--partitions: ", "role ingest does: add ingest"}},
-		"nobody builds":            {flags: map[string]string{"roles": "ingest,schedule,query"}, want: []string{"--roles: role schedule without build", "--catalog postgres://"}},
-		"nobody decides":           {flags: map[string]string{"roles": "build"}, want: []string{"--roles: role build without schedule", "--store s3://"}},
+		"nobody builds":            {flags: map[string]string{"roles": "ingest,schedule,query"}, want: []string{"--roles: roles ingest,schedule,query without build", "all roles", "--catalog postgres://"}},
+		"nobody cuts or builds":    {flags: map[string]string{"roles": "ingest,query"}, want: []string{"--roles: roles ingest,query without schedule,build", "--store s3://"}},
+		"nobody cuts or builds it": {flags: map[string]string{"roles": "ingest"}, want: []string{"--roles: roles ingest without schedule,build"}},
+		"nobody decides":           {flags: map[string]string{"roles": "build"}, want: []string{"--roles: roles build without schedule", "--store s3://"}},
 		"a store of its own":       {flags: map[string]string{"roles": "query", "catalog": "postgres://db/tidemark"}, want: []string{"roles query without --store"}},
 	} {
 		t.Run(name, func(t *testing.T) {
