@@ -287,7 +287,7 @@ func (f *fake) renew(p scheduler.Pass, out *scheduler.Passed) {
 
 func (f *fake) fire(p scheduler.Pass, timer scheduler.Periodic) {
 	s := timer.Submission
-	s.Dedup = "timer"
+	s.Dedup = scheduler.Timer
 	at, ok := f.made[timerKey{s.Kind, s.Key}]
 	if ok && f.tick-at < (timer.Every-p.Slack).Microseconds() {
 		return

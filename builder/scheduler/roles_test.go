@@ -1,7 +1,9 @@
 package scheduler_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -89,6 +91,34 @@ func TestSimKilledBuilder(t *testing.T) {
 		}
 		w.wg.Wait()
 		w.check("killed builder")
+	})
+}
+
+// T7: the task of a timer whose process is killed is no error of anybody: a warning says so, and the timer makes the next one.
+func TestSimKilledWithATimersTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var log bytes.Buffer // written by the one that lives, read when it has ended
+		w.options = func(o *scheduler.Options) {
+			o.Periodic[0].Submission.MaxAttempts, o.Periodic[0].Submission.Spec = 1, work{ForMs: 3000}.json()
+			if o.Node.Name == "heir" {
+				o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			}
+		}
+		first := w.start("first", rand.New(rand.NewPCG(1, 1)))
+		time.Sleep(2 * time.Second)
+		first.kill()
+		heir := w.start("heir", rand.New(rand.NewPCG(2, 1)))
+		time.Sleep(time.Minute)
+		heir.end()
+		w.wg.Wait()
+		if n := strings.Count(log.String(), `level=WARN msg="task ended with its process, the timer makes the next"`); n != 1 || strings.Contains(log.String(), "level=ERROR") {
+			t.Errorf("one warning and no error wanted:\n%s", log.String())
+		}
+		if begun := w.begun(); len(begun) < 4 {
+			t.Errorf("begun: %v, want the next ones too", begun)
+		}
+		w.check("killed with a timer's task")
 	})
 }
 

@@ -71,10 +71,13 @@ type Pass struct {
 	Stats    bool          // asked for
 }
 
+// Timer is the Dedup of tasks that a timer has made.
+const Timer = "timer"
+
 // Periodic is made by a timer.
 type Periodic struct {
 	Every      time.Duration
-	Submission Submission // Dedup and Idempotency have no use here
+	Submission Submission // without Idempotency; the Store makes it with the Dedup Timer
 }
 
 // Passed answers a Pass.
