@@ -126,6 +126,27 @@ func TestRefreshLookupsOnce(t *testing.T) {
 	})
 }
 
+// B11: who decides plans refreshes and asks nothing; who only builds asks.
+func TestRefreshLookupRolesApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, byHand)
+		plans, builds := &asks{}, &asks{}
+		w.snapshotOfQuery(builds, "30s")
+		stopBuilds := running(t, w.builder(func(o *Options) { o.NoPlans, o.Node, o.Ask = true, "builds", builds.ask }))
+		time.Sleep(2 * time.Minute)
+		if got := builds.times(); len(got) != 0 {
+			t.Errorf("asked at %v while nobody decides, want never", got)
+		}
+		stop := running(t, w.builder(func(o *Options) { o.MaxBuilds, o.Node, o.Ask = -1, "plans", plans.ask }))
+		time.Sleep(2 * time.Minute)
+		if asked := builds.times(); len(asked) < 3 || len(plans.times()) != 0 || int(w.numbers().Lookup.Version) != 1+len(asked) {
+			t.Errorf("version %d after the one that builds asked at %v, want one each 30s, and none asked by the one that decides", w.numbers().Lookup.Version, asked)
+		}
+		stopBuilds()
+		stop()
+	})
+}
+
 // B11: a refresh that fails keeps the version, is told by a metric, and is tried again after pauses that double, up to the limit.
 func TestRefreshLookupFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
