@@ -17,8 +17,9 @@ import (
 // DataDir is a data folder that this process holds. Nobody else gets it before Close, or before the process ends in
 // whatever way: the lock is the kernel's (C5).
 type DataDir struct {
-	path string
-	lock *os.File
+	path    string
+	lock    *os.File
+	address *os.File // locked as well, from Publish on: who reads it knows by that whether it is of a process that lives
 }
 
 // LockedError says who holds a data folder.
@@ -65,7 +66,7 @@ func OpenData(dir string) (*DataDir, error) {
 	return d, nil
 }
 
-// Whoever asks whether a folder is held shares its lock for a moment: taking it is tried again as often as this, a millisecond
+// A command of an older version shares the lock for a moment to see whether the folder is held: taking it is tried again as often as this, a millisecond
 // apart, before such a one is taken for a holder.
 const lockTries = 1000
 
@@ -88,24 +89,6 @@ func lock(f *os.File) error {
 		time.Sleep(time.Millisecond)
 	}
 	return errReaders
-}
-
-// held reports whether a process holds dir.
-func held(dir string) (bool, error) {
-	path := filepath.Join(dir, "lock")
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("data folder: %w", err)
-	}
-	defer f.Close()
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	if err == nil || errors.Is(err, syscall.EWOULDBLOCK) {
-		return err != nil, nil
-	}
-	return false, fmt.Errorf("lock %s: %w", path, err)
 }
 
 // unusable says of a data folder why it cannot be one, and what to do.
@@ -189,7 +172,21 @@ func (d *DataDir) Publish(address, token string) error {
 			return err
 		}
 	}
-	return d.leave(d.addressFile(), address, 0o644)
+	if err := d.leave(d.addressFile()+".new", address, 0o644); err != nil {
+		return err
+	}
+	f, err := os.Open(d.addressFile() + ".new")
+	if err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	d.address = f
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	if err := os.Rename(f.Name(), d.addressFile()); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	return nil
 }
 
 func (d *DataDir) leave(path, text string, mode os.FileMode) error {
@@ -208,20 +205,35 @@ func (d *DataDir) leave(path, text string, mode os.FileMode) error {
 
 // Close gives the folder back.
 func (d *DataDir) Close() error {
-	return errors.Join(remove(d.addressFile()), remove(d.tokenFile()), d.lock.Close())
+	err := errors.Join(remove(d.addressFile()), remove(d.tokenFile()))
+	if d.address != nil {
+		err = errors.Join(err, d.address.Close())
+	}
+	return errors.Join(err, d.lock.Close())
 }
 
 // Address returns what the process that holds dir has published, or "" when it published nothing or nobody holds dir: the port
 // that a killed process has left behind may be anybody's by now, and is not to be sent a token.
 func Address(dir string) (string, error) {
-	address, err := left(dir, "address")
-	if err != nil || address == "" {
-		return "", err
+	f, err := os.Open(filepath.Join(dir, "address"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
-	if alive, err := held(dir); err != nil || !alive {
-		return "", err
+	if err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
 	}
-	return address, nil
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); {
+	case err == nil: // whoever wrote it has ended, though another may hold the folder by now
+		return "", nil
+	case !errors.Is(err, syscall.EWOULDBLOCK):
+		return "", fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	return strings.TrimSpace(string(b)), nil
 }
 
 // Token returns what the process that holds dir wants of those who ask it, or "" when it wants nothing.
