@@ -217,11 +217,12 @@ func (s *Scheduler) pass(ctx context.Context, claim bool) error {
 	s.m.passedBy(p, got)
 	s.renewed(sent, p.Held, got)
 	for _, t := range got.Failed {
-		level, says := slog.LevelError, "task failed"
+		attrs := taskAttrs(t, errors.New(t.Error))
 		if t.Dedup == Timer && t.Attempts == 1 { // its process was killed, which is nothing that the task has done; where it dies again and again it may be
-			level, says = slog.LevelWarn, "task ended with its process, the timer makes the next"
+			s.o.Logger.LogAttrs(ctx, slog.LevelWarn, "task ended with its process, the timer makes the next", attrs...)
+		} else {
+			s.o.Logger.LogAttrs(ctx, slog.LevelError, "task failed", attrs...)
 		}
-		s.o.Logger.LogAttrs(ctx, level, says, taskAttrs(t, errors.New(t.Error))...)
 		s.o.OnFailed(context.WithoutCancel(ctx), t)
 	}
 	for _, t := range got.Claimed {
