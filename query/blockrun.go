@@ -35,6 +35,7 @@ type blockRun struct {
 	named     plan.Choice // the last one whose cuboid was named,
 	name      string      // and how
 	looked    run.Stats   // by queries beside q
+	opened    bool        // segments, that no statement had opened before
 	scan      *scanRun
 	result    []arrow.Record
 	report    BlockReport
@@ -227,6 +228,7 @@ func (b *blockRun) segments(ctx context.Context) error {
 		}
 		edges[at].of = append(edges[at].of, s)
 	}
+	b.forget()
 	if err := b.flush(ctx, inputs); err != nil || b.x.damage.found() {
 		return err
 	}
@@ -244,7 +246,7 @@ func (b *blockRun) segments(ctx context.Context) error {
 // segment chooses a segment's cuboid. The error says why none answers.
 func (b *blockRun) segment(ctx context.Context, s *catalog.SegmentEntry) (c plan.Choice, inputs []run.Input, err error) {
 	e := b.x.e
-	o, err := e.open(ctx, s, b.t.def)
+	o, err := b.open(ctx, s)
 	if err != nil {
 		return c, nil, err
 	}

@@ -170,7 +170,7 @@ func (b *blockRun) explain(ctx context.Context) (*BlockExplanation, error) {
 
 // argue says why the cuboid of a segment, which was opened before, was chosen.
 func (b *blockRun) argue(ctx context.Context, s *catalog.SegmentEntry, c *plan.Choice, to *SegmentExplanation) {
-	o, err := b.x.e.open(ctx, s, b.t.def)
+	o, err := b.open(ctx, s)
 	if err != nil {
 		to.Why = err.Error()
 		return

@@ -69,3 +69,20 @@ func (l *lru[K, V]) replace(key K, v V) {
 	}
 	l.putLocked(key, v)
 }
+
+// dropIf keeps no longer what has a key that is gone.
+func (l *lru[K, V]) dropIf(gone func(K) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, at := range l.items {
+		if gone(key) {
+			l.removeLocked(at)
+		}
+	}
+}
+
+func (l *lru[K, V]) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.items)
+}

@@ -16,6 +16,7 @@ type metrics struct {
 	raw      *prometheus.CounterVec
 	plans    *prometheus.CounterVec
 	segments prometheus.Counter
+	opened   prometheus.Gauge
 	edges    prometheus.Counter
 	restarts *prometheus.CounterVec // by why
 
@@ -62,6 +63,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		raw:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "raw_statements_total", Help: "Statements that no cube answers."}, []string{"policy"}),
 		plans:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "plans_total", Help: "Statements whose plan was made, or kept from before."}, []string{"plan"}),
 		segments: prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "segments_from_files_total", Help: "Segments that were answered from their staged files, because no cuboid could be read or has what was asked for."}),
+		opened:   prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "segments_open", Help: "Segments whose manifests, and metadata of files, are kept."}),
 
 		restarts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + "restarts_total", Help: "Starts of statements that were in vain, so that they began again."}, []string{"why"}),
 
@@ -82,7 +84,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m.lookupBytes = prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "lookup_bytes", Help: "Bytes of columns of lookup tables that are kept."})
 	m.fresh = newFreshness()
 	var errs []error
-	for _, c := range []prometheus.Collector{m.fresh.seconds, m.seconds, m.running, m.refused, m.raw, m.plans, m.segments, m.edges, m.restarts, m.programBytes, m.programLimit, m.programsDropped, m.incidents, m.lookups, m.lookupBytes, m.results, m.resultBytes, m.resultLimit, m.resultsDropped} {
+	for _, c := range []prometheus.Collector{m.fresh.seconds, m.seconds, m.running, m.refused, m.raw, m.plans, m.segments, m.opened, m.edges, m.restarts, m.programBytes, m.programLimit, m.programsDropped, m.incidents, m.lookups, m.lookupBytes, m.results, m.resultBytes, m.resultLimit, m.resultsDropped} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

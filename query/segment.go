@@ -35,34 +35,59 @@ type opened struct {
 	object   *run.Object
 }
 
+func keyOf(s *catalog.SegmentEntry) segmentKey { return segmentKey{s.CubeID, s.ID, s.Attempt} }
+
+// open opens a segment, or finds it. What other statements have opened of this cube and is ready no more is let go once this one
+// has opened all of its own: a cube that is cut and merged all day opens thousands, and has few.
+func (b *blockRun) open(ctx context.Context, s *catalog.SegmentEntry) (*opened, error) {
+	o, found, err := b.x.e.open(ctx, s, b.t.def)
+	b.opened = b.opened || err == nil && !found
+	return o, err
+}
+
+// forget lets go of segments that are ready no more. A statement over an earlier moment knows other ones, and lets go of none.
+func (b *blockRun) forget() {
+	if !b.opened || b.x.r.AsOf != nil {
+		return
+	}
+	b.opened = false
+	ready := make(map[segmentKey]bool, len(b.t.snap.Segments))
+	for _, s := range b.t.snap.Segments {
+		ready[keyOf(s)] = true
+	}
+	e, cube := b.x.e, b.way.cube.def.ID
+	e.segments.dropIf(func(k segmentKey) bool { return k.cube == cube && !ready[k] })
+	e.m.opened.Set(float64(e.segments.len()))
+}
+
 // open reads a segment's manifest, or finds it.
-func (e *Engine) open(ctx context.Context, s *catalog.SegmentEntry, t *tableDef) (*opened, error) {
-	key := segmentKey{s.CubeID, s.ID, s.Attempt}
+func (e *Engine) open(ctx context.Context, s *catalog.SegmentEntry, t *tableDef) (_ *opened, found bool, _ error) {
+	key := keyOf(s)
 	o, ok := e.segments.get(key)
 	if ok && !e.damaged.any.Load() {
-		return o, nil
+		return o, true, nil
 	}
 	folder := segmenter.SegmentFolder(s.CubeID, s.ID, s.Attempt)
 	if err := e.damaged.get(folder, time.Now()); err != nil || ok {
-		return o, err
+		return o, ok, err
 	}
 	body, err := e.o.Store.Open(ctx, folder+"/"+segmenter.ManifestName, 0, maxManifestBytes)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer body.Close()
 	text, err := io.ReadAll(body)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	m, err := segmenter.DecodeManifest(text)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	o = &opened{manifest: m}
 	version, _ := strconv.Atoi(string(m.Notes["table_version"])) // 0: written before there was one
 	if o.layout, o.def, err = e.layoutOf(ctx, s.CubeID, m.DefinitionVersion, version, t); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	o.object = &run.Object{Name: unique.Make(folder), Layout: o.layout}
 	switch {
@@ -74,9 +99,9 @@ func (e *Engine) open(ctx context.Context, s *catalog.SegmentEntry, t *tableDef)
 		o.object.Reader, err = e.o.Tables.Reader(o.layout, m.Stored, m.Cuboids)
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return e.segments.put(key, o), nil
+	return e.segments.put(key, o), false, nil
 }
 
 // isDamage reports whether an error lies in what is stored, and not in how it was reached.
