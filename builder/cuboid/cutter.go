@@ -4,7 +4,7 @@ import "github.com/tidemarkdb/tidemark/builder/cells"
 
 // GroupBytes is the size of values, without their nulls and codes, with which a row group ends before it has GroupRows:
 // sketches and long strings may be large.
-const GroupBytes = 64 << 20
+const GroupBytes = 16 << 20
 
 // weigher is implemented by states whose stored form grows with what they took in.
 type weigher interface {

@@ -1,13 +1,13 @@
 package cuboid
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/parquet-go/parquet-go/format"
@@ -43,7 +43,7 @@ type Writer struct {
 	header []byte
 	opts   WriterOptions
 
-	buf  bytes.Buffer
+	buf  chunks
 	out  *pages.Output
 	meta *format.FileMetaData // of the file under way; nil: none
 
@@ -141,7 +141,7 @@ func (w *Writer) end() {
 
 // begin begins a file.
 func (w *Writer) begin() error {
-	w.buf.Reset()
+	w.buf.reset()
 	w.out = pages.NewOutput(&w.buf)
 	w.meta = pages.NewMetaData(w.leaves, WriterVersion, []format.KeyValue{{Key: headerKey, Value: string(w.header)}})
 	_, err := w.out.Write([]byte(pages.Magic))
@@ -154,7 +154,7 @@ func (w *Writer) flush(ctx context.Context) error {
 		return err
 	}
 	f := segmenter.SegmentFile{Key: FileKey(w.folder, len(w.files)), Size: w.out.N, SHA256: w.out.SHA256()}
-	if err := blob.CreateSame(ctx, w.st, f.Key, bytes.NewReader(w.buf.Bytes())); err != nil {
+	if err := blob.CreateSame(ctx, w.st, f.Key, io.NewSectionReader(&w.buf, 0, w.buf.n)); err != nil {
 		return fmt.Errorf("write cuboids: %w", err)
 	}
 	w.files = append(w.files, f)

@@ -41,7 +41,7 @@ func New(o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, size: fixedSizes(), mem: newBudget(o.Memory), disk: &disk{limit: o.Disk}, newSink: openSink, files: osFiles{}, open: map[string]bool{}}
+	e := &Engine{o: o, size: sizesFor(o.Memory), mem: newBudget(o.Memory), disk: &disk{limit: o.Disk}, newSink: openSink, files: osFiles{}, open: map[string]bool{}}
 	e.m = newMetrics(e)
 	return e, nil
 }

@@ -30,6 +30,14 @@ func fixedSizes() sizes {
 	}
 }
 
+// sizesFor are the fixed ones within a budget: a merge of large states holds an eighth of it in steps, and as much in what they make.
+func sizesFor(memory int64) sizes {
+	s := fixedSizes()
+	s.stepBytes = min(s.stepBytes, memory/8)
+	s.frameBytes = min(s.frameBytes, memory/64)
+	return s
+}
+
 // deciding are the sizes that what a build leaves depends on: with other blocks a run has other events.
 func (s *sizes) deciding() []int64 {
 	return []int64{int64(s.blockRows), s.blockBytes, int64(s.groupRows), int64(s.heldBytes), int64(s.fanIn)}
