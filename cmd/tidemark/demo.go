@@ -94,10 +94,22 @@ const demoMemory = 352 << 20
 
 // small lowers the budgets of memory, unless one of them is given: then that person decides.
 func small(cfg *config.Config) bool {
-	if cfg.Given("ingest.memory") || cfg.Given("build.memory") || cfg.Given("query.column_cache_bytes") || os.Getenv("GOMEMLIMIT") != "" {
-		return false
+	lower := map[string]func(*config.Config){
+		"ingest.memory":            func(c *config.Config) { c.Ingest.Memory = 64 << 20 },
+		"build.memory":             func(c *config.Config) { c.Build.Memory = 64 << 20 },
+		"query.result_cache_bytes": func(c *config.Config) { c.Query.ResultCacheBytes = 8 << 20 },
+		"query.column_cache_bytes": func(c *config.Config) { c.Query.ColumnCacheBytes = 32 << 20 },
+		"query.cell_cache_bytes":   func(c *config.Config) { c.Query.CellCacheBytes = 24 << 20 },
+		"query.folded_cache_bytes": func(c *config.Config) { c.Query.FoldedCacheBytes = 16 << 20 },
 	}
-	cfg.Ingest.Memory, cfg.Build.Memory, cfg.Query.ColumnCacheBytes = 64<<20, 96<<20, 64<<20
+	for key := range lower {
+		if cfg.Given(key) || os.Getenv("GOMEMLIMIT") != "" {
+			return false
+		}
+	}
+	for _, set := range lower {
+		set(cfg)
+	}
 	return true
 }
 
