@@ -121,7 +121,7 @@ func Look(ctx context.Context, c *catalog.Catalog, q Query, now time.Time) (*Rep
 		return nil, err
 	}
 	if q.Name == "" {
-		out.Findings = slices.Concat(diagnoseStore(q.Store), diagnoseKafka(q.Kafka), shared.diagnoseNodes(), shared.diagnoseTasks())
+		out.Findings = slices.Concat(diagnoseStore(q.Store), diagnoseKafka(q.Kafka), shared.diagnoseNodes(now), shared.diagnoseTasks())
 	}
 	out.Findings = append(out.Findings, diagnoseSources(q.Sources, q)...)
 	known := map[string]*tableFacts{}

@@ -71,8 +71,14 @@ func (q *queue) diagnoseTasks() (list []Finding) {
 }
 
 // diagnoseNodes compares the processes that live with each other. What each of their clocks shows at this moment is the time of
-// its heartbeat and what has gone by since, which the task clock counts whatever their clocks say.
-func (q *queue) diagnoseNodes() (list []Finding) {
+// its heartbeat and what has gone by since, which the task clock counts whatever their clocks say. It stands still where nobody
+// schedules or builds: then nobody knows who lives.
+func (q *queue) diagnoseNodes(now time.Time) (list []Finding) {
+	if !slices.ContainsFunc(q.nodes, func(n catalog.Node) bool {
+		return (n.Has("schedule") || n.Has("build")) && now.Sub(time.UnixMicro(n.SeenUs)) < catalog.NodeSilence
+	}) {
+		return nil
+	}
 	var live []catalog.Node
 	for _, n := range q.nodes {
 		if time.Duration(n.SilentUs)*time.Microsecond < alive {

@@ -51,14 +51,21 @@ func TestProcessesThatDisagree(t *testing.T) {
 		"heartbeats apart":          {at("a", "v1", now, 0), at("b", "v1", now.Add(-5*time.Second), 5*time.Second)},
 		"one that died long before": {at("a", "v1", now, 0), at("b", "v0", now.Add(-time.Hour), time.Minute)},
 	} {
-		if got := (&queue{nodes: nodes}).diagnoseNodes(); len(got) != 0 {
+		if got := (&queue{nodes: nodes}).diagnoseNodes(now); len(got) != 0 {
 			t.Errorf("%s: got %+v, want nothing", name, got)
 		}
 	}
+	stopped := at("a", "v1", now.Add(-2*time.Hour), 0) // with it the task clock
+	stopped.Roles = []string{"schedule", "build"}
+	asks := at("b", "v1", now, 0)
+	asks.Roles = []string{"query"}
+	if got := (&queue{nodes: []catalog.Node{stopped, asks}}).diagnoseNodes(now); len(got) != 0 {
+		t.Errorf("nobody moves the task clock: got %+v, want nothing", got)
+	}
 	skewed := &queue{nodes: []catalog.Node{at("a", "v1", now, 0), at("b", "v1", now.Add(-24*time.Hour), 3*time.Second)}}
-	one(t, skewed.diagnoseNodes(), "the clock of process b is 23h59m57s behind that of a", "timedatectl set-ntp true", Warning)
+	one(t, skewed.diagnoseNodes(now), "the clock of process b is 23h59m57s behind that of a", "timedatectl set-ntp true", Warning)
 	mixed := &queue{nodes: []catalog.Node{at("a", "v2", now, 0), at("b", "v1", now, 0)}}
-	one(t, mixed.diagnoseNodes(), "process a runs tidemark v2, and b runs v1", "", Warning)
+	one(t, mixed.diagnoseNodes(now), "process a runs tidemark v2, and b runs v1", "", Warning)
 }
 
 func TestPartitionsThatCannotBeRead(t *testing.T) {

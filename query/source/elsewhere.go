@@ -20,9 +20,10 @@ type owners struct {
 	catalog Catalog
 	self    string // "": nobody else works on the catalog
 
-	turn  chan struct{} // capacity 1: guards all below
-	asked time.Time
-	known map[string]heard // never changed, only replaced
+	turn     chan struct{} // capacity 1: guards all below
+	asked    time.Time
+	answered time.Time        // when it last was
+	known    map[string]heard // never changed, only replaced
 }
 
 // heard is when a process was last heard of by this one's clock: other machines' clocks may be wrong.
@@ -35,6 +36,10 @@ type heard struct {
 // ownersEvery is how often the catalog is asked for processes at most, and only for snapshots in which others read; and how long
 // a statement waits for that.
 const ownersEvery = time.Second
+
+// deafAfter is how long nothing may have been heard until all are heard as for the first time: while the catalog was away nobody
+// could leave a heartbeat there, and that one stood still says nothing of who lives.
+const deafAfter = catalog.NodeSilence / 2
 
 func newOwners(c Catalog, self string) *owners {
 	return &owners{catalog: c, self: self, turn: make(chan struct{}, 1)}
@@ -73,7 +78,11 @@ func (o *owners) listen(ctx context.Context) map[string]heard {
 	limited, cancel := context.WithTimeout(ctx, ownersEvery)
 	defer cancel()
 	if nodes, err := o.catalog.Nodes(limited); err == nil {
-		o.known = hear(o.known, nodes, now)
+		known := o.known
+		if now.Sub(o.answered) >= deafAfter {
+			known = nil
+		}
+		o.known, o.answered = hear(known, nodes, now), now
 	}
 	o.asked = time.Now() // after the call: who waits behind one that took long must not ask at once
 	return o.known

@@ -93,8 +93,10 @@ func TestElsewhereOfTheDead(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			wrong += 10e6
 		}
-		time.Sleep(40 * time.Second)
-		marked(true, "50s after its last beat")
+		for range 4 {
+			time.Sleep(10 * time.Second)
+			marked(true, "while it may beat yet")
+		}
 		time.Sleep(11 * time.Second)
 		marked(false, "61s after its last beat")
 		c.set(nil, catalog.Node{Name: "a", SeenUs: wrong, SilentUs: 5})
@@ -108,6 +110,34 @@ func TestElsewhereOfTheDead(t *testing.T) {
 		marked(false, "known to be dead while the catalog does not answer")
 		o = newOwners(c, "me")
 		marked(true, "not known while the catalog does not answer")
+	})
+}
+
+// E8: while the catalog is away nobody can leave a heartbeat there: who is as old as the outage when it is back may live.
+func TestElsewhereAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := catalog.Node{Name: "a", SeenUs: time.Now().UnixMicro()}
+		c := &nodesCatalog{nodes: []catalog.Node{a}}
+		o := newOwners(c, "me")
+		marked := func(want bool, when string) {
+			t.Helper()
+			if got := len(o.elsewhere(t.Context(), owned("a"))) > 0; got != want {
+				t.Errorf("%s: marked %t, want %t", when, got, want)
+			}
+		}
+		marked(true, "at first")
+		c.set(errors.New("gone"))
+		for range 61 {
+			time.Sleep(ownersEvery)
+			marked(true, "while the catalog is away")
+		}
+		c.set(nil, a)
+		for range 59 {
+			time.Sleep(ownersEvery)
+			marked(true, "the catalog is back")
+		}
+		time.Sleep(2 * ownersEvery)
+		marked(false, "it had a minute to beat since")
 	})
 }
 
