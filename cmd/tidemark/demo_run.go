@@ -72,7 +72,10 @@ func (d *demoRun) play(asked, reading context.Context) error {
 	defer hide()
 	g, gctx := errgroup.WithContext(showing)
 	g.Go(func() error { return d.a.showProgress(d.n)(gctx) })
-	g.Go(func() error { return d.tell(gctx) })
+	g.Go(func() error {
+		d.tell(gctx)
+		return nil
+	})
 	if d.broker != nil {
 		g.Go(func() error { return d.broker.Run(gctx) })
 	}
@@ -133,12 +136,12 @@ func (d *demoRun) publish(limited context.Context) error {
 // waitRead returns when every partition was read to its end, or at the limit: what is left is read by the next run.
 func (d *demoRun) waitRead(limited context.Context) error {
 	ends, err := d.ends(limited)
-	if err != nil {
+	if err != nil && limited.Err() == nil {
 		return err
 	}
 	tick := time.NewTicker(catchUpPoll)
 	defer tick.Stop()
-	for !d.isRead(ends) {
+	for err != nil || !d.isRead(ends) {
 		select {
 		case <-limited.Done():
 			return nil

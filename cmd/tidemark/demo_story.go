@@ -97,11 +97,11 @@ func cuboidsOf(j catalog.Job) (n int64) {
 }
 
 // tell says what happens to the cube and how fresh answers are, until ctx ends.
-func (d *demoRun) tell(ctx context.Context) error {
+func (d *demoRun) tell(ctx context.Context) {
 	tick := time.NewTicker(showEvery)
 	defer tick.Stop()
-	warn := func(err error) {
-		if err != nil && ctx.Err() == nil {
+	warn := func(err error, wanted bool) {
+		if err != nil && wanted {
 			d.n.log.LogAttrs(ctx, slog.LevelWarn, "demo cannot tell how it goes", slog.Any("err", err))
 		}
 	}
@@ -110,11 +110,12 @@ func (d *demoRun) tell(ctx context.Context) error {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
 			defer cancel()
-			return d.look(last)
+			warn(d.look(last), true)
+			return
 		case <-tick.C:
 		}
-		warn(d.look(ctx))
-		warn(d.askFresh(ctx))
+		warn(d.look(ctx), ctx.Err() == nil)
+		warn(d.askFresh(ctx), ctx.Err() == nil)
 		if n%freshEvery == 0 {
 			if line := d.fresh.line(); line != "" {
 				fmt.Fprintln(d.a.stderr, line)

@@ -84,6 +84,9 @@ func (o demoDone) text(missing int64) string {
 	if o.Unsegmented > 0 {
 		s += fmt.Sprintf("; %d events are in no segment yet: the next start builds them", o.Unsegmented)
 	}
+	if o.Uncertain > 0 {
+		s += fmt.Sprintf("; %d were not acknowledged: they may be in the topic or not", o.Uncertain)
+	}
 	switch {
 	case o.OK:
 		return s + "; nothing is missing or doubled"

@@ -4,9 +4,9 @@ package main_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -193,18 +193,23 @@ func TestE2ESoakDemo(t *testing.T) {
 	c := &cubed{site: &site{t: t, data: filepath.Join(t.TempDir(), "demo")}}
 	p := testkit.Start(t, testkit.Command{Args: c.args("demo", "--rate", "5000", "--duration", "10m", "--http", "127.0.0.1:0", "-o", "json")})
 	p.WaitLine(`tidemark demo: `)
+	var done struct {
+		Sent, Committed int64
+		OK              bool
+		PeakRSSBytes    int64 `json:"peak_rss_bytes"`
+	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	peak := 0
-	for !p.Ended() {
-		if _, err := os.Stat(filepath.Join(c.data, "address")); err == nil { // it goes before the process does
-			peak = c.peak()
-		}
+	for !p.Ended() { // longer than Output waits
 		<-tick.C
 	}
-	p.WaitLine(`"ok": true`)
-	if code := p.Wait(); code != 0 || peak > limit {
+	out, code := p.Output()
+	if err := json.Unmarshal([]byte(out), &done); err != nil {
+		t.Fatalf("exit code %d, %v in %q", code, err, out)
+	}
+	peak := done.PeakRSSBytes >> 20
+	if code != 0 || !done.OK || peak == 0 || peak > limit {
 		t.Errorf("exit code %d, peak memory %d MiB; want 0 and at most %d MiB", code, peak, limit)
 	}
-	t.Logf("peak memory %d MiB, sent %s, committed %s", peak, p.WaitLine(`"sent": (\d+)`)[1], p.WaitLine(`"committed": (\d+)`)[1])
+	t.Logf("peak memory %d MiB, sent %d, committed %d", peak, done.Sent, done.Committed)
 }

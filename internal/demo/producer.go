@@ -71,6 +71,7 @@ type Producer struct {
 	mu     sync.Mutex
 	flush  time.Duration
 	counts Counts
+	gaveUp bool // counts are final
 }
 
 // Counts is what a producer has sent. Records that failed may still be in the topic: their acknowledgement did not
@@ -101,8 +102,8 @@ func (p *Producer) Counts() Counts {
 	return c
 }
 
-// Run makes the topic if it is missing and sends until ctx ends, then waits for the acknowledgements and returns nil. It
-// fails when the topic cannot be made or a record is refused.
+// Run makes the topic if it is missing and sends until ctx ends, then waits for the acknowledgements and returns nil; those
+// that do not come within FlushTimeout count as failed. It fails when the topic cannot be made or a record is refused.
 func (p *Producer) Run(ctx context.Context) error {
 	cl, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.DefaultProduceTopic(p.opts.Topic),
@@ -130,9 +131,18 @@ func (p *Producer) Run(ctx context.Context) error {
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	if e := cl.Flush(flush); e != nil {
-		err = errors.Join(err, fmt.Errorf("demo producer: %d records are not acknowledged after %v", cl.BufferedProduceRecords(), limit))
+		p.giveUp()
+		p.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "records are not acknowledged: they may be in the topic or not",
+			slog.Int64("records", cl.BufferedProduceRecords()), slog.Duration("after", limit), slog.Any("err", e))
 	}
 	return err
+}
+
+// giveUp counts what is not acknowledged by now as failed.
+func (p *Producer) giveUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts.Failed, p.gaveUp = p.counts.Sent-p.counts.Acked.Records, true
 }
 
 // Hurry lowers FlushTimeout. It may be called until Run's context ends.
@@ -196,6 +206,9 @@ func (p *Producer) produce(ctx context.Context, cl *kgo.Client, g *pageviews.Gen
 	cl.Produce(ctx, &kgo.Record{Partition: ev.Partition, Value: value}, func(r *kgo.Record, err error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if p.gaveUp {
+			return
+		}
 		if err == nil {
 			p.counts.Acked.Add(ev, len(value))
 			return
