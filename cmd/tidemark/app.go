@@ -19,6 +19,7 @@ import (
 // app is one run of the program.
 type app struct {
 	adjust func(*config.Config) // what a command has as defaults of its own; nil: none
+	serves bool                 // the settings are those of tidemark serve
 	process
 	console    *console // standard error
 	output     string   // text or json
@@ -73,7 +74,7 @@ func (a *app) report(err error) int {
 
 // config returns the settings in force. What is wrong with them is wrong use.
 func (a *app) config() (*config.Config, error) {
-	c, err := config.Load(config.Input{Flags: a.given(), Env: a.env, File: a.configFile})
+	c, err := config.Load(config.Input{Flags: a.given(), Env: a.env, File: a.configFile, Roles: a.serves})
 	if err != nil {
 		return nil, &usageError{err}
 	}

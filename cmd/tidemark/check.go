@@ -43,6 +43,7 @@ func (a *app) checkCommand() *cobra.Command {
 	}
 	settings := c.Flags().Bool("settings", false, "print the settings in force first, and where each came from")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		a.serves = true
 		cfg, err := a.own("check talks to Kafka, the store and the catalog itself, from this machine with its settings")
 		if err != nil {
 			return err

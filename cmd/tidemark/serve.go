@@ -38,6 +38,7 @@ may listen anywhere: see tidemark user.`,
   tidemark serve --config tidemark.yaml`,
 	}
 	c.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		a.serves = true
 		cfg, err := a.own("serve is one itself")
 		if err != nil {
 			return err

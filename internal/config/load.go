@@ -17,6 +17,7 @@ type Input struct {
 	Flags map[string]string // the flags that were given, by their name without dashes
 	Env   []string          // "NAME=value", as os.Environ gives it
 	File  string            // path of the YAML file; "" = TIDEMARK_CONFIG, else none
+	Roles bool              // for a process that serves; all others do their work themselves, whatever the roles say
 }
 
 // Variables that are ours but no settings.
@@ -63,6 +64,9 @@ func Load(in Input) (*Config, error) {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
+	}
+	if !in.Roles {
+		c.Roles = Roles()
 	}
 	if err := c.validate(); err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ func TestRoles(t *testing.T) {
 		"no port to answer":   {flags: with(with(shared, "roles", "build"), "pg", "off"), want: []string{"build"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := Input{Flags: c.flags}
+			in := Input{Flags: c.flags, Roles: true}
 			if c.file != "" {
 				in.File = write(t, c.file)
 			}
@@ -69,7 +69,7 @@ func TestRolesRefused(t *testing.T) {
 		"a store of its own":       {flags: map[string]string{"roles": "query", "catalog": "postgres://db/tidemark"}, want: []string{"roles query without --store"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := Input{Flags: c.flags}
+			in := Input{Flags: c.flags, Roles: true}
 			if c.file != "" {
 				in.File = write(t, c.file)
 			}
@@ -80,6 +80,17 @@ func TestRolesRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Who does not serve does its work itself, and is not refused for what others are to do.
+func TestRolesAreOfServe(t *testing.T) {
+	c, err := Load(Input{Env: []string{"TIDEMARK_ROLES=schedule", "TIDEMARK_PG_LISTEN=127.0.0.1:0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(Roles(), c.Roles); d != "" {
+		t.Errorf("roles (-want +got):\n%s", d)
 	}
 }
 
