@@ -133,7 +133,7 @@ func (p *Producer) Run(ctx context.Context) error {
 	if e := cl.Flush(flush); e != nil {
 		p.giveUp()
 		p.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "records are not acknowledged: they may be in the topic or not",
-			slog.Int64("records", cl.BufferedProduceRecords()), slog.Duration("after", limit), slog.Any("err", e))
+			slog.Any("err", fmt.Errorf("%d records after %v: %w", cl.BufferedProduceRecords(), limit, e)))
 	}
 	return err
 }
