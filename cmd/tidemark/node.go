@@ -186,7 +186,7 @@ func (n *node) serve(ing *ingest.Ingester) error {
 	n.ingester, n.queries = ing, &queries{n: n}
 	o := server.Options{
 		Catalog: n.catalog, Store: n.store, Work: work{n}, Building: building{n.builder, n.catalog}, HBase: n.hbase, Metrics: n.registry,
-		Auth: n.access.gate, Version: version(), Logger: n.log,
+		Auth: n.access.gate, Version: version(), Logger: n.log, ReadOnly: rights(n.cfg) == blob.Reads,
 	}
 	if ing != nil {
 		o.Ingest = ing

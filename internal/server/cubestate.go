@@ -199,6 +199,9 @@ func (s *Server) CloneCube(ctx context.Context, from *cube.Cube, q CloneRequest)
 
 // ApplyCube makes a cube, or gives it another version. def must have been validated against its table.
 func (s *Server) ApplyCube(ctx context.Context, def *cube.Cube) (*AppliedCube, error) {
+	if err := s.writes(ctx); err != nil {
+		return nil, err
+	}
 	plan, err := s.planCube(ctx, def)
 	if err != nil {
 		return nil, err
@@ -211,6 +214,9 @@ func (s *Server) ApplyCube(ctx context.Context, def *cube.Cube) (*AppliedCube, e
 }
 
 func (s *Server) rollbackCube(r *http.Request) (any, error) {
+	if err := s.writes(r.Context()); err != nil {
+		return nil, err
+	}
 	version, err := integer(r, "version", 0, 1, 1<<31-1)
 	if err != nil {
 		return nil, err

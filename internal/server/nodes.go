@@ -40,6 +40,36 @@ func (s *Server) nodes(r *http.Request) (any, error) {
 	return out, nil
 }
 
+// having returns the address of a live process with a role; "" where none is known.
+func having(role string, nodes []catalog.Node) string {
+	now := time.Now()
+	for _, n := range nodes {
+		if n.Live(nodes, now, time.Time{}) && n.Address != "" && n.Has(role) {
+			return n.Address
+		}
+	}
+	return ""
+}
+
+// writes refuses in a process that may not write to the store: its catalog must not take what the store refuses.
+func (s *Server) writes(ctx context.Context) error {
+	if !s.opts.ReadOnly {
+		return nil
+	}
+	to := "one with the role schedule; none is alive"
+	nodes, err := s.opts.Catalog.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	if at := having("schedule", nodes); at != "" {
+		to = at
+	}
+	return &Error{
+		Status: http.StatusServiceUnavailable, Code: "unavailable",
+		Message: "this process only answers statements and may not write definitions to the store: nothing was changed; send it to " + to,
+	}
+}
+
 // NoQueries refuses a statement in a process without the role query, and says which process has it.
 func NoQueries(ctx context.Context, c *catalog.Catalog) *Error {
 	e := &Error{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "this process answers no statements, as it is without the role query: "}
@@ -48,12 +78,9 @@ func NoQueries(ctx context.Context, c *catalog.Catalog) *Error {
 		e.Message += "ask one that has it; which one is not known, as the catalog does not answer"
 		return e
 	}
-	now := time.Now()
-	for _, n := range nodes {
-		if n.Live(nodes, now, time.Time{}) && n.Address != "" && n.Has("query") {
-			e.Message += fmt.Sprintf("ask %s, which has it", n.Address)
-			return e
-		}
+	if at := having("query", nodes); at != "" {
+		e.Message += fmt.Sprintf("ask %s, which has it", at)
+		return e
 	}
 	e.Message += "ask one that has it; none is alive, so start one with tidemark serve --roles query"
 	return e

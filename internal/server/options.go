@@ -21,6 +21,7 @@ import (
 type Options struct {
 	Catalog  *catalog.Catalog    // required
 	Store    blob.Store          // required
+	ReadOnly bool                // this process may not write to the store: definitions are refused before the catalog takes them
 	Work     Work                // required
 	Ingest   Ingest              // nil: this process reads nothing
 	Kafka    func() error        // why the brokers did not answer when they were last asked; nil: this process asks none

@@ -167,6 +167,9 @@ func (s *Server) applyTable(r *http.Request) (any, error) {
 
 // ApplyTable makes a table, or gives it another version. def must have been validated.
 func (s *Server) ApplyTable(ctx context.Context, def *cube.Table) (*Applied, error) {
+	if err := s.writes(ctx); err != nil {
+		return nil, err
+	}
 	plan, err := s.planTable(ctx, def)
 	if err != nil {
 		return nil, err
