@@ -89,14 +89,15 @@ settings does not count: a demo writes nowhere by mistake.`,
 	return c
 }
 
-// demoMemory is what the heap of a demo is to be kept to, as far as what lives lets it.
-const demoMemory = 352 << 20
+// demoMemory is what the heap of a demo is to be kept to, as far as what lives lets it: with the budgets of small that is well
+// below this, else the heap grows over it between two collections. The program's own pages, about 100 MiB, come on top.
+const demoMemory = 288 << 20
 
 // small lowers the budgets of memory, unless one of them is given: then that person decides.
 func small(cfg *config.Config) bool {
 	lower := map[string]func(*config.Config){
 		"ingest.memory":            func(c *config.Config) { c.Ingest.Memory = 64 << 20 },
-		"build.memory":             func(c *config.Config) { c.Build.Memory = 64 << 20 },
+		"build.memory":             func(c *config.Config) { c.Build.Memory = 32 << 20 },
 		"query.result_cache_bytes": func(c *config.Config) { c.Query.ResultCacheBytes = 8 << 20 },
 		"query.column_cache_bytes": func(c *config.Config) { c.Query.ColumnCacheBytes = 32 << 20 },
 		"query.cell_cache_bytes":   func(c *config.Config) { c.Query.CellCacheBytes = 24 << 20 },

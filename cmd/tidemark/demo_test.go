@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidemarkdb/tidemark/internal/config"
 	"github.com/tidemarkdb/tidemark/segmenter"
 	"github.com/tidemarkdb/tidemark/segmenter/catalog"
 )
@@ -177,5 +178,58 @@ func TestInvokedIsWhatAPersonTypes(t *testing.T) {
 		if got := invoked(c.name); got != c.want {
 			t.Errorf("started as %q: got %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+// A demo lowers all budgets, or none: whoever gives one of them, or GOMEMLIMIT, decides.
+func TestDemoLowersBudgetsUnlessOneIsGiven(t *testing.T) {
+	budgets := func(c *config.Config) map[string]int64 {
+		return map[string]int64{
+			"ingest.memory": c.Ingest.Memory, "build.memory": c.Build.Memory,
+			"query.result_cache_bytes": c.Query.ResultCacheBytes, "query.column_cache_bytes": c.Query.ColumnCacheBytes,
+			"query.cell_cache_bytes": c.Query.CellCacheBytes, "query.folded_cache_bytes": c.Query.FoldedCacheBytes,
+		}
+	}
+	load := func(yaml string) *config.Config {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), "tidemark.yaml")
+		if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(config.Input{File: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	t.Setenv("GOMEMLIMIT", "")
+	usual := budgets(load(""))
+	c := load("http: 127.0.0.1:0\n") // no budget
+	if !small(c) {
+		t.Error("no budget is given, and none was lowered")
+	}
+	for key, n := range budgets(c) {
+		if n <= 0 || n >= usual[key] {
+			t.Errorf("%s is %d, usually %d: want less", key, n, usual[key])
+		}
+	}
+	for key := range usual {
+		area, name, _ := strings.Cut(key, ".")
+		yaml := fmt.Sprintf("%s:\n  %s: 100MiB\n", area, name)
+		c := load(yaml)
+		if small(c) {
+			t.Errorf("%s is given, and budgets were lowered", key)
+		}
+		if d := cmp.Diff(budgets(load(yaml)), budgets(c)); d != "" {
+			t.Errorf("%s is given (-before +after):\n%s", key, d)
+		}
+	}
+	t.Setenv("GOMEMLIMIT", "1GiB")
+	c = load("")
+	if small(c) {
+		t.Error("GOMEMLIMIT is set, and budgets were lowered")
+	}
+	if d := cmp.Diff(usual, budgets(c)); d != "" {
+		t.Errorf("GOMEMLIMIT is set (-before +after):\n%s", d)
 	}
 }
