@@ -403,6 +403,24 @@ func TestS3AwaitsPartsBeforeAbort(t *testing.T) {
 	}
 }
 
+// A part that waits for its turn is not sent once its upload has ended.
+func TestS3SendsNoPartAfterTheEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	stub := &stubS3{before: func(_ http.ResponseWriter, _ *http.Request, op string, _ int) bool {
+		if op == "part" {
+			cancel()
+		}
+		return false
+	}}
+	st := stub.start(t, blob.S3Options{PartBytes: 5 << 20, UploadParts: 1})
+	if err := st.Create(ctx, "a/b", bytes.NewReader(make([]byte, 16<<20))); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+	if n := stub.count("part"); n != 1 {
+		t.Errorf("%d parts were sent, want 1", n)
+	}
+}
+
 // Pages are put together; keys of others are passed over; an order that is not ours is an error, not a wrong answer.
 func TestS3List(t *testing.T) {
 	stub := &stubS3{pageSize: 3}

@@ -155,6 +155,9 @@ func (s *S3) uploadParts(ctx context.Context, key string, id *string, first io.R
 func (s *S3) uploadPart(ctx context.Context, key string, id *string, number int32, body io.ReadSeeker) (types.CompletedPart, error) {
 	done := types.CompletedPart{PartNumber: &number}
 	err := s.do(ctx, fmt.Sprintf("upload part %d of", number), key, func(ctx context.Context, _ int) error {
+		if err := ctx.Err(); err != nil {
+			return err // the upload ended while this part waited for its turn
+		}
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
