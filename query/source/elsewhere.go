@@ -30,6 +30,7 @@ type owners struct {
 type heard struct {
 	seenUs int64
 	at     time.Time
+	spared bool // at is when nothing had been heard for long, and not when the heartbeat moved
 	dead   bool
 }
 
@@ -37,8 +38,8 @@ type heard struct {
 // a statement waits for that.
 const ownersEvery = time.Second
 
-// deafAfter is how long nothing may have been heard until all are heard as for the first time: while the catalog was away nobody
-// could leave a heartbeat there, and that one stood still says nothing of who lives.
+// deafAfter is how long nothing may have been heard until a heartbeat that stood still says nothing of who lives: while the catalog
+// was away nobody could leave one there.
 const deafAfter = catalog.NodeSilence / 2
 
 func newOwners(c Catalog, self string) *owners {
@@ -78,11 +79,7 @@ func (o *owners) listen(ctx context.Context) map[string]heard {
 	limited, cancel := context.WithTimeout(ctx, ownersEvery)
 	defer cancel()
 	if nodes, err := o.catalog.Nodes(limited); err == nil {
-		known := o.known
-		if now.Sub(o.answered) >= deafAfter {
-			known = nil
-		}
-		o.known, o.answered = hear(known, nodes, now), now
+		o.known, o.answered = hear(o.known, nodes, now, now.Sub(o.answered) >= deafAfter), now
 	}
 	o.asked = time.Now() // after the call: who waits behind one that took long must not ask at once
 	return o.known
@@ -90,12 +87,15 @@ func (o *owners) listen(ctx context.Context) map[string]heard {
 
 // hear brings what is known up to date. A process lives while its heartbeat moves on; the clock of tasks says so of those that were
 // never heard before.
-func hear(known map[string]heard, nodes []catalog.Node, now time.Time) map[string]heard {
+func hear(known map[string]heard, nodes []catalog.Node, now time.Time, deaf bool) map[string]heard {
 	next := make(map[string]heard, len(nodes))
 	for _, n := range nodes {
 		h, ok := known[n.Name]
-		if !ok || h.seenUs != n.SeenUs {
+		switch {
+		case !ok || h.seenUs != n.SeenUs:
 			h = heard{seenUs: n.SeenUs, at: now}
+		case deaf && !h.spared: // once: where statements are rare it always is
+			h.at, h.spared = now, true
 		}
 		h.dead = !n.Live(nodes, now, h.at) || !n.Has("ingest") // it reads no longer
 		next[n.Name] = h

@@ -141,6 +141,20 @@ func TestElsewhereAfterAnOutage(t *testing.T) {
 	})
 }
 
+// E8: where statements are rare, the second one that finds a heartbeat where it was a minute ago takes its process for dead.
+func TestElsewhereOfRareStatements(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &nodesCatalog{nodes: []catalog.Node{{Name: "a", SeenUs: time.Now().UnixMicro()}}}
+		o := newOwners(c, "me")
+		for i, want := range []bool{true, true, false, false} {
+			if got := len(o.elsewhere(t.Context(), owned("a"))) > 0; got != want {
+				t.Errorf("after %d minutes: marked %t, want %t", i, got, want)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
 // The catalog is asked once a second for all statements.
 func TestElsewhereIsAskedOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
