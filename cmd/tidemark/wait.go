@@ -50,11 +50,12 @@ func (a *app) requestSegments(cmd *cobra.Command, ask asking, path string, q ser
 	return waited
 }
 
-// underWay returns the builds of a cube that have not ended: all that can be waited for where nothing is new.
+// underWay returns the builds of a cube whose segments are not ready: all that can be waited for where nothing is new. One that has
+// failed keeps its offsets, so it is the reason why nothing is new.
 func underWay(ctx context.Context, cl *client, ask asking, note string) (server.Submitted, error) {
-	var open server.Jobs
-	q := queryOf("project", *ask.project, "cube", ask.cube, "state", "pending,waiting_for_staging,running")
-	if err := cl.do(ctx, request{method: http.MethodGet, path: "/jobs", query: q}, &open); err != nil {
+	var open server.Segments
+	q := request{method: http.MethodGet, path: cubePath(ask.cube, "segments"), query: queryOf("project", *ask.project, "state", "new")}
+	if err := cl.do(ctx, q, &open); err != nil {
 		return server.Submitted{}, err
 	}
 	out := server.Submitted{
@@ -62,9 +63,13 @@ func underWay(ctx context.Context, cl *client, ask asking, note string) (server.
 		Plan: server.Plan{Project: *ask.project, Cube: ask.cube, Actions: []server.Action{}, Notes: []string{note}},
 		Jobs: []server.Job{}, Segments: []server.Segment{}, Retired: []int64{}, Rereads: []server.Reread{},
 	}
-	for _, j := range open.Jobs {
+	for _, s := range open.Segments {
+		var j server.Job
+		if err := cl.do(ctx, request{method: http.MethodGet, path: jobPath(s.Job)}, &j); err != nil {
+			return server.Submitted{}, err
+		}
 		if j.Kind == "build" {
-			out.Jobs = append(out.Jobs, j)
+			out.Jobs, out.Segments = append(out.Jobs, j), append(out.Segments, s)
 		}
 	}
 	return out, nil
