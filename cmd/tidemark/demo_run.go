@@ -92,6 +92,7 @@ func (d *demoRun) play(asked, reading context.Context) error {
 		}
 		limited, cancel := context.WithTimeout(reading, limit)
 		defer cancel()
+		defer context.AfterFunc(asked, func() { time.AfterFunc(catchUpInterrupted, cancel) })()
 		if err := d.waitRead(limited); err != nil || asked.Err() != nil {
 			return err // a build that begins after Ctrl-C would not end in time: the next start does it
 		}
@@ -110,16 +111,16 @@ func (d *demoRun) publish(limited context.Context) error {
 		q := request{method: http.MethodPost, path: cubePath(demoCube, "segments")}
 		err := c.do(limited, q, new(server.Submitted))
 		var refused *server.Error
-		var jobs server.Jobs
+		var open server.Segments
 		switch {
 		case limited.Err() != nil:
 			return nil
 		case errors.As(err, &refused) && refused.Code == "nothing_new":
-			q := queryOf("cube", demoCube, "state", "pending,waiting_for_staging,running,failed")
-			if err := c.do(limited, request{method: http.MethodGet, path: "/jobs", query: q}, &jobs); err != nil && limited.Err() == nil {
+			q := request{method: http.MethodGet, path: cubePath(demoCube, "segments"), query: queryOf("state", "new")}
+			if err := c.do(limited, q, &open); err != nil && limited.Err() == nil {
 				return err
 			}
-			if len(jobs.Jobs) == 0 && limited.Err() == nil {
+			if len(open.Segments) == 0 && limited.Err() == nil {
 				return nil
 			}
 		case err != nil && !(errors.As(err, &refused) && (refused.Code == "conflict" || refused.Code == "unavailable")): // a cut came first

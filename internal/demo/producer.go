@@ -68,10 +68,11 @@ func (o ProducerOptions) validate() error {
 type Producer struct {
 	opts ProducerOptions
 
-	mu     sync.Mutex
-	flush  time.Duration
-	counts Counts
-	gaveUp bool // counts are final
+	mu       sync.Mutex
+	flush    time.Duration
+	flushing *time.Timer // ends the flush; nil before
+	counts   Counts
+	gaveUp   bool // counts are final
 }
 
 // Counts is what a producer has sent. Records that failed may still be in the topic: their acknowledgement did not
@@ -125,11 +126,13 @@ func (p *Producer) Run(ctx context.Context) error {
 	}
 	err = p.send(ctx, cl, g)
 
+	flush, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	p.mu.Lock()
 	limit := p.flush
+	p.flushing = time.AfterFunc(limit, cancel)
 	p.mu.Unlock()
-	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
-	defer cancel()
+	defer p.flushing.Stop()
 	if e := cl.Flush(flush); e != nil {
 		p.giveUp()
 		p.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "records are not acknowledged: they may be in the topic or not",
@@ -145,11 +148,14 @@ func (p *Producer) giveUp() {
 	p.counts.Failed, p.gaveUp = p.counts.Sent-p.counts.Acked.Records, true
 }
 
-// Hurry lowers FlushTimeout. It may be called until Run's context ends.
+// Hurry lowers FlushTimeout, also of a flush under way.
 func (p *Producer) Hurry(flush time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.flush = min(p.flush, flush)
+	if p.flushing != nil && p.flushing.Stop() {
+		p.flushing.Reset(p.flush)
+	}
 }
 
 func (p *Producer) generator(ctx context.Context, cl *kgo.Client) (*pageviews.Generator, error) {
