@@ -178,7 +178,7 @@ func checkStore(ctx context.Context, cfg *config.Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	may, can := rights(cfg), "written and read"
+	may, can := rights(cfg.Roles), "written and read"
 	owner, err := blob.ReadClaim(ctx, st)
 	fresh := errors.Is(err, blob.ErrNotFound)
 	if err != nil && !fresh {

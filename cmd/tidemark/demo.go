@@ -175,7 +175,7 @@ func (d *demoRun) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return cmp.Or(context.Cause(ctx), d.unanswered(err)) // Ctrl-C comes first
 	}
-	if err := d.n.ready(ctx); err != nil {
+	if err := d.n.ready(ctx, config.Roles()); err != nil {
 		return err
 	}
 	// Files every few seconds, so that there is something to see.

@@ -63,14 +63,15 @@ func (a *app) ingest(ctx context.Context, o ingest.Options) (err error) {
 	if err := n.wantTables(ctx, &o); err != nil {
 		return err
 	}
-	if err := n.ready(ctx); err != nil {
+	roles := []string{config.RoleIngest}
+	if err := n.ready(ctx, roles); err != nil {
 		return err
 	}
 	at, err := n.listenHTTP(ctx)
 	if err != nil {
 		return err
 	}
-	if err := n.take([]string{config.RoleIngest}, at, o); err != nil {
+	if err := n.take(roles, at, o); err != nil {
 		return errors.Join(err, at.close())
 	}
 	err = n.run(ctx, at, a.showProgress(n))

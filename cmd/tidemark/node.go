@@ -109,7 +109,7 @@ func (n *node) openParts(ctx context.Context) (err error) {
 		return err
 	}
 	claim := blob.Claim
-	if rights(n.cfg) == blob.Reads {
+	if rights(n.cfg.Roles) == blob.Reads {
 		claim = blob.Belongs
 	}
 	if err := claim(ctx, n.store, n.catalog.ID()); err != nil {
@@ -186,7 +186,7 @@ func (n *node) serve(ing *ingest.Ingester) error {
 	n.ingester, n.queries = ing, &queries{n: n}
 	o := server.Options{
 		Catalog: n.catalog, Store: n.store, Work: work{n}, Building: building{n.builder, n.catalog}, HBase: n.hbase, Metrics: n.registry,
-		Auth: n.access.gate, Version: version(), Logger: n.log, ReadOnly: rights(n.cfg) == blob.Reads,
+		Auth: n.access.gate, Version: version(), Logger: n.log, ReadOnly: rights(n.cfg.Roles) == blob.Reads,
 	}
 	if ing != nil {
 		o.Ingest = ing
@@ -216,9 +216,9 @@ func (n *node) client() *client {
 	return &client{base: "http://localhost", http: &http.Client{Transport: n.memory}, node: n}
 }
 
-// ready checks what a process that is to run for long relies on.
-func (n *node) ready(ctx context.Context) error {
-	may := rights(n.cfg)
+// ready checks what a process that is to run for long with these roles relies on.
+func (n *node) ready(ctx context.Context, roles []string) error {
+	may := rights(roles)
 	if err := blob.Check(ctx, n.store, may); err != nil || may == blob.Reads {
 		return err
 	}

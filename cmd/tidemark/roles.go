@@ -13,11 +13,11 @@ import (
 )
 
 // rights are what the roles of a process do with the store by themselves: clean-up removes, and who only answers writes nothing.
-func rights(cfg *config.Config) blob.Rights {
+func rights(roles []string) blob.Rights {
 	switch {
-	case cfg.Has(config.RoleSchedule):
+	case slices.Contains(roles, config.RoleSchedule):
 		return blob.Deletes
-	case cfg.Has(config.RoleIngest), cfg.Has(config.RoleBuild):
+	case slices.Contains(roles, config.RoleIngest), slices.Contains(roles, config.RoleBuild):
 		return blob.Writes
 	}
 	return blob.Reads

@@ -48,7 +48,7 @@ may listen anywhere: see tidemark user.`,
 			return err
 		}
 		defer func() { err = errors.Join(err, n.close()) }()
-		if err := n.ready(cmd.Context()); err != nil {
+		if err := n.ready(cmd.Context(), cfg.Roles); err != nil {
 			return err
 		}
 		n.mute = !cfg.Has(config.RoleQuery)
