@@ -117,7 +117,7 @@ func (d *DataDir) init() error {
 	if _, err := d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
 		return err
 	}
-	if err := errors.Join(remove(d.addressFile()), remove(d.tokenFile())); err != nil {
+	if err := errors.Join(remove(d.addressFile()), remove(d.addressFile()+".new"), remove(d.tokenFile())); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Join(d.path, "spool"), 0o755); err != nil {
@@ -175,7 +175,7 @@ func (d *DataDir) Publish(address, token string) error {
 	if err := d.leave(d.addressFile()+".new", address, 0o644); err != nil {
 		return err
 	}
-	f, err := os.Open(d.addressFile() + ".new")
+	f, err := os.OpenFile(d.addressFile()+".new", os.O_RDWR, 0) // on NFS only a file that may be written is locked
 	if err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -24,10 +23,8 @@ func (s *Server) doctor(r *http.Request) (any, error) {
 			q.Kafka = err.Error()
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.opts.ReadyLimit)
-	defer cancel()
-	if err := s.storeAnswers(ctx); err != nil {
-		q.Store = err.Error()
+	if found := s.looks.found(r.Context(), s.opts.ReadyLimit, parts{s.opts.Catalog.Ping, s.storeAnswers}); found.Store != "ok" {
+		q.Store = found.Store
 	}
 	return doctor.Look(r.Context(), s.opts.Catalog, q, time.Now())
 }
