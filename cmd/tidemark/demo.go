@@ -89,8 +89,8 @@ settings does not count: a demo writes nowhere by mistake.`,
 	return c
 }
 
-// demoMemory is what the heap of a demo is to be kept to, as far as what lives lets it: with the budgets of small that is well
-// below this, else the heap grows over it between two collections. The program's own pages, about 100 MiB, come on top.
+// demoMemory is what the heap of a demo is to be kept to, as far as what lives lets it: with the budgets of small 160 to 210 MiB
+// do, and for moments of a merge as much as this. The program's own pages, about 100 MiB, come on top.
 const demoMemory = 288 << 20
 
 // small lowers the budgets of memory, unless one of them is given: then that person decides.
