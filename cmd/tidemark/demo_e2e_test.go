@@ -139,8 +139,8 @@ func TestDemo(t *testing.T) {
 	if code != 1 || !regexp.MustCompile(`is in use by process \d+`).MatchString(all) {
 		t.Errorf("a second demo on the folder: exit code %d, want 1 and who holds it:\n%s", code, all)
 	}
-	seen := p.counts() // before all else: the demo must not end meanwhile
 	p.WaitLine(`^cut +segment 1: \d+ offsets`)
+	seen := p.counts() // before it waits for more: the demo must not end meanwhile
 	p.WaitLine(`^built +segment 1: \d+ events, 61 cuboids`)
 	p.WaitLine(`^fresh +an event is in answers \d+`)
 	first := p.ended()
